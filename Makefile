@@ -1,0 +1,241 @@
+# Mayfly: `make run` boots a real program, `make test` runs every test,
+# `make help` lists the rest. All outputs are under build/. V=1 shows commands.
+
+B := build
+CC := gcc
+CLANG := clang
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL: # `make clean all` in this order
+endif
+
+Q := $(if $(V),,@)
+# $(call say,WHAT,FILE): one quiet line before a command
+say = $(if $(V),,printf '  %-7s %s\n' '$1' '$2' &&)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+COMMON := -std=gnu11 -g $(WARN)
+DEPS = -MMD -MP
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+all: $(B)/vmm $(B)/guest.elf $(B)/hello ## build the VMM, the guest image and the example
+
+# ---- the VMM: static, because the dynamic linker would cost more than the VM
+VMM_SRC := $(wildcard vmm/*.c net/*.c)
+VMM_OBJ := $(VMM_SRC:%.c=$(B)/obj/%.o)
+VMM_CFLAGS := $(COMMON) -O2 -D_GNU_SOURCE -fno-plt
+VMM_LIBS := -luring -lfdt -ljansson
+
+# ---- the guest image: kernel (CPL0) and library OS (CPL3) in one PVH ELF
+KERNEL_SRC := $(wildcard guest/kernel/*.c guest/kernel/*.S)
+LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*.c)
+GUEST_OBJ := $(patsubst %,$(B)/obj/%.o,$(basename $(KERNEL_SRC) $(LIBOS_SRC)))
+GUEST_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack
+KERNEL_CFLAGS := -Os -fomit-frame-pointer -fno-jump-tables
+
+# Files that change only when flags or the set of sources do, so that such a
+# change rebuilds or links again.
+remember = $(if $(call same,$(file <$1),$2),,$(shell mkdir -p $(B))$(file >$1,$2))
+same = $(and $(findstring x$(strip $1)x,x$(strip $2)x),$(findstring x$(strip $2)x,x$(strip $1)x))
+ifneq ($(MAKECMDGOALS),clean)
+$(call remember,$(B)/flags,$(CC) $(VMM_CFLAGS) $(GUEST_CFLAGS) $(KERNEL_CFLAGS) $(SANITIZE))
+$(call remember,$(B)/sources,$(VMM_OBJ) $(GUEST_OBJ) $(VMM_LIBS))
+endif
+$(B)/flags $(B)/sources: # gone only after `make clean all`
+	@mkdir -p $(@D) && touch $@
+
+$(B)/obj/vmm/%.o: vmm/%.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(VMM_CFLAGS) $(DEPS) -c $< -o $@
+$(B)/obj/net/%.o: net/%.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(VMM_CFLAGS) $(DEPS) -c $< -o $@
+$(B)/vmm: $(VMM_OBJ) $(B)/sources
+	$(Q)$(call say,LINK,$@) $(CC) -static -O2 -o $@ $(VMM_OBJ) $(VMM_LIBS) -pthread
+
+$(B)/obj/guest/kernel/%.o: guest/kernel/%.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(GUEST_CFLAGS) $(KERNEL_CFLAGS) $(DEPS) -c $< -o $@
+$(B)/obj/guest/%.o: guest/%.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(GUEST_CFLAGS) $(DEPS) -c $< -o $@
+$(B)/obj/guest/%.o: guest/%.S $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,AS,$<) $(CC) $(COMMON) -DVDSO_FILE='"$(B)/vdso.so"' $(DEPS) -c $< -o $@
+# The vDSO is a shared object of its own inside the guest image.
+VDSO_CFLAGS := $(COMMON) -O2 -fPIC -mgeneral-regs-only -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fcf-protection=none
+VDSO_LDFLAGS := -shared -nostdlib -s -Wl,-soname=linux-vdso.so.1 -Wl,--hash-style=both \
+	-Wl,--build-id=none -Wl,-z,max-page-size=4096
+$(B)/vdso.so: guest/vdso/vdso.c guest/vdso/vdso.lds guest/libos/entry.h guest/kernel/kcall.h \
+		$(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,LINK,$@) $(CC) $(VDSO_CFLAGS) $(VDSO_LDFLAGS) -Wl,-T,guest/vdso/vdso.lds \
+		-o $@ $<
+$(B)/obj/guest/libos/vdso.o: $(B)/vdso.so
+$(B)/guest.lds: guest/guest.lds.S shared/abi.h | need-build
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x assembler-with-cpp -D__ASSEMBLER__ -o $@ $<
+$(B)/guest.elf: $(B)/guest.lds $(GUEST_OBJ) $(B)/sources
+	$(Q)$(call say,LINK,$@) $(LD) -static -nostdlib -z noexecstack -z max-page-size=4096 \
+		--no-warn-rwx-segments -T $(B)/guest.lds -o $@ $(GUEST_OBJ) \
+		/usr/lib/x86_64-linux-gnu/libfdt.a
+
+# ---- programs to run
+$(B)/hello: examples/hello.c | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) -O2 -static -o $@ $<
+
+run: all ## boot build/hello and print its boot timeline
+	@if ! [ -e /dev/kvm ]; then \
+		echo "make run: there is no /dev/kvm, so this host cannot start VMs. Load the module"; \
+		echo "(modprobe kvm_intel or kvm_amd); if that fails, switch virtualisation on in the"; \
+		echo "firmware, or nested virtualisation where this host is a VM itself."; exit 1; \
+	elif ! [ -r /dev/kvm -a -w /dev/kvm ]; then \
+		echo "make run: no permission for /dev/kvm. Join its group and log in again:"; \
+		echo "  sudo usermod -aG $$(stat -c %G /dev/kvm) $$(id -un)"; exit 1; \
+	fi
+	$(if $(V),,@)$(B)/vmm run $(B)/hello --verbose
+
+# ---- the tests: tests/run.sh runs them and counts
+VM_PROGRAMS := $(patsubst tests/vm/programs/%.c,$(B)/vm/%,$(wildcard tests/vm/programs/*.c)) \
+	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/mkelf
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+test: all vm-programs unit-programs fuzz-programs abi-programs ## run every test (tests/run.sh)
+	+@tests/run.sh $(RINGS)
+
+vm-programs: $(VM_PROGRAMS)
+unit-programs: $(UNIT_TESTS)
+fuzz-programs: $(FUZZERS)
+
+$(B)/vm/hello-glibc: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -static -o $@ $<
+$(B)/vm/hello-musl: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) musl-gcc -O2 -static -o $@ $<
+$(B)/vm/hello-pie: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -fpie -static-pie -o $@ $<
+$(B)/vm/hello-dynamic: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -o $@ $<
+$(B)/vm/mkelf: tests/vm/mkelf.c $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
+$(B)/vm/%: tests/vm/programs/%.c $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $< -pthread
+
+# The sources that a test links with, its libraries and its own flags stand in
+# its first lines: "// link: vmm/options.c", "// libs: -ljansson",
+# "// flags: -DX". Second expansion runs sed only for tests that are asked for.
+.SECONDEXPANSION:
+says = $(shell sed -n '1,5s,^// $1:,,p' $2)
+
+UNIT_FLAGS = $(COMMON) -D_GNU_SOURCE -O1 $(SANITIZE) $(call says,flags,$<)
+FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer
+# One command compiles several sources, so their headers are listed apart.
+list_headers = -MM -MT $@ $(filter %.c,$^) >$@.d
+
+$(B)/unit/%: tests/unit/%.c $$(call says,link,tests/unit/$$*.c) $(B)/flags | need-test
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_FLAGS) $(list_headers)
+	$(Q)$(call say,CC,$<) $(CC) $(UNIT_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<) -lcmocka
+$(B)/fuzz/%: tests/fuzz/%.c $$(call says,link,tests/fuzz/$$*.c) $(B)/flags | need-test
+	@mkdir -p $(@D)
+	@$(CLANG) $(FUZZ_FLAGS) $(list_headers)
+	$(Q)$(call say,CLANG,$<) $(CLANG) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<)
+
+fuzz: fuzz-programs ## run each fuzzer for FUZZ_SECONDS=60
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+ASAN_OBJ := $(VMM_SRC:%.c=$(B)/asan/obj/%.o)
+asan: $(B)/asan/vmm $(B)/asan/guest.elf ## build build/asan/vmm, the VMM with sanitizers
+$(B)/asan/obj/%.o: %.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(VMM_CFLAGS) -O1 $(SANITIZE) $(DEPS) -c $< -o $@
+$(B)/asan/vmm: $(ASAN_OBJ) $(B)/sources
+	$(Q)$(call say,LINK,$@) $(CC) $(SANITIZE) -o $@ $(ASAN_OBJ) $(VMM_LIBS) -pthread
+$(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
+	$(Q)cp $< $@
+
+bench: all ## measure, side by side with the peers
+	@bench/run.sh
+
+# ---- static checks; a file is looked at again only when it or a header changed
+FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] shared/*.h guest/*/*.[ch] examples/*.c \
+	tests/*/*.[ch] tests/*/*/*.[ch])
+TIDIED := $(VMM_SRC) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
+HEADERS := $(filter %.h,$(FORMATTED))
+SCRIPTS := deps.sh $(wildcard .ci/run net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
+
+LINTED := $(FORMATTED:%=$(B)/lint/%.format) $(TIDIED:%=$(B)/lint/%.tidy) $(B)/lint/cppcheck \
+	$(SCRIPTS:%=$(B)/lint/%.shell)
+lint: $(LINTED) ## clang-format, clang-tidy, cppcheck, shellcheck
+format: ## bring all C files into the layout of .clang-format
+	clang-format -i $(FORMATTED)
+$(B)/lint/%.format: % .clang-format | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,FORMAT,$<) clang-format --dry-run -Werror $< && touch $@
+
+tidy_flags = $(filter-out -fcf-protection=none -Wa%,$(if $(filter guest/kernel/%,$1),$(GUEST_CFLAGS) $(KERNEL_CFLAGS),\
+	$(if $(filter guest/%,$1),$(GUEST_CFLAGS),$(VMM_CFLAGS))))
+$(B)/lint/%.tidy: % $(HEADERS) .clang-tidy | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,TIDY,$<) clang-tidy --quiet $< -- $(call tidy_flags,$<) 2>$@.err || \
+		{ cat $@.err; exit 1; }
+	@touch $@
+
+$(B)/lint/cppcheck: $(TIDIED) $(HEADERS) tests/cppcheck.txt tests/cppcheck.cfg | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CPPCHECK,) cppcheck --quiet --std=c11 --platform=unix64 --inline-suppr \
+		--enable=warning,performance,portability --library=tests/cppcheck.cfg \
+		--suppressions-list=tests/cppcheck.txt --error-exitcode=1 -D_GNU_SOURCE \
+		-D__x86_64__ '-D_Noreturn=__attribute__((noreturn))' $(TIDIED) && touch $@
+
+$(B)/lint/%.shell: % | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,SHELL,$<) shellcheck -x -P SCRIPTDIR $< && touch $@
+
+# ---- the rest
+install: all ## install to PREFIX=/usr/local (and DESTDIR)
+	install -D -m 755 $(B)/vmm $(DESTDIR)$(PREFIX)/bin/vmm
+	install -D -m 644 $(B)/guest.elf $(DESTDIR)$(PREFIX)/share/mayfly/guest.elf
+	install -D -m 644 docs/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
+	install -d $(DESTDIR)$(PREFIX)/share/mayfly/configs
+	install -m 644 $(wildcard configs/*.json) $(DESTDIR)$(PREFIX)/share/mayfly/configs
+
+deps: ## install the Debian packages that building and testing need
+	@./deps.sh install build test lab
+
+# Only these goals may install packages; the others say what is missing.
+NEED := ./deps.sh $(if $(filter run test bench lab deps,$(MAKECMDGOALS)),install,check)
+need-build:
+	@$(NEED) build
+need-test: need-build
+	@$(NEED) build test $(if $(filter test,$(MAKECMDGOALS)),lab)
+
+clean: ## remove build/
+	rm -rf $(B)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: all run test bench lint format asan fuzz install deps clean help \
+	vm-programs unit-programs fuzz-programs need-build need-test
+
+-include $(wildcard tests/lab/lab.mk tests/abi/abi.mk)
+-include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d))

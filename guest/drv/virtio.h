@@ -1,0 +1,56 @@
+/*
+ * virtio-mmio version 2, driver side (virtio 1.2, 2.7, 3.1 and 4.2), for
+ * devices with a few requests in flight: each buffer is one descriptor.
+ */
+#ifndef DRV_VIRTIO_H
+#define DRV_VIRTIO_H
+
+#include <linux/virtio_ring.h>
+#include "../libos/boot_info.h"
+#include "../libos/lib.h"
+
+struct virtq {
+	volatile struct vring_desc *desc;
+	volatile struct vring_avail *avail;
+	volatile struct vring_used *used;
+	u16 size, index;
+	u16 next; /* avail->idx to come */
+	u16 seen; /* used->idx handled */
+	bool busy; /* its one request is in flight */
+};
+
+struct virtio {
+	const struct virtio_place *place;
+	volatile u8 *regs;
+	u64 features;
+	void (*interrupt)(struct virtio *dev); /* event context */
+	struct virtq queue[MAX_QUEUES];
+};
+
+/* The nth device of that type (virtio 1.2, section 5), not yet set up; NULL:
+ * none. */
+const struct virtio_place *virtio_find(u32 device_id, unsigned nth);
+
+/*
+ * Makes a device usable: takes it over as it was handed over, or resets it
+ * and negotiates `wanted` (virtio 1.2, 3.1.1). 0 or -errno.
+ */
+int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted,
+		 unsigned nqueues);
+
+u32 virtio_read32(const struct virtio *dev, u32 offset);
+
+/* Hands the device one buffer (device-writable with `in`) and rings. The
+ * queue must not be busy. */
+void virtq_submit(struct virtio *dev, struct virtq *q, paddr_t pa, u32 len, bool in);
+
+/* True when the request in flight is done; *len is what the device wrote. */
+bool virtq_done(struct virtq *q, u32 *len);
+
+/* Whether the device is to interrupt for this queue (virtio 1.2, 2.7.7). */
+void virtq_interrupts(struct virtq *q, bool wanted);
+
+/* VECTOR_DEVICE + index was raised. sched.c */
+void virtio_interrupt(unsigned index);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * Operations on names: what every file system must check alike, in the order
+ * in which Linux reports errors (fs/namei.c), before the file system acts.
+ *
+ * The caller has looked the name up: a dentry with an inode exists, one
+ * without does not. Permissions are those of root, the only user there is.
+ */
+#include "vfs.h"
+#include <asm/statfs.h>
+
+int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out)
+{
+	struct inode *inode = dir->inode;
+	struct dentry *d;
+	int error;
+
+	if (!S_ISDIR(inode->mode) || inode->ops->lookup == NULL)
+		return -ENOTDIR;
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	d = dentry_find(dir, name, len);
+	if (d == NULL) {
+		d = dentry_new(dir, name, len);
+		if (d == NULL)
+			return -ENOMEM;
+		error = inode->ops->lookup(inode, d);
+		if (error == 0 && d->inode == NULL && !d->attached) {
+			/* The lookup may have filled the directory (populate). */
+			struct dentry *now = dentry_find(dir, name, len);
+
+			if (now != NULL) {
+				dentry_put(d);
+				d = now;
+			}
+		}
+		if (error < 0) {
+			dentry_put(d);
+			return error;
+		}
+	}
+	*out = d;
+	return 0;
+}
+
+int vfs_writable(const struct path *p)
+{
+	const struct super *sb = p->dentry->inode->sb;
+
+	return (p->mnt != NULL && p->mnt->read_only) || sb->read_only ? -EROFS : 0;
+}
+
+int vfs_permission(const struct path *p, int mask)
+{
+	u32 mode = p->dentry->inode->mode;
+
+	if (mask & 2 && !S_ISCHR(mode) && !S_ISBLK(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) &&
+	    vfs_writable(p) < 0)
+		return -EROFS;
+	/* root may execute what anyone may execute, and search everything */
+	if (mask & 1 && !S_ISDIR(mode) && !(mode & 0111))
+		return -EACCES;
+	return 0;
+}
+
+/* What all that make a name have in common. */
+static int may_create(struct path *dir, struct dentry *d)
+{
+	if (d->inode != NULL)
+		return -EEXIST;
+	if (vfs_writable(dir) < 0)
+		return -EROFS;
+	if (dir->dentry->inode->nlink == 0) /* a removed directory */
+		return -ENOENT;
+	return 0;
+}
+
+int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev)
+{
+	int error = may_create(dir, d);
+
+	if (error < 0)
+		return error;
+	if (dir->dentry->inode->ops->create == NULL)
+		return -EACCES;
+	return dir->dentry->inode->ops->create(d, mode, rdev);
+}
+
+int vfs_mkdir(struct path *dir, struct dentry *d, u32 mode)
+{
+	int error = may_create(dir, d);
+
+	if (error < 0)
+		return error;
+	if (dir->dentry->inode->ops->mkdir == NULL)
+		return -EPERM;
+	return dir->dentry->inode->ops->mkdir(d, mode);
+}
+
+int vfs_symlink(struct path *dir, struct dentry *d, const char *target)
+{
+	int error = may_create(dir, d);
+
+	if (error < 0)
+		return error;
+	if (dir->dentry->inode->ops->symlink == NULL)
+		return -EPERM;
+	return dir->dentry->inode->ops->symlink(d, target);
+}
+
+int vfs_link(struct path *dir, struct inode *inode, struct dentry *d)
+{
+	int error = may_create(dir, d);
+
+	if (error < 0)
+		return error;
+	if (inode->sb != dir->dentry->inode->sb)
+		return -EXDEV;
+	if (dir->dentry->inode->ops->link == NULL || S_ISDIR(inode->mode))
+		return -EPERM;
+	if (inode->nlink == 0 && !inode->linkable)
+		return -ENOENT;
+	return dir->dentry->inode->ops->link(inode, d);
+}
+
+/* What all that take a name away have in common. */
+static int may_delete(const struct path *dir, struct dentry *d, bool want_dir)
+{
+	if (vfs_writable(dir) < 0)
+		return -EROFS;
+	if (want_dir && !S_ISDIR(d->inode->mode))
+		return -ENOTDIR;
+	if (!want_dir && S_ISDIR(d->inode->mode))
+		return -EISDIR;
+	if (dir->dentry->inode->nlink == 0)
+		return -ENOENT;
+	if (d->mounted)
+		return -EBUSY;
+	return 0;
+}
+
+int vfs_unlink(struct path *dir, struct dentry *d)
+{
+	int error = may_delete(dir, d, false);
+
+	if (error < 0)
+		return error;
+	if (dir->dentry->inode->ops->unlink == NULL)
+		return -EPERM;
+	error = dir->dentry->inode->ops->unlink(d);
+	if (error == 0)
+		d->deleted = true;
+	return error;
+}
+
+int vfs_rmdir(struct path *dir, struct dentry *d)
+{
+	int error = may_delete(dir, d, true);
+
+	if (error < 0)
+		return error;
+	if (dir->dentry->inode->ops->rmdir == NULL)
+		return -EPERM;
+	error = dir->dentry->inode->ops->rmdir(d);
+	if (error == 0)
+		d->deleted = true;
+	return error;
+}
+
+static bool is_below(const struct dentry *d, const struct dentry *above)
+{
+	for (; d != NULL; d = d->parent)
+		if (d == above)
+			return true;
+	return false;
+}
+
+int vfs_rename(struct dentry *from, struct path *to_dir, struct dentry *to, unsigned int flags)
+{
+	struct path from_dir = { to_dir->mnt, from->parent };
+	bool dir = S_ISDIR(from->inode->mode);
+	struct inode *victim = to->inode;
+	int error;
+
+	if (is_below(to->parent, from))
+		return -EINVAL;
+	if (victim != NULL && is_below(from->parent, to))
+		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	if (from->inode == victim)
+		return 0;
+	error = may_delete(&from_dir, from, dir);
+	if (error == 0 && victim == NULL)
+		error = may_create(to_dir, to);
+	else if (error == 0)
+		error = may_delete(to_dir, to,
+				   flags & RENAME_EXCHANGE ? S_ISDIR(victim->mode) : dir);
+	if (error < 0)
+		return error;
+	if (from->parent->inode->ops->rename == NULL)
+		return -EPERM;
+	error = from->parent->inode->ops->rename(from, to, flags);
+	if (error == 0 && victim != NULL && !(flags & RENAME_EXCHANGE))
+		to->deleted = true;
+	return error;
+}
+
+int vfs_setattr(const struct path *p, const struct attr *attr)
+{
+	struct inode *inode = p->dentry->inode;
+
+	if (vfs_writable(p) < 0)
+		return -EROFS;
+	if (inode->ops == NULL || inode->ops->setattr == NULL)
+		return -EPERM;
+	return inode->ops->setattr(inode, attr);
+}
+
+int vfs_truncate(const struct path *p, u64 size)
+{
+	struct inode *inode = p->dentry->inode;
+	struct attr attr = { .valid = ATTR_SIZE, .size = size };
+	int error;
+
+	if (S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (!S_ISREG(inode->mode))
+		return -EINVAL;
+	error = inode_start_write(inode);
+	if (error < 0)
+		return error;
+	error = vfs_setattr(p, &attr);
+	inode_end_write(inode);
+	return error;
+}
+
+int vfs_getattr(struct inode *inode, struct kstat *st)
+{
+	inode_stat(inode, st);
+	if (inode->ops != NULL && inode->ops->getattr != NULL)
+		return inode->ops->getattr(inode, st);
+	return 0;
+}
+
+/* ---- positions and directories ---- */
+
+static i64 lseek_to(struct file *file, i64 base, i64 offset)
+{
+	i64 pos;
+
+	if (__builtin_add_overflow(base, offset, &pos) || pos < 0)
+		return -EINVAL;
+	file->pos = pos;
+	return pos;
+}
+
+i64 file_lseek(struct file *file, i64 offset, int whence)
+{
+	switch (whence) {
+	case SEEK_SET:
+		return lseek_to(file, 0, offset);
+	case SEEK_CUR:
+		return lseek_to(file, file->pos, offset);
+	case SEEK_END:
+		return lseek_to(file, file->inode->size, offset);
+	case SEEK_DATA: /* without holes: data up to the end */
+	case SEEK_HOLE:
+		if (offset < 0 || (u64)offset >= file->inode->size)
+			return -ENXIO;
+		return lseek_to(file, 0, whence == SEEK_DATA ? offset : (i64)file->inode->size);
+	}
+	return -EINVAL;
+}
+
+i64 dir_lseek(struct file *file, i64 offset, int whence)
+{
+	if (whence == SEEK_SET)
+		return lseek_to(file, 0, offset);
+	if (whence == SEEK_CUR)
+		return lseek_to(file, file->pos, offset);
+	return -EINVAL;
+}
+
+bool dir_emit_dots(struct file *file, struct dir_sink *sink)
+{
+	struct dentry *d = file->path.dentry;
+	struct inode *up = d->parent != NULL ? d->parent->inode : d->inode;
+
+	if (file->pos == 0) {
+		if (!sink->emit(sink, ".", 1, d->inode->ino, DT_OF(S_IFDIR), 1))
+			return false;
+		file->pos = 1;
+	}
+	if (file->pos == 1) {
+		if (!sink->emit(sink, "..", 2, up->ino, DT_OF(S_IFDIR), 2))
+			return false;
+		file->pos = 2;
+	}
+	return true;
+}

@@ -1,0 +1,56 @@
+/*
+ * How /proc is described: tables of entries, some of whose directories also
+ * have numbered children (processes, descriptors).
+ */
+#ifndef FS_PROC_H
+#define FS_PROC_H
+
+#include "../libos/process.h"
+#include "vfs.h"
+
+struct proc_inode;
+
+/* Text that grows; what does not fit into memory is dropped with `failed`. */
+struct proc_text {
+	char *buf;
+	size_t len, room;
+	bool failed;
+};
+#define PROC_LINE 512 /* what one proc_print() may add */
+bool proc_room(struct proc_text *t, size_t n);
+#define proc_print(t, ...)                                                              \
+	((void)(proc_room((t), PROC_LINE) &&                                            \
+		((t)->len += snprintf((t)->buf + (t)->len, PROC_LINE, __VA_ARGS__))))
+void proc_bytes(struct proc_text *t, const char *bytes, size_t n);
+void proc_pad(struct proc_text *t, size_t line_start, size_t column); /* with spaces */
+
+struct proc_entry {
+	const char *name;
+	u32 mode; /* with its type */
+	const struct proc_entry *table; /* a directory's, ended by a NULL name */
+	/* Numbered children: the lowest number >= from, or -1; what they are. */
+	int (*next)(const struct proc_inode *dir, int from);
+	const struct proc_entry *item;
+	/* A file's text: constant, or made when it is read (p is NULL outside
+	 * of process directories). */
+	const char *text;
+	void (*show)(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+	/* A link's text, its length or -errno; and where it leads, if not by text. */
+	long (*link)(const struct proc_inode *pi, struct process *p, char *buf, size_t size);
+	int (*follow)(const struct proc_inode *pi, struct process *p, struct path *out);
+};
+
+struct proc_inode {
+	struct inode inode;
+	const struct proc_entry *entry;
+	int pid; /* of the process that it belongs to, or 0 */
+	int number; /* among numbered children, or -1 */
+};
+
+extern const struct proc_entry proc_root;
+extern const struct proc_entry proc_pid_dir; /* proc_pid.c */
+
+void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * /proc/PID: what processes say about themselves. Of memory, only the current
+ * process's own can be shown (its arguments and environment).
+ */
+#include <asm/mman.h>
+#include <linux/auxvec.h>
+#include "../libos/path.h"
+#include "../libos/proc_info.h"
+#include "../libos/space.h"
+#include "proc.h"
+
+#define TICK 10000000 /* ns: times in /proc are in hundredths */
+
+/* ---- links ---- */
+
+static long link_of_path(const struct path *path, char *buf, size_t size)
+{
+	bool reachable;
+	char *text = path_text(path, &current_process()->fs->root, buf, size, &reachable);
+	size_t len;
+
+	if (text == NULL)
+		return -ENAMETOOLONG;
+	len = strlen(text);
+	memmove(buf, text, len);
+	return len;
+}
+
+static int follow_path(const struct path *path, struct path *out)
+{
+	*out = *path;
+	path_get(out);
+	return 0;
+}
+
+static long cwd_link(const struct proc_inode *pi, struct process *p, char *buf, size_t size)
+{
+	(void)pi;
+	return link_of_path(&p->fs->cwd, buf, size);
+}
+
+static int cwd_follow(const struct proc_inode *pi, struct process *p, struct path *out)
+{
+	(void)pi;
+	return follow_path(&p->fs->cwd, out);
+}
+
+static long root_link(const struct proc_inode *pi, struct process *p, char *buf, size_t size)
+{
+	(void)pi;
+	return link_of_path(&p->fs->root, buf, size);
+}
+
+static int root_follow(const struct proc_inode *pi, struct process *p, struct path *out)
+{
+	(void)pi;
+	return follow_path(&p->fs->root, out);
+}
+
+static long exe_link(const struct proc_inode *pi, struct process *p, char *buf, size_t size)
+{
+	size_t len;
+
+	(void)pi;
+	if (p->exe != NULL)
+		return file_text(p->exe, &current_process()->fs->root, buf, size);
+	if (p->exe_path == NULL)
+		return -ENOENT;
+	len = MIN(strlen(p->exe_path), size);
+	memcpy(buf, p->exe_path, len);
+	return len;
+}
+
+static int exe_follow(const struct proc_inode *pi, struct process *p, struct path *out)
+{
+	(void)pi;
+	if (p->exe != NULL && p->exe->path.dentry != NULL)
+		return follow_path(&p->exe->path, out);
+	if (p->exe_path == NULL)
+		return -ENOENT;
+	return path_lookup(AT_FDCWD, p->exe_path, LOOKUP_FOLLOW, out);
+}
+
+/* ---- descriptors ---- */
+
+static int next_fd(const struct proc_inode *dir, int from)
+{
+	struct process *p = process_find(dir->pid);
+
+	return p != NULL && p->files != NULL ? fd_table_next(p->files, from) : -1;
+}
+
+static long fd_link(const struct proc_inode *pi, struct process *p, char *buf, size_t size)
+{
+	struct file *file = fd_table_file(p->files, pi->number);
+	long r;
+
+	if (file == NULL)
+		return -ENOENT;
+	r = file_text(file, &current_process()->fs->root, buf, size);
+	file_put(file);
+	return r;
+}
+
+static int fd_follow(const struct proc_inode *pi, struct process *p, struct path *out)
+{
+	struct file *file = fd_table_file(p->files, pi->number);
+	int error;
+
+	if (file == NULL)
+		return -ENOENT;
+	error = path_of_file(file, out);
+	file_put(file);
+	return error;
+}
+
+/* Three or more octal digits after a 0, as both places that need them have. */
+static void print_octal(struct proc_text *t, u32 value)
+{
+	char digits[12];
+	unsigned n = sizeof(digits);
+
+	do {
+		digits[--n] = '0' + (value & 7);
+		value >>= 3;
+	} while (value != 0 || n > sizeof(digits) - 3);
+	digits[--n] = '0';
+	proc_bytes(t, digits + n, sizeof(digits) - n);
+}
+
+static void show_fdinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct file *file = fd_table_file(p->files, pi->number);
+
+	if (file == NULL)
+		return;
+	proc_print(t, "pos:\t%lu\nflags:\t", file->pos);
+	print_octal(t, file->flags);
+	proc_print(t, "\nmnt_id:\t1\nino:\t%lu\n", file->inode != NULL ? file->inode->ino : 0);
+	file_put(file);
+}
+
+static const struct proc_entry fd_item = {
+	.mode = S_IFLNK | 0700,
+	.link = fd_link,
+	.follow = fd_follow,
+};
+static const struct proc_entry fdinfo_item = { .mode = S_IFREG | 0444, .show = show_fdinfo };
+
+/* ---- memory ---- */
+
+static void show_range(struct proc_text *t, u64 start, u64 end)
+{
+	char bytes[256];
+
+	while (start < end) {
+		size_t n = MIN(end - start, sizeof(bytes));
+
+		if (copy_from_user(bytes, (const void *)start, n) < 0)
+			break;
+		proc_bytes(t, bytes, n);
+		start += n;
+	}
+}
+
+static void show_cmdline(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	(void)pi;
+	if (p == current_process())
+		show_range(t, p->arg_start, p->arg_end);
+}
+
+static void show_environ(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	(void)pi;
+	if (p == current_process())
+		show_range(t, p->env_start, p->env_end);
+}
+
+static void show_auxv(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	(void)pi;
+	if (p == current_process())
+		show_range(t, p->auxv_start, p->auxv_end);
+}
+
+static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct vma_info v;
+
+	(void)pi;
+	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
+		size_t start = t->len;
+
+		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 0 ", v.start, v.end,
+			   v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
+			   v.prot & PROT_EXEC ? 'x' : '-', v.shared ? 's' : 'p', v.offset);
+		if (v.name != NULL) {
+			proc_pad(t, start, 73);
+			proc_bytes(t, v.name, strlen(v.name));
+		}
+		proc_bytes(t, "\n", 1);
+	}
+}
+
+struct sizes {
+	u64 all, text, data; /* pages */
+};
+
+static struct sizes measure(const struct process *p)
+{
+	struct sizes s = { 0, 0, 0 };
+	struct vma_info v;
+
+	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
+		u64 pages = (v.end - v.start) / PAGE_SIZE;
+
+		s.all += pages;
+		if (v.prot & PROT_EXEC)
+			s.text += pages;
+		else if (v.prot & PROT_WRITE && !v.shared)
+			s.data += pages;
+	}
+	return s;
+}
+
+static void show_statm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct sizes s = measure(p);
+
+	(void)pi;
+	proc_print(t, "%lu %lu %lu %lu 0 %lu 0\n", s.all, p->space->resident, s.text, s.text,
+		   s.data);
+}
+
+/* ---- status ---- */
+
+/* With one process, what the machine did not idle. */
+static u64 busy_ns(const struct process *p)
+{
+	u64 lived = now_ns() - p->start_ns, idle = idle_ns();
+
+	return lived > idle ? lived - idle : 0;
+}
+
+static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct sizes s = measure(p);
+
+	(void)pi;
+	proc_print(t, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 ", p->pid, process_comm(p), p->ppid,
+		   p->pgid, p->sid);
+	proc_print(t, "%lu 0 0 0 20 0 1 0 %lu %lu %lu %lu ", busy_ns(p) / TICK, p->start_ns / TICK,
+		   s.all * PAGE_SIZE, p->space->resident, UINT64_MAX);
+	/* code, stack, signals, wait channel: not told */
+	proc_print(t, "0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ");
+	proc_print(t, "0 0 %lu %lu %lu %lu %lu 0\n", p->space->brk_start, p->arg_start, p->arg_end,
+		   p->env_start, p->env_end);
+}
+
+static void show_status(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct sizes s = measure(p);
+	u64 kb = PAGE_SIZE / 1024;
+
+	(void)pi;
+	proc_print(t, "Name:\t%s\nUmask:\t", process_comm(p));
+	print_octal(t, p->fs->umask);
+	proc_print(t, "\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\n", p->pid);
+	proc_print(t, "Pid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
+		   p->pid, p->ppid);
+	proc_print(t, "FDSize:\t64\nGroups:\t0 \nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\n", s.all * kb,
+		   s.all * kb);
+	proc_print(t, "VmLck:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\n",
+		   p->space->resident * kb, p->space->resident * kb, s.data * kb);
+	proc_print(t, "VmExe:\t%8lu kB\nVmSwap:\t       0 kB\nThreads:\t1\n", s.text * kb);
+	proc_print(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed_list:\t0-%u\n",
+		   cpus_online() - 1);
+	proc_print(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+}
+
+static void show_comm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	(void)pi;
+	proc_print(t, "%s\n", process_comm(p));
+}
+
+/* ---- limits ---- */
+
+static void show_limit(struct proc_text *t, u64 value)
+{
+	size_t start = t->len;
+
+	if (value == RLIM64_INFINITY)
+		proc_print(t, "unlimited");
+	else
+		proc_print(t, "%lu", value);
+	proc_pad(t, start, 21);
+}
+
+static void show_limits(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	static const struct {
+		const char *name, *unit;
+	} limits[MAX_RLIMITS] = {
+		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
+		[RLIMIT_FSIZE] = { "Max file size", "bytes" },
+		[RLIMIT_DATA] = { "Max data size", "bytes" },
+		[RLIMIT_STACK] = { "Max stack size", "bytes" },
+		[RLIMIT_CORE] = { "Max core file size", "bytes" },
+		[RLIMIT_RSS] = { "Max resident set", "bytes" },
+		[RLIMIT_NPROC] = { "Max processes", "processes" },
+		[RLIMIT_NOFILE] = { "Max open files", "files" },
+		[RLIMIT_MEMLOCK] = { "Max locked memory", "bytes" },
+		[RLIMIT_AS] = { "Max address space", "bytes" },
+		[RLIMIT_LOCKS] = { "Max file locks", "locks" },
+		[RLIMIT_SIGPENDING] = { "Max pending signals", "signals" },
+		[RLIMIT_MSGQUEUE] = { "Max msgqueue size", "bytes" },
+		[RLIMIT_NICE] = { "Max nice priority", "" },
+		[RLIMIT_RTPRIO] = { "Max realtime priority", "" },
+		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
+	};
+
+	(void)pi;
+	proc_print(t, "Limit                     Soft Limit           Hard Limit           Units"
+		      "     \n");
+	for (unsigned i = 0; i < MAX_RLIMITS; i++) {
+		size_t start = t->len;
+
+		proc_print(t, "%s", limits[i].name);
+		proc_pad(t, start, 26);
+		show_limit(t, p->rlimit[i].rlim_cur);
+		show_limit(t, p->rlimit[i].rlim_max);
+		start = t->len;
+		proc_print(t, "%s", limits[i].unit);
+		proc_pad(t, start, 10);
+		proc_bytes(t, "\n", 1);
+	}
+}
+
+/* ---- the directory ---- */
+
+static int next_task(const struct proc_inode *dir, int from)
+{
+	return from <= dir->pid ? dir->pid : -1;
+}
+
+static const struct proc_entry task_table[] = {
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm },
+	{ .name = "stat", .mode = S_IFREG | 0444, .show = show_stat },
+	{ .name = "status", .mode = S_IFREG | 0444, .show = show_status },
+	{ .name = NULL },
+};
+static const struct proc_entry task_item = { .mode = S_IFDIR | 0555, .table = task_table };
+
+static const struct proc_entry pid_table[] = {
+	{ .name = "auxv", .mode = S_IFREG | 0400, .show = show_auxv },
+	{ .name = "cgroup", .mode = S_IFREG | 0444, .text = "0::/\n" },
+	{ .name = "cmdline", .mode = S_IFREG | 0444, .show = show_cmdline },
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm },
+	{ .name = "cwd", .mode = S_IFLNK | 0777, .link = cwd_link, .follow = cwd_follow },
+	{ .name = "environ", .mode = S_IFREG | 0400, .show = show_environ },
+	{ .name = "exe", .mode = S_IFLNK | 0777, .link = exe_link, .follow = exe_follow },
+	{ .name = "fd", .mode = S_IFDIR | 0500, .next = next_fd, .item = &fd_item },
+	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .next = next_fd, .item = &fdinfo_item },
+	{ .name = "limits", .mode = S_IFREG | 0444, .show = show_limits },
+	{ .name = "maps", .mode = S_IFREG | 0444, .show = show_maps },
+	{ .name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts },
+	{ .name = "oom_score", .mode = S_IFREG | 0444, .text = "0\n" },
+	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n" },
+	{ .name = "root", .mode = S_IFLNK | 0777, .link = root_link, .follow = root_follow },
+	{ .name = "stat", .mode = S_IFREG | 0444, .show = show_stat },
+	{ .name = "statm", .mode = S_IFREG | 0444, .show = show_statm },
+	{ .name = "status", .mode = S_IFREG | 0444, .show = show_status },
+	{ .name = "task", .mode = S_IFDIR | 0555, .next = next_task, .item = &task_item },
+	{ .name = NULL },
+};
+
+const struct proc_entry proc_pid_dir = { .mode = S_IFDIR | 0555, .table = pid_table };

@@ -1,0 +1,441 @@
+/*
+ * The file system in memory: names and attributes. A directory is nothing but
+ * its dentries: each entry is an attached dentry on which the directory holds
+ * a reference, so looking a name up is the VFS's own table, and what is not
+ * there does not exist. Contents of regular files: tmpfs_file.c.
+ *
+ * Directories that most programs never look into (/etc, /dev, the root
+ * itself) are filled on the first lookup, by a function that the directory
+ * carries: a VM that runs "hello" does not pay for them.
+ */
+#include "tmpfs.h"
+#include <asm/statfs.h>
+#include "../libos/frames.h"
+#include "../libos/heap.h"
+
+#define TMPFS_MAGIC 0x01021994
+#define ENTRY_SIZE 20 /* what an entry adds to a directory's size, as in Linux */
+#define MAX_LINKS 0xffff0000u
+
+static const struct inode_ops file_ops, dir_ops, link_ops, node_ops;
+static const struct file_ops dir_file_ops;
+
+struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
+{
+	struct tmpfs_inode *ti = kalloc(sizeof(*ti));
+	struct inode *inode = &ti->inode;
+
+	if (ti == NULL)
+		return NULL;
+	inode_init(inode, sb, mode);
+	inode->rdev = rdev;
+	inode->ops = &node_ops;
+	if (S_ISREG(mode)) {
+		inode->ops = &file_ops;
+		inode->fops = &tmpfs_file_ops;
+	} else if (S_ISDIR(mode)) {
+		inode->ops = &dir_ops;
+		inode->fops = &dir_file_ops;
+		inode->nlink = 2;
+		inode->size = 2 * ENTRY_SIZE;
+	} else if (S_ISLNK(mode)) {
+		inode->ops = &link_ops;
+	}
+	return inode;
+}
+
+static void evict(struct inode *inode)
+{
+	struct tmpfs_inode *ti = tmpfs_inode(inode);
+
+	if (S_ISREG(inode->mode))
+		page_tree_remove(&ti->pages, 0, UINT64_MAX / PAGE_SIZE);
+	else if (S_ISLNK(inode->mode))
+		kfree(ti->target);
+	kfree(ti);
+}
+
+static void fill(struct dentry *dir)
+{
+	struct tmpfs_inode *ti = tmpfs_inode(dir->inode);
+	void (*make)(struct dentry *) = ti->fill;
+
+	ti->fill = NULL;
+	if (make != NULL)
+		make(dir);
+}
+
+/* ---- directories ---- */
+
+/* Every entry is attached; so what is looked for here does not exist, unless
+ * the directory had to be filled, and then the VFS looks again. */
+static int lookup(struct inode *dir, struct dentry *d)
+{
+	(void)dir;
+	fill(d->parent);
+	return 0;
+}
+
+/* Takes over the caller's reference to the inode. */
+static void enter(struct dentry *d, struct inode *inode)
+{
+	struct inode *dir = d->parent->inode;
+
+	d->inode = inode;
+	d->deleted = false;
+	dentry_attach(dentry_get(d));
+	dir->size += ENTRY_SIZE;
+	inode_stamp(dir, true);
+}
+
+static void leave(struct dentry *d)
+{
+	struct inode *dir = d->parent->inode;
+
+	dentry_detach(d);
+	dir->size -= ENTRY_SIZE;
+	inode_stamp(dir, true);
+	dentry_put(d);
+}
+
+static int create(struct dentry *d, u32 mode, u32 rdev)
+{
+	struct inode *inode = tmpfs_new_inode(d->parent->inode->sb, mode, rdev);
+
+	if (inode == NULL)
+		return -ENOSPC;
+	enter(d, inode);
+	return 0;
+}
+
+static int make_dir(struct dentry *d, u32 mode)
+{
+	struct inode *dir = d->parent->inode;
+
+	if (dir->mode & S_ISGID)
+		mode |= S_ISGID;
+	if (create(d, S_IFDIR | mode, 0) < 0)
+		return -ENOSPC;
+	dir->nlink++;
+	return 0;
+}
+
+static int make_symlink(struct dentry *d, const char *target)
+{
+	struct inode *inode = tmpfs_new_inode(d->parent->inode->sb, S_IFLNK | 0777, 0);
+
+	if (inode == NULL)
+		return -ENOSPC;
+	tmpfs_inode(inode)->target = kstrdup(target);
+	if (tmpfs_inode(inode)->target == NULL) {
+		inode_put(inode);
+		return -ENOSPC;
+	}
+	inode->size = strlen(target);
+	enter(d, inode);
+	return 0;
+}
+
+static int make_link(struct inode *inode, struct dentry *d)
+{
+	if (inode->nlink >= MAX_LINKS)
+		return -EMLINK;
+	inode->nlink++;
+	inode_stamp(inode, false);
+	enter(d, inode_get(inode));
+	return 0;
+}
+
+static int unlink(struct dentry *d)
+{
+	struct inode *inode = d->inode;
+
+	inode->nlink--;
+	inode_stamp(inode, false);
+	leave(d);
+	return 0;
+}
+
+static int remove_dir(struct dentry *d)
+{
+	fill(d);
+	if (!list_empty(&d->children))
+		return -ENOTEMPTY;
+	d->inode->nlink = 0;
+	d->parent->inode->nlink--;
+	leave(d);
+	return 0;
+}
+
+/* Directories moved between parents take their ".." along. */
+static void moved(struct inode *inode, struct inode *old_dir, struct inode *new_dir)
+{
+	inode_stamp(inode, false);
+	if (S_ISDIR(inode->mode)) {
+		old_dir->nlink--;
+		new_dir->nlink++;
+	}
+}
+
+static int rename(struct dentry *from, struct dentry *to, unsigned int flags)
+{
+	struct inode *old_dir = from->parent->inode, *new_dir = to->parent->inode;
+	int error = 0;
+
+	if (flags & RENAME_EXCHANGE) {
+		moved(from->inode, old_dir, new_dir);
+		moved(to->inode, new_dir, old_dir);
+		dentry_swap(from, to);
+	} else {
+		if (to->inode != NULL)
+			error = S_ISDIR(to->inode->mode) ? remove_dir(to) : unlink(to);
+		if (error < 0)
+			return error;
+		moved(from->inode, old_dir, new_dir);
+		old_dir->size -= ENTRY_SIZE;
+		new_dir->size += ENTRY_SIZE;
+		dentry_move(from, to);
+	}
+	inode_stamp(old_dir, true);
+	inode_stamp(new_dir, true);
+	return 0;
+}
+
+/*
+ * The position is the cookie to go on from. The file remembers the last entry
+ * that it gave out (with a reference), so that going on needs no search; when
+ * that entry has been removed or moved since, the search starts at the front,
+ * where an emptying directory has nothing left.
+ */
+static struct list *first_from(struct file *file, struct dentry *dir)
+{
+	struct dentry *last = file->priv;
+	struct list *l = dir->children.next;
+
+	if (last != NULL && last->attached && last->parent == dir && last->cookie < file->pos)
+		l = &last->siblings;
+	while (l != &dir->children &&
+	       container_of(l, struct dentry, siblings)->cookie < file->pos)
+		l = l->next;
+	return l;
+}
+
+static long read_dir(struct file *file, struct dir_sink *sink)
+{
+	struct dentry *dir = file->path.dentry;
+	struct list *l;
+
+	fill(dir);
+	inode_accessed(dir->inode);
+	if (!dir_emit_dots(file, sink))
+		return 0;
+	for (l = first_from(file, dir); l != &dir->children; l = l->next) {
+		struct dentry *d = container_of(l, struct dentry, siblings);
+
+		if (d->inode == NULL)
+			continue;
+		if (!sink->emit(sink, d->name, d->len, d->inode->ino, DT_OF(d->inode->mode),
+				d->cookie + 1))
+			break;
+		file->pos = d->cookie + 1;
+		dentry_get(d);
+		dentry_put(file->priv);
+		file->priv = d;
+	}
+	return 0;
+}
+
+static void release_dir(struct file *file)
+{
+	dentry_put(file->priv);
+}
+
+/* ---- attributes ---- */
+
+static int get_attr(struct inode *inode, struct kstat *st)
+{
+	if (S_ISREG(inode->mode))
+		st->blocks = tmpfs_blocks(tmpfs_inode(inode));
+	return 0;
+}
+
+static int set_attr(struct inode *inode, const struct attr *attr)
+{
+	bool resized = attr->valid & ATTR_SIZE &&
+		       (attr->size != inode->size || attr->valid & ATTR_OPEN_TRUNC);
+
+	if (attr->valid & ATTR_SIZE && tmpfs_resize(tmpfs_inode(inode), attr->size) < 0)
+		return -ENOSPC;
+	if (attr->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
+	if (attr->valid & ATTR_UID)
+		inode->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->atime = attr->atime;
+	if (resized || attr->valid & ~ATTR_SIZE)
+		inode_stamp(inode, resized);
+	if (attr->valid & ATTR_MTIME)
+		inode->mtime = attr->mtime;
+	return 0;
+}
+
+static long read_link(struct inode *inode, char *buf, size_t size)
+{
+	size_t n = MIN(size, inode->size);
+
+	memcpy(buf, tmpfs_inode(inode)->target, n);
+	return n;
+}
+
+static int tmp_file(struct super *sb, u32 mode, struct inode **inode)
+{
+	*inode = tmpfs_new_inode(sb, mode, 0);
+	if (*inode == NULL)
+		return -ENOSPC;
+	(*inode)->nlink = 0;
+	return 0;
+}
+
+static const struct inode_ops file_ops = {
+	.getattr = get_attr,
+	.setattr = set_attr,
+	.fallocate = tmpfs_fallocate,
+	.get_page = tmpfs_get_page,
+};
+static const struct inode_ops dir_ops = {
+	.lookup = lookup,
+	.create = create,
+	.mkdir = make_dir,
+	.symlink = make_symlink,
+	.link = make_link,
+	.unlink = unlink,
+	.rmdir = remove_dir,
+	.rename = rename,
+	.tmpfile = tmp_file,
+	.setattr = set_attr,
+};
+static const struct inode_ops link_ops = { .readlink = read_link, .setattr = set_attr };
+static const struct inode_ops node_ops = { .setattr = set_attr };
+static const struct file_ops dir_file_ops = {
+	.readdir = read_dir,
+	.lseek = dir_lseek,
+	.release = release_dir,
+};
+
+/* ---- the file system ---- */
+
+static int stat_fs(struct super *sb, struct statfs *st)
+{
+	(void)sb;
+	st->f_blocks = frames_total();
+	st->f_bfree = st->f_bavail = frames_available();
+	st->f_files = frames_total();
+	st->f_ffree = frames_available();
+	return 0;
+}
+
+void tmpfs_init_super(struct super *sb, u32 dev)
+{
+	sb->type = "tmpfs";
+	sb->magic = TMPFS_MAGIC;
+	sb->dev = dev;
+	sb->statfs = stat_fs;
+	sb->evict = evict;
+}
+
+int tmpfs_init(struct super *sb, u32 dev, u32 root_mode)
+{
+	tmpfs_init_super(sb, dev);
+	sb->root = dentry_new(NULL, "", 0);
+	if (sb->root == NULL)
+		return -ENOMEM;
+	sb->root->inode = tmpfs_new_inode(sb, S_IFDIR | root_mode, 0);
+	if (sb->root->inode == NULL) {
+		dentry_put(sb->root);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void tmpfs_populate_later(struct dentry *dir, void (*make)(struct dentry *dir))
+{
+	tmpfs_inode(dir->inode)->fill = make;
+}
+
+/* The library OS's own entries: NULL when there is no memory or the name is
+ * taken. The result is the directory's; the caller gets no reference. */
+static struct dentry *fresh(struct dentry *dir, const char *name)
+{
+	struct dentry *d = dentry_find(dir, name, strlen(name));
+
+	if (d != NULL) {
+		dentry_put(d);
+		return NULL;
+	}
+	return dentry_new(dir, name, strlen(name));
+}
+
+struct dentry *tmpfs_make(struct dentry *dir, const char *name, u32 mode, u32 rdev)
+{
+	struct dentry *d = fresh(dir, name);
+	int error;
+
+	if (d == NULL)
+		return NULL;
+	error = S_ISDIR(mode) ? make_dir(d, mode & 07777) : create(d, mode, rdev);
+	dentry_put(d);
+	return error < 0 ? NULL : d;
+}
+
+int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode)
+{
+	struct dentry *d = fresh(dir, name);
+
+	if (d == NULL) {
+		inode_put(inode);
+		return -ENOSPC;
+	}
+	enter(d, inode);
+	dentry_put(d);
+	return 0;
+}
+
+struct dentry *tmpfs_make_link(struct dentry *dir, const char *name, const char *target)
+{
+	struct dentry *d = fresh(dir, name);
+	int error;
+
+	if (d == NULL)
+		return NULL;
+	error = make_symlink(d, target);
+	dentry_put(d);
+	return error < 0 ? NULL : d;
+}
+
+int tmpfs_put_text(struct dentry *d, const char *text)
+{
+	struct iovec iov = { (void *)text, strlen(text) };
+	struct uio uio = { .iov = &iov, .niov = 1, .resid = iov.iov_len, .kernel = true };
+	struct file file = { .inode = d->inode };
+	u64 pos = 0;
+
+	return tmpfs_file_ops.write(&file, &uio, &pos) == (long)iov.iov_len ? 0 : -ENOSPC;
+}
+
+void tmpfs_set_mapped(struct inode *inode, paddr_t pa, u64 size)
+{
+	struct tmpfs_inode *ti = tmpfs_inode(inode);
+
+	ti->mapped = pa;
+	ti->mapped_pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+	inode->size = size;
+}
+
+struct inode *tmpfs_new_file(u32 mode)
+{
+	struct inode *inode;
+
+	return tmp_file(root_mount->sb, S_IFREG | mode, &inode) < 0 ? NULL : inode;
+}

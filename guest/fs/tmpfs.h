@@ -1,0 +1,37 @@
+/*
+ * What the two halves of tmpfs share: tmpfs.c has the names, tmpfs_file.c the
+ * content of regular files.
+ */
+#ifndef FS_TMPFS_H
+#define FS_TMPFS_H
+
+#include "page_tree.h"
+#include "vfs.h"
+
+struct tmpfs_inode {
+	struct inode inode;
+	union {
+		struct { /* regular files */
+			struct page_tree pages;
+			/* Pages that exist already, for a file made of existing
+			 * memory: read there, unless `pages` has a copy. */
+			paddr_t mapped;
+			u64 mapped_pages;
+		};
+		char *target; /* symbolic links */
+		void (*fill)(struct dentry *dir); /* directories: not yet filled */
+	};
+};
+static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
+{
+	return container_of(inode, struct tmpfs_inode, inode);
+}
+
+extern const struct file_ops tmpfs_file_ops;
+/* Sets the size: frees or zeroes what lies behind it. 0 or -ENOSPC. */
+int tmpfs_resize(struct tmpfs_inode *ti, u64 size);
+int tmpfs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
+int tmpfs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
+u64 tmpfs_blocks(const struct tmpfs_inode *ti); /* of 512 bytes */
+
+#endif

@@ -1,0 +1,459 @@
+/*
+ * Objects of the tree: inodes, the table of names, mounts, and the text of a
+ * path. See vfs.h for who holds references to what.
+ *
+ * Names are found through one hash table over (parent, name) for all file
+ * systems. It starts as a few static buckets, because most programs open a
+ * handful of files, and grows with the number of attached names.
+ */
+#include "vfs.h"
+#include "../libos/heap.h"
+
+/* ---- inodes ---- */
+
+struct __kernel_timespec stamp_now(void)
+{
+	u64 ns = realtime_ns();
+
+	return (struct __kernel_timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+void inode_init(struct inode *inode, struct super *sb, u32 mode)
+{
+	inode->sb = sb;
+	inode->refs = 1;
+	inode->mode = mode;
+	inode->nlink = 1;
+	inode->ino = sb != NULL ? ++sb->last_ino : 0;
+	inode->atime = inode->mtime = inode->ctime = inode->btime = stamp_now();
+}
+
+void inode_put(struct inode *inode)
+{
+	if (--inode->refs == 0)
+		inode->sb->evict(inode);
+}
+
+static void anonymous_evict(struct inode *inode)
+{
+	kfree(inode);
+}
+
+static struct super anonymous_super = {
+	.type = "anon_inodefs",
+	.magic = 0x09041934,
+	.dev = MKDEV(0, 15),
+	.evict = anonymous_evict,
+};
+
+struct inode *inode_anonymous(u32 mode)
+{
+	struct inode *inode = kalloc(sizeof(*inode));
+
+	if (inode != NULL)
+		inode_init(inode, &anonymous_super, mode);
+	return inode;
+}
+
+void inode_stamp(struct inode *inode, bool modified)
+{
+	inode->ctime = stamp_now();
+	if (modified)
+		inode->mtime = inode->ctime;
+}
+
+static int stamp_compare(const struct __kernel_timespec *a, const struct __kernel_timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
+}
+
+/* relatime without its once-a-day clause, so that most reads look at no clock. */
+void inode_accessed(struct inode *inode)
+{
+	if (stamp_compare(&inode->atime, &inode->mtime) <= 0 ||
+	    stamp_compare(&inode->atime, &inode->ctime) <= 0)
+		inode->atime = stamp_now();
+}
+
+void inode_stat(struct inode *inode, struct kstat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->ino = inode->ino;
+	st->size = inode->size;
+	st->dev = inode->sb->dev;
+	st->rdev = inode->rdev;
+	st->mode = inode->mode;
+	st->nlink = inode->nlink;
+	st->uid = inode->uid;
+	st->gid = inode->gid;
+	st->blksize = PAGE_SIZE;
+	st->atime = inode->atime;
+	st->mtime = inode->mtime;
+	st->ctime = inode->ctime;
+	st->btime = inode->btime;
+}
+
+int inode_start_write(struct inode *inode)
+{
+	if (inode->writers < 0)
+		return -ETXTBSY;
+	inode->writers++;
+	return 0;
+}
+
+int inode_deny_write(struct inode *inode)
+{
+	if (inode->writers > 0)
+		return -ETXTBSY;
+	inode->writers--;
+	return 0;
+}
+
+/* ---- names ---- */
+
+static struct dentry *first_buckets[64];
+static struct dentry **buckets = first_buckets;
+static u32 bucket_mask = ARRAY_SIZE(first_buckets) - 1;
+static u32 attached_count;
+
+static u32 name_hash(const char *name, size_t len)
+{
+	u32 h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (u8)name[i]) * 16777619u;
+	return h;
+}
+
+static struct dentry **bucket_of(const struct dentry *parent, u32 hash)
+{
+	u64 mix = ((u64)(uintptr_t)parent >> 4 ^ hash) * 0x9e3779b97f4a7c15;
+
+	return &buckets[mix >> 32 & bucket_mask];
+}
+
+struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len)
+{
+	struct dentry *d = kalloc(sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->name = d->small;
+	if (len >= sizeof(d->small)) {
+		d->name = kalloc(len + 1);
+		if (d->name == NULL) {
+			kfree(d);
+			return NULL;
+		}
+	}
+	memcpy(d->name, name, len);
+	d->name[len] = 0;
+	d->len = len;
+	d->hash = name_hash(name, len);
+	d->refs = 1;
+	list_init(&d->children);
+	list_init(&d->siblings);
+	d->parent = parent;
+	if (parent != NULL)
+		dentry_get(parent);
+	return d;
+}
+
+void dentry_put(struct dentry *d)
+{
+	while (d != NULL && --d->refs == 0) {
+		struct dentry *parent = d->parent;
+
+		if (d->attached)
+			dentry_detach(d);
+		if (d->inode != NULL)
+			inode_put(d->inode);
+		if (d->name != d->small)
+			kfree(d->name);
+		kfree(d);
+		d = parent;
+	}
+}
+
+/* Failure to grow only makes the chains longer. */
+static void buckets_grow(void)
+{
+	u32 old_count = bucket_mask + 1, count = old_count * 4;
+	struct dentry **old = buckets, **fresh;
+
+	if ((u64)count * sizeof(*fresh) > 2 << 20)
+		return;
+	fresh = kalloc(count * sizeof(*fresh));
+	if (fresh == NULL)
+		return;
+	buckets = fresh;
+	bucket_mask = count - 1;
+	for (u32 i = 0; i < old_count; i++) {
+		for (struct dentry *d = old[i], *next; d != NULL; d = next) {
+			struct dentry **b = bucket_of(d->parent, d->hash);
+
+			next = d->hash_next;
+			d->hash_next = *b;
+			*b = d;
+		}
+	}
+	if (old != first_buckets)
+		kfree(old);
+}
+
+static void hash_insert(struct dentry *d)
+{
+	struct dentry **b = bucket_of(d->parent, d->hash);
+
+	d->hash_next = *b;
+	*b = d;
+}
+
+static void hash_remove(struct dentry *d)
+{
+	struct dentry **p = bucket_of(d->parent, d->hash);
+
+	while (*p != d)
+		p = &(*p)->hash_next;
+	*p = d->hash_next;
+}
+
+/* Cookies grow along the list of children, which is what lets readdir go on
+ * at the right place after entries before it were removed. 0 and 1 are the
+ * positions of "." and "..". */
+static void list_under_parent(struct dentry *d)
+{
+	struct list *head = &d->parent->children;
+
+	d->cookie = 2;
+	if (!list_empty(head))
+		d->cookie = container_of(head->prev, struct dentry, siblings)->cookie + 1;
+	list_add_tail(head, &d->siblings);
+}
+
+void dentry_attach(struct dentry *d)
+{
+	if (++attached_count > 2 * (bucket_mask + 1))
+		buckets_grow();
+	hash_insert(d);
+	list_under_parent(d);
+	d->attached = true;
+}
+
+void dentry_detach(struct dentry *d)
+{
+	if (!d->attached)
+		return;
+	hash_remove(d);
+	list_del(&d->siblings);
+	attached_count--;
+	d->attached = false;
+}
+
+struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
+{
+	u32 hash = name_hash(name, len);
+
+	for (struct dentry *d = *bucket_of(parent, hash); d != NULL; d = d->hash_next)
+		if (d->hash == hash && d->parent == parent && d->len == len &&
+		    memcmp(d->name, name, len) == 0)
+			return dentry_get(d);
+	return NULL;
+}
+
+static void swap_names(struct dentry *a, struct dentry *b)
+{
+	char *long_a = a->name != a->small ? a->name : NULL;
+	char *long_b = b->name != b->small ? b->name : NULL;
+	char small[sizeof(a->small)];
+	u32 hash = a->hash;
+	u8 len = a->len;
+
+	memcpy(small, a->small, sizeof(small));
+	memcpy(a->small, b->small, sizeof(small));
+	memcpy(b->small, small, sizeof(small));
+	a->name = long_b != NULL ? long_b : a->small;
+	b->name = long_a != NULL ? long_a : b->small;
+	a->hash = b->hash;
+	b->hash = hash;
+	a->len = b->len;
+	b->len = len;
+}
+
+static void swap_places(struct dentry *a, struct dentry *b)
+{
+	struct dentry *parent = a->parent;
+
+	swap_names(a, b);
+	a->parent = b->parent;
+	b->parent = parent;
+}
+
+void dentry_move(struct dentry *from, struct dentry *to)
+{
+	dentry_detach(from);
+	dentry_detach(to);
+	swap_places(from, to);
+	dentry_attach(from);
+}
+
+void dentry_swap(struct dentry *a, struct dentry *b)
+{
+	dentry_detach(a);
+	dentry_detach(b);
+	swap_places(a, b);
+	dentry_attach(a);
+	dentry_attach(b);
+}
+
+/* ---- mounts ---- */
+
+struct mount *root_mount;
+struct list mounts = { &mounts, &mounts };
+
+void path_put(struct path *p)
+{
+	dentry_put(p->dentry);
+	if (p->mnt != NULL)
+		p->mnt->refs--;
+	p->dentry = NULL;
+	p->mnt = NULL;
+}
+
+int mount_add(struct mount *m, struct super *sb, const struct path *point)
+{
+	m->sb = sb;
+	m->root = sb->root;
+	m->refs = 1;
+	if (point == NULL) {
+		root_mount = m;
+		return 0;
+	}
+	if (mount_on(point) != NULL)
+		return -EBUSY;
+	m->point = *point;
+	path_get(&m->point);
+	m->point.dentry->mounted = true;
+	list_add_tail(&mounts, &m->link);
+	return 0;
+}
+
+struct mount *mount_on(const struct path *p)
+{
+	struct list *l;
+
+	if (!p->dentry->mounted)
+		return NULL;
+	list_for_each(l, &mounts) {
+		struct mount *m = container_of(l, struct mount, link);
+
+		if (m->point.mnt == p->mnt && m->point.dentry == p->dentry)
+			return m;
+	}
+	return NULL;
+}
+
+static void path_set(struct path *p, struct mount *mnt, struct dentry *dentry)
+{
+	struct path to = { mnt, dentry };
+
+	path_get(&to);
+	path_put(p);
+	*p = to;
+}
+
+void path_into_mounts(struct path *p)
+{
+	struct mount *m;
+
+	while ((m = mount_on(p)) != NULL)
+		path_set(p, m, m->root);
+}
+
+bool path_out_of_mount(struct path *p)
+{
+	bool moved = false;
+
+	while (p->mnt != NULL && p->dentry == p->mnt->root && p->mnt->point.dentry != NULL) {
+		path_set(p, p->mnt->point.mnt, p->mnt->point.dentry);
+		moved = true;
+	}
+	return moved;
+}
+
+/* ---- the text of a path ---- */
+
+static char *prepend(char *at, const char *start, const char *text, size_t len)
+{
+	if (at == NULL || (size_t)(at - start) < len)
+		return NULL;
+	return memcpy(at - len, text, len);
+}
+
+char *path_text(const struct path *p, const struct path *root, char *buf, size_t size,
+		bool *reachable)
+{
+	const struct mount *mnt = p->mnt;
+	const struct dentry *d = p->dentry;
+	char *at = prepend(buf + size, buf, "", 1), *end = at;
+
+	*reachable = false;
+	while (at != NULL) {
+		if (mnt == root->mnt && d == root->dentry) {
+			*reachable = true;
+			break;
+		}
+		if (mnt != NULL && d == mnt->root && mnt->point.dentry != NULL) {
+			d = mnt->point.dentry;
+			mnt = mnt->point.mnt;
+			continue;
+		}
+		if (d->len != 0) {
+			at = prepend(at, buf, d->name, d->len);
+			at = prepend(at, buf, "/", 1);
+		}
+		if (d->parent == NULL)
+			break;
+		d = d->parent;
+	}
+	return at == end ? prepend(at, buf, "/", 1) : at;
+}
+
+static long nameless_text(const struct file *file, char *buf, size_t size)
+{
+	const char *name = file->ops->name != NULL ? file->ops->name : "[unknown]";
+	u32 mode = file->inode != NULL ? file->inode->mode : 0;
+
+	if (name[0] == '/')
+		return snprintf(buf, size, "%s", name);
+	if (S_ISFIFO(mode) || S_ISSOCK(mode))
+		return snprintf(buf, size, "%s:[%lu]", name, file->inode->ino);
+	return snprintf(buf, size, "anon_inode:%s", name);
+}
+
+long file_text(const struct file *file, const struct path *root, char *buf, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	bool reachable;
+	size_t len;
+	char *text;
+
+	if (file->path.dentry == NULL) {
+		len = nameless_text(file, buf, size);
+		return len < size ? (long)len : -ENAMETOOLONG;
+	}
+	text = path_text(&file->path, root, buf, size, &reachable);
+	if (text == NULL)
+		return -ENAMETOOLONG;
+	len = strlen(text);
+	memmove(buf, text, len);
+	if (file->path.dentry->deleted) {
+		if (len + sizeof(deleted) > size)
+			return -ENAMETOOLONG;
+		memcpy(buf + len, deleted, sizeof(deleted) - 1);
+		len += sizeof(deleted) - 1;
+	}
+	return len;
+}

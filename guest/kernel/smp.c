@@ -1,0 +1,98 @@
+/*
+ * Starting vCPUs and interrupting them: the local APIC's interrupt command
+ * register (SDM 10.6) and INIT/SIPI (SDM 8.4.4).
+ */
+#include "kernel.h"
+
+#define ENOMEM 12
+#define EINVAL 22
+#define PAGE_RW (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
+#define SLOTS (PERCPU_SIZE / PAGE_SIZE)
+
+static void send(uint64_t cpu, uint32_t command)
+{
+	*apic(APIC_ICR_HI) = cpu << 24;
+	*apic(APIC_ICR_LO) = command;
+}
+
+static struct percpu *percpu_of(uint64_t cpu)
+{
+	return (struct percpu *)(PERCPU_BASE + cpu * PERCPU_SIZE + PERCPU_PRIVATE);
+}
+
+/* A frame of the kernel's in a slot of the vCPU's pages. */
+static int fill_slot(uint64_t *slot)
+{
+	uint64_t pa = pool_take();
+	*slot = pa | PAGE_RW;
+	return pa != 0;
+}
+
+/* A GDT like vCPU 0's with this vCPU's TSS (SDM 8.2.3). */
+static void set_tables(struct percpu *p, uint64_t base)
+{
+	const struct percpu *p0 = percpu_of(0);
+	for (unsigned i = 0; i < GDT_ENTRIES; i++)
+		p->gdt[i] = p0->gdt[i];
+	uint64_t tss = (uint64_t)&p->tss;
+	p->gdt[TSS_SEL / 8] = TSS_LIMIT | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+			      (tss >> 24 & 0xff) << 56;
+	p->gdt[TSS_SEL / 8 + 1] = tss >> 32;
+	p->tss.rsp[0] = base + PERCPU_STACK_TOP;
+	p->tss.ist[0] = base + PERCPU_IST_TOP;
+	p->tss.iomap = TSS_LIMIT + 1;
+}
+
+static long make_pages(uint64_t cpu, uint64_t area)
+{
+	uint64_t *slot = &pt_percpu[cpu * SLOTS];
+	uint64_t base = PERCPU_BASE + cpu * PERCPU_SIZE;
+	if (area % PAGE_SIZE || !domain_owns(area, PAGE_SIZE))
+		return -EINVAL;
+	if (!fill_slot(&slot[1]) || !fill_slot(&slot[3]) || !fill_slot(&slot[5]))
+		return -ENOMEM;
+	struct percpu *p = percpu_of(cpu);
+	const struct percpu *p0 = percpu_of(0);
+	p->event = p0->event;
+	p->fault = p0->fault;
+	p->area_va = DIRECT_MAP + area;
+	p->event.rsp = p->fault.rsp = p->area_va + PAGE_SIZE;
+	p->stack_top = base + PERCPU_STACK_TOP;
+	set_tables(p, base);
+	slot[6] = area | PAGE_RW;
+	*(uint32_t *)(base + PERCPU_AREA + A_CPU) = cpu;
+	return 0;
+}
+
+/*
+ * Safe to call again until the vCPU has come: a VMM may still be making it,
+ * and then the INIT is lost.
+ */
+long kcall_start_cpu(uint64_t cpu, uint64_t area)
+{
+	if (!cpu || cpu >= MAX_CPUS)
+		return -EINVAL;
+	kernel_lock();
+	long error = pt_percpu[cpu * SLOTS + 6] ? 0 : make_pages(cpu, area);
+	kernel_unlock();
+	if (error)
+		return error;
+	if (percpu_of(cpu)->online)
+		return 0;
+	volatile uint64_t *to = (volatile uint64_t *)(FIXMAP_BASE + PAGE_SIZE);
+	if (!*to)
+		for (const uint64_t *from = (const uint64_t *)ap_boot_start;
+		     from < (const uint64_t *)ap_boot_end; from++)
+			*to++ = *from;
+	send(cpu, APIC_ICR_INIT);
+	send(cpu, APIC_ICR_STARTUP | AP_BOOT_GPA / PAGE_SIZE);
+	return 0;
+}
+
+long kcall_ipi(uint64_t cpu)
+{
+	if (cpu >= MAX_CPUS)
+		return -EINVAL;
+	send(cpu, VECTOR_IPI);
+	return 0;
+}

@@ -1,0 +1,301 @@
+/*
+ * Entries to the library OS, all at CPL3, and the way back to the program.
+ *
+ *   void libos_start(struct pvh_start_info *)  vCPU 0 from the kernel, once
+ *   void libos_ap_start(void)                  every other vCPU, once
+ *   libos_syscall_soft     SYSCALL, soft flavour: RCX, R11 by the CPU
+ *   libos_syscall_hard     SYSCALL, hard flavour: RIP and RFLAGS in the vCPU
+ *                          area, RCX and R11 clobbered
+ *   libos_event            an event came while the program ran
+ *   libos_fault            a fault, of the program's or at an accessor here
+ *
+ * The last four save every register in the thread's struct regs (GS:L_REGS)
+ * and go on at the thread's library-OS stack. Events that come while RIP is
+ * in this half only leave a pending bit; between libos_window_start and _end,
+ * where the way back has already looked at the bits, the kernel moves RIP to
+ * libos_window_restart instead, which may be entered with any registers.
+ */
+#include "entry.h"
+
+.macro save_registers base
+	mov %r15, R_R15(\base)
+	mov %r14, R_R14(\base)
+	mov %r13, R_R13(\base)
+	mov %r12, R_R12(\base)
+	mov %rbp, R_RBP(\base)
+	mov %rbx, R_RBX(\base)
+	mov %r10, R_R10(\base)
+	mov %r9, R_R9(\base)
+	mov %r8, R_R8(\base)
+	mov %rdx, R_RDX(\base)
+	mov %rsi, R_RSI(\base)
+	mov %rdi, R_RDI(\base)
+.endm
+
+/* All registers and where the program was, from an event or a fault. */
+.macro save_interrupted
+	mov %rax, %gs:L_SCRATCH
+	mov %gs:L_REGS, %rax
+	save_registers %rax
+	mov %rcx, R_RCX(%rax)
+	mov %r11, R_R11(%rax)
+	mov %gs:L_SCRATCH, %rcx
+	mov %rcx, R_RAX(%rax)
+	mov %gs:A_RIP, %rcx
+	mov %rcx, R_RIP(%rax)
+	mov %gs:A_RFLAGS, %rcx
+	mov %rcx, R_RFLAGS(%rax)
+	mov %gs:A_RSP, %rcx
+	mov %rcx, R_RSP(%rax)
+	movq $-1, R_ORIG_RAX(%rax)
+	mov %gs:L_STACK, %rsp
+	xor %ebp, %ebp
+.endm
+
+	.text
+	.globl libos_start, libos_ap_start, libos_probe
+libos_start:
+	syscall /* to libos_probe; comes back here in either flavour */
+	mov $libos_stack_top, %rsp
+	xor %ebp, %ebp
+	call libos_main
+	ud2
+
+/* The first SYSCALL: the kernel's boot.S, hard_flavour, tells why. */
+libos_probe:
+	mov %cs, %eax
+	test $3, %al
+	jz hard_flavour
+	mov %rcx, %rbx
+	mov $KCALL_SOFT, %eax
+	mov $libos_stack_top, %rsp
+	mov %rdi, %rbp
+	call libos_kcall_soft
+	mov %rbp, %rdi
+	movl $1, flavour_soft
+	jmp *%rbx
+
+libos_ap_start:
+	mov %gs:L_STACK, %rsp
+	xor %ebp, %ebp
+	call libos_ap_main
+	ud2
+
+	/* kcall.h's register contract, as a C call through vcpu_area.kcall. */
+	.globl libos_kcall_hard, libos_kcall_soft
+libos_kcall_hard:
+	syscall
+	ret
+libos_kcall_soft:
+	ud2
+	ret
+
+	.balign 64
+	.globl libos_syscall_soft, libos_syscall_hard
+libos_syscall_soft:
+	mov %rcx, %gs:A_RIP
+	mov %r11, %gs:A_RFLAGS
+libos_syscall_hard:
+	mov %rax, %gs:L_SCRATCH
+	mov %gs:L_REGS, %rax
+	save_registers %rax
+	mov %rsp, R_RSP(%rax)
+	mov %gs:A_RIP, %rcx
+	mov %rcx, R_RIP(%rax)
+	mov %rcx, R_RCX(%rax)
+	mov %gs:A_RFLAGS, %rcx
+	mov %rcx, R_RFLAGS(%rax)
+	mov %rcx, R_R11(%rax)
+	mov %gs:L_SCRATCH, %r11
+	mov %r11, R_ORIG_RAX(%rax)
+	mov %gs:L_STACK, %rsp
+	cmp $SYSCALL_COUNT, %r11
+	jae 2f
+	mov %r10, %rcx
+	call *syscall_table(,%r11,8)
+1:	mov %gs:L_REGS, %rdx
+	mov %rax, R_RAX(%rdx)
+	jmp libos_window_start
+2:	call sys_unknown
+	jmp 1b
+
+	.globl libos_window_start, libos_window_end, libos_window_restart
+libos_window_start:
+	cmpq $0, %gs:A_PENDING
+	jne libos_window_restart
+	cmpq $0, %gs:L_WORK
+	jne libos_window_restart
+	push R_RFLAGS(%rdx)
+	popfq
+	mov R_RDI(%rdx), %rdi
+	mov R_RSI(%rdx), %rsi
+	mov R_R8(%rdx), %r8
+	mov R_R9(%rdx), %r9
+	mov R_R10(%rdx), %r10
+	mov R_R11(%rdx), %r11
+	mov R_RIP(%rdx), %rcx
+	mov R_RSP(%rdx), %rsp
+	mov R_RDX(%rdx), %rdx
+	jmp *%rcx
+
+	.globl libos_return
+libos_return: /* to the program with every register as in struct regs */
+	cmpq $0, %gs:A_PENDING
+	jne libos_window_restart
+	testq $~WORK_FULL, %gs:L_WORK
+	jne libos_window_restart
+	mov %gs:L_REGS, %rdx
+	mov R_RIP(%rdx), %rax
+	mov %rax, %gs:L_RET_RIP
+	movq $0, %gs:L_WORK
+	push R_RFLAGS(%rdx)
+	popfq
+	mov R_R15(%rdx), %r15
+	mov R_R14(%rdx), %r14
+	mov R_R13(%rdx), %r13
+	mov R_R12(%rdx), %r12
+	mov R_RBP(%rdx), %rbp
+	mov R_RBX(%rdx), %rbx
+	mov R_R11(%rdx), %r11
+	mov R_R10(%rdx), %r10
+	mov R_R9(%rdx), %r9
+	mov R_R8(%rdx), %r8
+	mov R_RAX(%rdx), %rax
+	mov R_RCX(%rdx), %rcx
+	mov R_RSI(%rdx), %rsi
+	mov R_RDI(%rdx), %rdi
+	mov R_RSP(%rdx), %rsp
+	mov R_RDX(%rdx), %rdx
+	jmp *%gs:L_RET_RIP
+libos_window_end:
+
+libos_window_restart:
+	mov %gs:L_STACK, %rsp
+	xor %ebp, %ebp
+	call return_work
+	jmp libos_return
+
+	.globl libos_event, libos_fault
+libos_event:
+	save_interrupted
+	call return_work
+	jmp libos_return
+
+libos_fault:
+	cmpl $0, %gs:A_RIP + 4
+	js 1f
+	save_interrupted
+	mov %rax, %rdi
+	mov %gs:A_VECTOR, %rsi
+	mov %gs:A_ERROR, %rdx
+	mov %gs:A_CR2, %rcx
+	call program_fault
+	jmp libos_return
+
+/*
+ * A fault of the library OS's own, at an accessor of program memory or by a
+ * bug. The registers go below the interrupted stack pointer, so that POPFQ
+ * and RET can resume there.
+ */
+1:	mov %rax, %gs:L_SCRATCH
+	mov %gs:A_RSP, %rax
+	lea -16 - REGS_SIZE(%rax), %rsp
+	mov %rax, R_RSP(%rsp)
+	mov %gs:L_SCRATCH, %rax
+	mov %rax, R_RAX(%rsp)
+	save_registers %rsp
+	mov %rcx, R_RCX(%rsp)
+	mov %r11, R_R11(%rsp)
+	mov %gs:A_RIP, %rax
+	mov %rax, R_RIP(%rsp)
+	mov %gs:A_RFLAGS, %rax
+	mov %rax, R_RFLAGS(%rsp)
+	mov %rsp, %rbx
+	mov %rsp, %rdi
+	mov %gs:A_VECTOR, %rsi
+	mov %gs:A_ERROR, %rdx
+	mov %gs:A_CR2, %rcx
+	call libos_own_fault
+	mov R_RIP(%rbx), %rax
+	mov %rax, REGS_SIZE + 8(%rbx)
+	mov R_RFLAGS(%rbx), %rax
+	mov %rax, REGS_SIZE(%rbx)
+	mov %rbx, %rsp
+	mov R_R15(%rsp), %r15
+	mov R_R14(%rsp), %r14
+	mov R_R13(%rsp), %r13
+	mov R_R12(%rsp), %r12
+	mov R_RBP(%rsp), %rbp
+	mov R_RBX(%rsp), %rbx
+	mov R_R11(%rsp), %r11
+	mov R_R10(%rsp), %r10
+	mov R_R9(%rsp), %r9
+	mov R_R8(%rsp), %r8
+	mov R_RAX(%rsp), %rax
+	mov R_RCX(%rsp), %rcx
+	mov R_RDX(%rsp), %rdx
+	mov R_RSI(%rsp), %rsi
+	mov R_RDI(%rsp), %rdi
+	lea REGS_SIZE(%rsp), %rsp
+	popfq
+	ret
+
+/*
+ * long user_copy(void *dst, const void *src, size_t n)
+ * Copies between the library OS and the program; the bytes NOT copied, when
+ * a fault stopped it. Backward copies never happen: ranges do not overlap.
+ */
+.macro guarded fixup, instruction:vararg
+9:	\instruction
+	.pushsection .extable, "a"
+	.quad 9b, \fixup
+	.popsection
+.endm
+	.globl user_copy, user_clear
+user_copy:
+	mov %rdx, %rcx
+	guarded 1f, rep movsb
+1:	mov %rcx, %rax
+	ret
+
+/* long user_clear(void *dst, size_t n): the bytes not cleared. */
+user_clear:
+	mov %rsi, %rcx
+	xor %eax, %eax
+	guarded 1f, rep stosb
+1:	mov %rcx, %rax
+	ret
+
+/* long user_string(char *dst, const char *src, size_t size): copies up to and
+ * with a NUL; its length; -1 after a fault; size when there was no NUL. */
+	.globl user_string
+user_string:
+	xor %eax, %eax
+1:	cmp %rdx, %rax
+	jae 3f
+	guarded 2f, mov (%rsi, %rax), %cl
+	mov %cl, (%rdi, %rax)
+	test %cl, %cl
+	jz 3f
+	inc %rax
+	jmp 1b
+2:	mov $-1, %rax
+3:	ret
+
+/* Memory functions: REP MOVSB and STOSB are fast on every CPU that has this
+ * program's KVM (ERMS, FSRM). */
+	.globl memcpy, memset
+memcpy:
+	mov %rdi, %rax
+	mov %rdx, %rcx
+	rep movsb
+	ret
+memset:
+	mov %rdi, %r8
+	mov %esi, %eax
+	mov %rdx, %rcx
+	rep stosb
+	mov %r8, %rax
+	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,211 @@
+/*
+ * A new program image: space, stack with arguments, environment and auxiliary
+ * vector (System V ABI AMD64, 3.4.1), registers.
+ */
+#include <linux/auxvec.h>
+#include "../fs/vfs.h"
+#include "boot_info.h"
+#include "entry.h"
+#include "exec.h"
+#include "frames.h"
+#include "heap.h"
+#include "process.h"
+#include "random.h"
+#include "signal.h"
+#include "thread.h"
+#include "uaccess.h"
+
+#define STACK_TOP  0x7fffffff0000
+#define STACK_SIZE (8ull << 20)
+#define VDSO_BASE  0x7fffffff8000 /* in the same 2 MiB as the stack's top */
+#define EAGER      (1ull << 20) /* segments up to here are mapped at once */
+#define ARGS_MAX   (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
+#define HWCAP2_FSGSBASE 2
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+extern char vdso_start[], libos_ro_end[];
+
+/* The stack being built, from the top down. */
+struct builder {
+	u64 sp;
+	bool failed;
+};
+
+static u64 push(struct builder *b, const void *data, size_t n)
+{
+	b->sp -= n;
+	if (copy_to_user((void *)b->sp, data, n))
+		b->failed = true;
+	return b->sp;
+}
+
+static unsigned count_strings(const struct strings *s)
+{
+	unsigned n = 0;
+	for (size_t at = 0; at < s->len; at += strlen(s->data + at) + 1)
+		n++;
+	return n;
+}
+
+/* Pointers to strings that lie one after the other at `at`, and the NULL. */
+static u64 *list_strings(u64 *vector, const struct strings *s, u64 at)
+{
+	for (size_t i = 0; i < s->len; i += strlen(s->data + i) + 1)
+		*vector++ = at + i;
+	*vector++ = 0;
+	return vector;
+}
+
+static u64 *add_aux(u64 *vector, u64 type, u64 value)
+{
+	*vector++ = type;
+	*vector++ = value;
+	return vector;
+}
+
+static u32 cpuid_edx1(void)
+{
+	u32 a = 1, b, c = 0, d;
+	asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return d;
+}
+
+static u64 *list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform)
+{
+	v = add_aux(v, AT_SYSINFO_EHDR, VDSO_BASE);
+	v = add_aux(v, AT_HWCAP, cpuid_edx1());
+	v = add_aux(v, AT_PAGESZ, PAGE_SIZE);
+	v = add_aux(v, AT_CLKTCK, 100);
+	v = add_aux(v, AT_PHDR, image->phdr);
+	v = add_aux(v, AT_PHENT, 56);
+	v = add_aux(v, AT_PHNUM, image->phnum);
+	v = add_aux(v, AT_BASE, 0);
+	v = add_aux(v, AT_FLAGS, 0);
+	v = add_aux(v, AT_ENTRY, image->entry);
+	v = add_aux(v, AT_UID, 0);
+	v = add_aux(v, AT_EUID, 0);
+	v = add_aux(v, AT_GID, 0);
+	v = add_aux(v, AT_EGID, 0);
+	v = add_aux(v, AT_SECURE, 0);
+	v = add_aux(v, AT_RANDOM, random);
+	v = add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
+	v = add_aux(v, AT_EXECFN, name);
+	v = add_aux(v, AT_PLATFORM, platform);
+	v = add_aux(v, AT_MINSIGSTKSZ, signal_frame_size());
+	return add_aux(v, AT_NULL, 0);
+}
+#define AUX_ENTRIES 21
+
+static u64 build_stack(struct process *p, const struct elf_image *image, const char *path)
+{
+	const struct strings *args = &boot_info.args, *env = &boot_info.env;
+	struct builder b = { .sp = STACK_TOP - 8 };
+	u8 random[16];
+	unsigned nargs = count_strings(args), nenv = count_strings(env);
+	size_t words = 1 + nargs + 1 + nenv + 1 + 2 * AUX_ENTRIES;
+	u64 *vector = kalloc(words * sizeof(u64)), *v = vector;
+
+	if (!vector || args->len + env->len + words * 8 > ARGS_MAX)
+		return 0;
+	u64 name = push(&b, path, strlen(path) + 1);
+	p->env_end = b.sp;
+	p->env_start = push(&b, env->data, env->len);
+	p->arg_end = b.sp;
+	p->arg_start = push(&b, args->data, args->len);
+	u64 platform = push(&b, "x86_64", 7);
+	random_bytes(random, sizeof(random));
+	u64 random_at = push(&b, random, sizeof(random));
+	*v++ = nargs;
+	v = list_strings(v, args, p->arg_start);
+	v = list_strings(v, env, p->env_start);
+	unsigned before_aux = v - vector;
+	v = list_aux(v, image, random_at, name, platform);
+	b.sp = ALIGN_DOWN(b.sp - words * 8, 16) + words * 8;
+	push(&b, vector, words * 8);
+	p->auxv_start = b.sp + before_aux * 8;
+	p->auxv_end = b.sp + words * 8;
+	kfree(vector);
+	return b.failed ? 0 : b.sp;
+}
+
+static int map_vdso(struct space *space)
+{
+	u64 len = libos_ro_end - vdso_start;
+	struct vma vma = { .start = VDSO_BASE,
+			   .end = VDSO_BASE + len,
+			   .prot = PROT_READ | PROT_EXEC,
+			   .backing = virt_to_phys(vdso_start),
+			   .backing_len = len,
+			   .name = "[vdso]" };
+	return space_add(space, &vma);
+}
+
+static int map_stack(struct space *space, bool executable)
+{
+	struct vma vma = { .start = STACK_TOP - STACK_SIZE,
+			   .end = STACK_TOP,
+			   .prot = PROT_READ | PROT_WRITE | (executable ? PROT_EXEC : 0),
+			   .flags = MAP_GROWSDOWN,
+			   .name = "[stack]" };
+	space->mmap_top = STACK_TOP - STACK_SIZE - (128ull << 20);
+	return space_add(space, &vma);
+}
+
+/* Small segments at once, since each fault costs more than many pages. */
+static void map_ahead(struct space *space)
+{
+	for (unsigned i = 0; i < space->count; i++) {
+		u64 start = space->vma[i].start, end = space->vma[i].end;
+		if (space->vma[i].backing && end - start <= EAGER)
+			space_populate(space, start, end);
+	}
+}
+
+_Noreturn static void cannot_run(const char *why)
+{
+	klog("mayfly: %s: %s", boot_info.args.len ? boot_info.args.data : "program", why);
+	process_exit(126);
+}
+
+/* The program is a file of the guest too, under its own name. */
+static char *place_program(const char *name)
+{
+	const char *base = strrchr(name, '/');
+	static char path[256];
+	base = base ? base + 1 : name;
+	snprintf(path, sizeof(path), "/bin/%s", *base ? base : "program");
+	tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755);
+	return path;
+}
+
+static void set_comm(struct thread *thread, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	snprintf(thread->comm, sizeof(thread->comm), "%s", base ? base + 1 : path);
+}
+
+void exec_boot_program(void)
+{
+	struct process *p = current_process();
+	struct elf_image image;
+
+	if (!boot_info.program)
+		cannot_run("the VMM passed no program");
+	int error = elf_load(p->space, boot_info.program, boot_info.program_size, &image);
+	if (error == -ENOEXEC)
+		cannot_run("not a static x86-64 Linux program");
+	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
+	if (error || map_stack(p->space, image.exec_stack) || map_vdso(p->space))
+		cannot_run("not enough memory");
+	p->space->brk_start = p->space->brk = ALIGN_UP(image.end, PAGE_SIZE);
+	p->exe_path = kstrdup(path);
+	set_comm(current(), path);
+	map_ahead(p->space);
+	u64 sp = build_stack(p, &image, path);
+	if (!sp)
+		cannot_run("arguments and environment are too large");
+	current()->regs = (struct regs){ .rip = image.entry, .rsp = sp,
+					 .rflags = RFLAGS_FIXED | RFLAGS_IF, .orig_rax = -1 };
+}

@@ -1,0 +1,176 @@
+/*
+ * Bringing pages in. Memory is given out in large pieces, because a fault
+ * costs a trip through the kernel: whole 2 MiB blocks where a mapping covers
+ * one and memory is plentiful, else up to WINDOW pages around the address.
+ * Pages of the program's file are mapped where they are, unless the program
+ * may write to them: then they are copied first.
+ */
+#include "../kernel/kcall.h"
+#include "entry.h"
+#include "frames.h"
+#include "memory.h"
+#include "space.h"
+#include "thread.h"
+
+#define WINDOW_ORDER 4
+#define FILE_WINDOW  64 /* pages of a file mapped at once */
+#define FILE_BLOCKS  16 /* blocks of a file mapped at once */
+
+struct exception_entry {
+	u64 rip, fixup;
+};
+extern const struct exception_entry extable_start[], extable_end[];
+
+void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2);
+void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2);
+
+static bool all_empty(u64 va, u64 end)
+{
+	u64 size;
+	for (; va < end; va = ALIGN_DOWN(va, size) + size)
+		if (page_entry(va, &size))
+			return false;
+	return true;
+}
+
+/* Fills fresh frames for [va, va + len) with what backs the mapping there. */
+static void fill(const struct vma *vma, u64 va, u64 len, paddr_t pa)
+{
+	u64 offset = va - vma->start;
+	if (!vma->backing || offset >= vma->backing_len)
+		return;
+	u64 n = MIN(len, vma->backing_len - offset);
+	memcpy(phys_to_virt(pa), map_physical(vma->backing + offset, n), n);
+}
+
+static int map_new(struct space *space, const struct vma *vma, u64 va, unsigned order)
+{
+	paddr_t pa = frames_alloc(order);
+	if (!pa)
+		return -ENOMEM;
+	fill(vma, va, PAGE_SIZE << order, pa);
+	u64 bits = pte_bits(vma->prot);
+	int error = order == BLOCK_ORDER ? pages_map(va, pa, bits | PTE_PS, 1) :
+					   pages_map(va, pa, bits, 1ull << order);
+	if (error) {
+		frames_free(pa, order);
+		return error;
+	}
+	space->resident += 1ull << order;
+	return 0;
+}
+
+static bool block_fits(const struct vma *vma, u64 va)
+{
+	u64 block = ALIGN_DOWN(va, BLOCK_SIZE);
+	u64 size;
+	return block >= vma->start && block + BLOCK_SIZE <= vma->end && !vma->backing &&
+	       frames_available() > frames_total() / 4 && !page_entry(va, &size) &&
+	       size >= BLOCK_SIZE;
+}
+
+static int fault_private(struct space *space, const struct vma *vma, u64 va)
+{
+	if (block_fits(vma, va) && !map_new(space, vma, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_ORDER))
+		return 0;
+	for (int order = WINDOW_ORDER; order >= 0; order--) {
+		u64 len = PAGE_SIZE << order;
+		u64 start = ALIGN_DOWN(va, len);
+		if (start < vma->start || start + len > vma->end || !all_empty(start, start + len))
+			continue;
+		if (!map_new(space, vma, start, order))
+			return 0;
+	}
+	return -ENOMEM;
+}
+
+/* Read-only pages of a file that lies in memory: blocks where file and
+ * address agree modulo 2 MiB, else a window of pages. */
+static int map_file_pages(struct space *space, const struct vma *vma, u64 va)
+{
+	u64 file_end = vma->start + ALIGN_DOWN(vma->backing_len, PAGE_SIZE);
+	u64 shift = vma->backing - vma->start; /* physical = virtual + shift */
+	u64 unit = PAGE_SIZE, most = FILE_WINDOW, flags = 0;
+	u64 block = ALIGN_DOWN(va, BLOCK_SIZE);
+	u64 size;
+
+	if (!(shift & (BLOCK_SIZE - 1)) && block >= vma->start && block + BLOCK_SIZE <= file_end &&
+	    !page_entry(va, &size) && size >= BLOCK_SIZE) {
+		unit = BLOCK_SIZE;
+		most = FILE_BLOCKS;
+		flags = PTE_PS;
+	}
+	u64 start = ALIGN_DOWN(va, unit), end = start + unit;
+	while (end + unit <= file_end && (end - start) / unit < most && all_empty(end, end + unit))
+		end += unit;
+	while (start >= vma->start + unit && (end - start) / unit < most &&
+	       all_empty(start - unit, start))
+		start -= unit;
+	space->resident += (end - start) >> PAGE_SHIFT;
+	return pages_map(start, start + shift, pte_bits(vma->prot) | flags, (end - start) / unit);
+}
+
+int space_fault(struct space *space, u64 va, bool write, bool exec)
+{
+	struct vma *vma = space_find(space, va);
+	u64 size;
+
+	if (!vma)
+		return -EFAULT;
+	if (!(vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) ||
+	    (write && !(vma->prot & PROT_WRITE)) || (exec && !(vma->prot & PROT_EXEC)))
+		return -EACCES;
+	if (page_entry(va, &size))
+		return 0; /* somebody else brought it in, or a stale translation */
+	u64 offset = ALIGN_DOWN(va - vma->start, PAGE_SIZE);
+	if (vma->backing && !(vma->prot & PROT_WRITE) && offset + PAGE_SIZE <= vma->backing_len)
+		return map_file_pages(space, vma, ALIGN_DOWN(va, PAGE_SIZE));
+	return fault_private(space, vma, ALIGN_DOWN(va, PAGE_SIZE));
+}
+
+void space_populate(struct space *space, u64 start, u64 end)
+{
+	u64 size;
+	for (u64 va = start; va < end; va = ALIGN_DOWN(va, size) + size) {
+		if (page_entry(va, &size))
+			continue;
+		struct vma *vma = space_find(space, va);
+		if (!vma || space_fault(space, va, vma->prot & PROT_WRITE, false))
+			return;
+		page_entry(va, &size);
+	}
+}
+
+/* The page a fault asks for, when that is what it is: 0, or why not. */
+static int try_page(u64 vector, u64 error, u64 cr2)
+{
+	if (vector != EXC_PF || cr2 >= USER_END)
+		return -EFAULT;
+	return space_fault(current_process()->space, cr2, error & PF_W, error & PF_I);
+}
+
+void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
+{
+	int reason = try_page(vector, error, cr2);
+	if (!reason)
+		return;
+	if (reason == -ENOMEM) {
+		klog("mayfly: out of memory: %s (%lu KiB resident) at %lx", current()->comm,
+		     current_process()->space->resident * 4, cr2);
+		process_exit(128 + 9);
+	}
+	signal_fault(regs, vector, error, cr2, reason == -EACCES, false);
+}
+
+void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
+{
+	for (const struct exception_entry *e = extable_start; e < extable_end; e++) {
+		if (e->rip != regs->rip)
+			continue;
+		if (try_page(vector, error, cr2))
+			regs->rip = e->fixup;
+		return;
+	}
+	panic("fault %lu, error %lx, at rip %lx, cr2 %lx, called from %lx", vector, error, regs->rip,
+	      cr2, regs->rbp > IMAGE_BASE ? ((u64 *)regs->rbp)[1] : 0);
+}

@@ -1,0 +1,227 @@
+/*
+ * Frames. Memory that was never used is kept apart from freed memory: in
+ * ranges from which small runs are taken at the bottom and 2 MiB blocks at
+ * the top, without ever touching it, since each first touch costs the host a
+ * page. Freed runs go to buddy lists, linked through the runs themselves;
+ * order_of[] says for each frame that begins a free run which order it has.
+ *
+ * The direct map of the first GiB is made at link time; the rest comes in
+ * pieces of DIRECT_STEP when memory is taken there.
+ */
+#include "../kernel/kcall.h"
+#include "entry.h"
+#include "frames.h"
+#include "memory.h"
+
+#define MAX_RANGES  16
+#define ORDERS      (BLOCK_ORDER + 1)
+#define DIRECT_STEP (128ull << 20)
+#define STATIC_MAP  (1ull << 30)
+#define MAX_MEMORY  (64ull << 30)
+
+struct range {
+	paddr_t start, end;
+};
+
+static struct range ram[MAX_RANGES]; /* what the allocator was ever given */
+static struct range fresh[MAX_RANGES]; /* what of it was never used */
+static unsigned nram, nfresh;
+static struct list free_runs[ORDERS];
+static u8 *free_order; /* by frame: order + 1 of the free run it begins, or 0 */
+static u64 total, available;
+static u8 direct_done[MAX_MEMORY / DIRECT_STEP / 8];
+
+/* Makes [pa, pa + len) reachable by phys_to_virt(). */
+static void direct_map(paddr_t pa, u64 len)
+{
+	for (paddr_t at = ALIGN_DOWN(pa, DIRECT_STEP); at < pa + len; at += DIRECT_STEP) {
+		unsigned step = at / DIRECT_STEP;
+		if (at < STATIC_MAP || direct_done[step / 8] & (1 << step % 8))
+			continue;
+		direct_done[step / 8] |= 1 << step % 8;
+		long error = kcall(KCALL_MAP, DIRECT_MAP + at, at | PTE_PS | PTE_P | PTE_W | PTE_NX,
+				   DIRECT_STEP / BLOCK_SIZE);
+		if (error)
+			panic("no page table for the direct map of %lx", at);
+	}
+}
+
+void *map_physical(paddr_t pa, u64 len)
+{
+	direct_map(pa, len);
+	return phys_to_virt(pa);
+}
+
+paddr_t virt_to_phys(const void *p)
+{
+	u64 va = (u64)p;
+	return va >= IMAGE_BASE ? va - IMAGE_BASE : va - DIRECT_MAP;
+}
+
+static paddr_t take_small(unsigned order)
+{
+	u64 size = PAGE_SIZE << order;
+	for (unsigned i = 0; i < nfresh; i++) {
+		struct range *r = &fresh[i];
+		paddr_t pa = ALIGN_UP(r->start, size);
+		if (pa + size > r->end)
+			continue;
+		/* what alignment skips is returned as used memory */
+		while (r->start < pa) {
+			frames_free(r->start, 0);
+			available--;
+			r->start += PAGE_SIZE;
+		}
+		r->start += size;
+		return pa;
+	}
+	return 0;
+}
+
+/* A block from the top of a range; what lies above it is kept as a range of
+ * its own. With `low`, only memory that the kernel can reach (KCALL_DONATE). */
+static paddr_t take_block(bool low)
+{
+	for (unsigned i = 0; i < nfresh; i++) {
+		struct range *r = &fresh[i];
+		paddr_t limit = low ? MIN(r->end, STATIC_MAP) : r->end;
+		paddr_t end = ALIGN_DOWN(limit, BLOCK_SIZE);
+		if (end < BLOCK_SIZE || end - BLOCK_SIZE < r->start || end - BLOCK_SIZE == 0)
+			continue;
+		if (end < r->end) {
+			if (nfresh == MAX_RANGES)
+				continue;
+			fresh[nfresh++] = (struct range){ end, r->end };
+		}
+		r->end = end - BLOCK_SIZE;
+		return r->end;
+	}
+	return 0;
+}
+
+static paddr_t take_freed(unsigned order)
+{
+	unsigned o = order;
+	while (o < ORDERS && list_empty(&free_runs[o]))
+		o++;
+	if (o == ORDERS)
+		return 0;
+	struct list *run = free_runs[o].next;
+	paddr_t pa = virt_to_phys(run);
+	list_del(run);
+	free_order[pa >> PAGE_SHIFT] = 0;
+	while (o > order) { /* give the upper halves back */
+		paddr_t upper = pa + (PAGE_SIZE << --o);
+		free_order[upper >> PAGE_SHIFT] = o + 1;
+		list_add_tail(&free_runs[o], phys_to_virt(upper));
+	}
+	return pa;
+}
+
+static paddr_t take(unsigned order, bool zero)
+{
+	paddr_t pa = take_freed(order);
+	if (pa) {
+		if (zero)
+			memset(phys_to_virt(pa), 0, PAGE_SIZE << order);
+	} else {
+		pa = order == BLOCK_ORDER ? take_block(false) : take_small(order);
+		if (!pa)
+			return 0;
+		direct_map(pa, PAGE_SIZE << order);
+	}
+	available -= 1ull << order;
+	return pa;
+}
+
+paddr_t frames_alloc(unsigned order)
+{
+	return take(order, true);
+}
+
+paddr_t frames_alloc_dirty(unsigned order)
+{
+	return take(order, false);
+}
+
+bool frames_are_ours(paddr_t pa)
+{
+	for (unsigned i = 0; i < nram; i++)
+		if (pa >= ram[i].start && pa < ram[i].end)
+			return true;
+	return false;
+}
+
+void frames_free(paddr_t pa, unsigned order)
+{
+	available += 1ull << order;
+	while (order < BLOCK_ORDER) {
+		paddr_t buddy = pa ^ (PAGE_SIZE << order);
+		if (!frames_are_ours(buddy) || free_order[buddy >> PAGE_SHIFT] != order + 1)
+			break;
+		list_del(phys_to_virt(buddy));
+		free_order[buddy >> PAGE_SHIFT] = 0;
+		pa = MIN(pa, buddy);
+		order++;
+	}
+	free_order[pa >> PAGE_SHIFT] = order + 1;
+	list_add_tail(&free_runs[order], phys_to_virt(pa));
+}
+
+/* The kernel needs memory for page tables. */
+bool frames_feed_kernel(void)
+{
+	paddr_t pa = take_block(true);
+	if (!pa) {
+		pa = take_freed(BLOCK_ORDER);
+		if (!pa)
+			return false;
+		memset(phys_to_virt(pa), 0, BLOCK_SIZE);
+		if (pa >= STATIC_MAP)
+			panic("page tables: no block below 1 GiB");
+	}
+	available -= 1ull << BLOCK_ORDER;
+	return kcall(KCALL_DONATE, pa, 0, 0) == 0;
+}
+
+u64 frames_total(void)
+{
+	return total;
+}
+
+u64 frames_available(void)
+{
+	return available;
+}
+
+void frames_add(paddr_t start, paddr_t end)
+{
+	start = ALIGN_UP(start, PAGE_SIZE);
+	end = ALIGN_DOWN(MIN(end, MAX_MEMORY), PAGE_SIZE);
+	if (start >= end || nram == MAX_RANGES / 2)
+		return;
+	ram[nram++] = (struct range){ start, end };
+	fresh[nfresh++] = (struct range){ start, end };
+	total += (end - start) >> PAGE_SHIFT;
+	available = total;
+}
+
+void frames_init(void)
+{
+	u64 highest = 0;
+	for (unsigned i = 0; i < ORDERS; i++)
+		list_init(&free_runs[i]);
+	for (unsigned i = 0; i < nram; i++)
+		highest = MAX(highest, ram[i].end);
+	u64 bytes = ALIGN_UP(highest >> PAGE_SHIFT, PAGE_SIZE);
+	for (unsigned i = 0; i < nfresh && !free_order; i++) {
+		struct range *r = &fresh[i];
+		if (r->end - r->start < bytes)
+			continue;
+		free_order = map_physical(r->start, bytes);
+		r->start += bytes;
+		available -= bytes >> PAGE_SHIFT;
+	}
+	if (!free_order)
+		panic("not enough memory: %lu KiB free", available * 4);
+}

@@ -1,0 +1,34 @@
+/*
+ * The domain's physical memory: frames of 4 KiB, given out as naturally
+ * aligned runs of 2^order frames. Memory that nothing has used since the VM
+ * was made is known to be zero and costs the host nothing until touched.
+ */
+#ifndef LIBOS_FRAMES_H
+#define LIBOS_FRAMES_H
+
+#include "lib.h"
+
+#ifdef LIBOS_HOST_TEST /* unit tests: physical is virtual */
+#define DIRECT_MAP 0
+#else
+#include "../kernel/kcall.h"
+#endif
+#define BLOCK_ORDER 9 /* 2 MiB */
+
+static inline void *phys_to_virt(paddr_t pa)
+{
+	return (void *)(DIRECT_MAP + pa);
+}
+paddr_t virt_to_phys(const void *p); /* of the direct map or of the guest image's data */
+
+/* 2^order frames (order <= BLOCK_ORDER), contents zero; 0 when there are
+ * none. One reference is held by the caller. */
+paddr_t frames_alloc(unsigned order);
+/* The same, contents arbitrary: for those who overwrite all of it. */
+paddr_t frames_alloc_dirty(unsigned order);
+void frames_free(paddr_t pa, unsigned order);
+
+u64 frames_total(void); /* in 4 KiB frames */
+u64 frames_available(void);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Setting the frame allocator up; for start.c and the space.
+ */
+#ifndef LIBOS_MEMORY_H
+#define LIBOS_MEMORY_H
+
+#include "lib.h"
+
+/* RAM that is free at boot; all of it before frames_init(). */
+void frames_add(paddr_t start, paddr_t end);
+void frames_init(void);
+
+/* A pointer to physical memory that is not the allocator's (modules, boot
+ * data); it stays valid. */
+void *map_physical(paddr_t pa, u64 len);
+
+/* Whether the allocator gave this frame out, so that it may be freed. */
+bool frames_are_ours(paddr_t pa);
+
+/* Donates a block to the kernel for page tables; false: no memory. */
+bool frames_feed_kernel(void);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * The page tables as the library OS sees them: it reads them through the
+ * direct map and has the kernel change them, in runs as long as possible,
+ * because a kcall costs more than the entries it writes.
+ *
+ * An entry that is not present but not empty is a page of a PROT_NONE range.
+ */
+#include "../kernel/kcall.h"
+#include "entry.h"
+#include "frames.h"
+#include "memory.h"
+#include "space.h"
+
+extern u64 pml4[512]; /* the kernel's; only its address is used */
+
+u64 pte_bits(u32 prot)
+{
+	u64 bits = 0;
+	if (prot & (PROT_READ | PROT_WRITE | PROT_EXEC))
+		bits |= PTE_P;
+	if (prot & PROT_WRITE)
+		bits |= PTE_W;
+	if (!(prot & PROT_EXEC))
+		bits |= PTE_NX;
+	return prot & (PROT_READ | PROT_WRITE | PROT_EXEC) ? bits : 0;
+}
+
+u64 page_entry(u64 va, u64 *size)
+{
+	const u64 *table = phys_to_virt((u64)pml4 - IMAGE_BASE);
+	for (unsigned shift = 39;; shift -= 9) {
+		u64 entry = table[va >> shift & 511];
+		*size = 1ull << shift;
+		if (!entry || shift == PAGE_SHIFT || entry & PTE_PS)
+			return entry;
+		table = phys_to_virt(entry & PTE_ADDR);
+	}
+}
+
+int pages_map(u64 va, paddr_t pa, u64 bits, u64 n)
+{
+	long error = kcall(KCALL_MAP, va, pa | bits, n);
+	while (error == -ENOMEM && frames_feed_kernel())
+		error = kcall(KCALL_MAP, va, pa | bits, n);
+	BUG_ON(error && error != -ENOMEM);
+	return error;
+}
+
+/* A block that lies only partly on one side of va becomes pages. */
+static void split_at(u64 va)
+{
+	u64 size;
+	if (!(va & (BLOCK_SIZE - 1)) || !(page_entry(va, &size) & PTE_PS))
+		return;
+	while (kcall(KCALL_SPLIT, va, 0, 0) == -ENOMEM)
+		if (!frames_feed_kernel())
+			panic("no memory for page tables");
+}
+
+/* The next range of entries in use from *va on; false: none before end. */
+static bool next_used(u64 *va, u64 end, u64 *run_end)
+{
+	u64 size = 0, at = *va;
+	while (at < end && !page_entry(at, &size))
+		at = ALIGN_DOWN(at, size) + size;
+	*va = at;
+	while (at < end && page_entry(at, &size))
+		at += size;
+	*run_end = MIN(at, end);
+	return *va < end;
+}
+
+#define BATCH 256
+
+/* Frees the frames of a run that is in use, batch by batch: the kernel
+ * forgets the entries before the frames can become somebody else's. */
+static void free_run(struct space *space, u64 va, u64 end)
+{
+	static u64 batch[BATCH];
+	while (va < end) {
+		unsigned n = 0;
+		u64 size, start = va;
+		for (; n < BATCH && va < end; va += size)
+			batch[n++] = page_entry(va, &size);
+		kcall(KCALL_UNMAP, start, (va - start) >> PAGE_SHIFT, 0);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned order = batch[i] & PTE_PS ? BLOCK_ORDER : 0;
+			paddr_t pa = batch[i] & PTE_ADDR;
+			space->resident -= 1ull << order;
+			if (frames_are_ours(pa))
+				frames_free(pa, order);
+		}
+	}
+}
+
+void pages_free(struct space *space, u64 start, u64 end)
+{
+	u64 run_end;
+	split_at(start);
+	split_at(end);
+	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)
+		free_run(space, va, run_end);
+}
+
+void pages_protect(u64 start, u64 end, u32 prot)
+{
+	u64 run_end;
+	split_at(start);
+	split_at(end);
+	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)
+		kcall(KCALL_PROTECT, va, pte_bits(prot), (run_end - va) >> PAGE_SHIFT);
+}
+
+/* One entry at a time: mremap is rare, and runs need not be contiguous. */
+int pages_move(u64 from, u64 to, u64 len)
+{
+	u64 run_end, end = from + len;
+	split_at(from);
+	split_at(end);
+	for (u64 va = from; next_used(&va, end, &run_end); va = run_end) {
+		while (va < run_end) {
+			u64 size, entry = page_entry(va, &size);
+			u64 target = va - from + to;
+			if (entry & PTE_PS && (target & (BLOCK_SIZE - 1))) {
+				split_at(va + PAGE_SIZE);
+				continue;
+			}
+			u64 bits = entry & (PTE_P | PTE_W | PTE_NX | PTE_PS);
+			kcall(KCALL_UNMAP, va, size >> PAGE_SHIFT, 0);
+			if (pages_map(target, entry & PTE_ADDR, bits, 1))
+				return -ENOMEM;
+			va += size;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * What /proc and /etc tell about the machine and its processes, from those who
+ * know it.
+ */
+#ifndef LIBOS_PROC_INFO_H
+#define LIBOS_PROC_INFO_H
+
+#include "process.h"
+
+const char *host_name(void); /* nodename, release and version of uname(2) */
+const char *host_release(void);
+const char *host_version(void);
+struct process *process_find(int pid); /* or NULL */
+int process_next(int after); /* the lowest pid > after, or 0 */
+const char *process_comm(const struct process *process);
+unsigned cpus_online(void);
+u64 cpu_khz(void); /* of the TSC */
+
+/* A mapping, for /proc/PID/maps: number `index`, in order of addresses. 1, or
+ * 0 when there are no more. */
+struct vma_info {
+	u64 start, end, offset;
+	u32 prot; /* PROT_* */
+	bool shared;
+	const char *name; /* a path, "[heap]", "[stack]"..., or NULL */
+};
+int space_describe(struct space *space, unsigned index, struct vma_info *info);
+
+#endif

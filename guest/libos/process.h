@@ -1,0 +1,72 @@
+/*
+ * Processes and threads. Today a VM runs one process with one thread; every
+ * structure is already the process's or the thread's that Linux has it in.
+ */
+#ifndef LIBOS_PROCESS_H
+#define LIBOS_PROCESS_H
+
+#include <asm/signal.h>
+#include <asm/resource.h>
+#include <linux/resource.h>
+#include "lib.h"
+#include "sched.h"
+
+struct space;
+struct fd_table;
+struct fs_context; /* root, cwd, umask: path.c's */
+
+#define COMM_LEN 16
+#define MAX_RLIMITS RLIM_NLIMITS
+
+struct timers; /* time.c's: interval and POSIX timers */
+
+struct ids {
+	u32 real, effective, saved, fs;
+};
+
+/* All zero: root with every capability, as the first process. sys_cred.c.
+ * fork must copy `groups`. */
+struct credentials {
+	struct ids uid, gid;
+	u32 ngroups, *groups; /* supplementary, on the heap */
+	u64 caps_dropped, caps_inactive; /* not permitted; not effective */
+	u64 caps_inheritable;
+	bool keep_caps;
+};
+/* Whether the process has a capability (CAP_*) now. */
+bool capable(int cap);
+
+/* What prctl(2) and its like set; zero is the default. */
+struct process_attributes {
+	int death_signal;
+	u32 persona;
+	bool not_dumpable, no_new_privs, child_subreaper, no_huge_pages;
+};
+
+struct process {
+	int pid, ppid, pgid, sid;
+	struct space *space;
+	struct fd_table *files;
+	struct fs_context *fs;
+	struct rlimit64 rlimit[MAX_RLIMITS];
+	struct file *exe; /* the program's own file, for /proc/self/exe */
+	char *exe_path;
+	u64 start_ns;
+	/* where /proc/self/cmdline, environ and auxv are, in the program's memory */
+	u64 arg_start, arg_end, env_start, env_end, auxv_start, auxv_end;
+	struct signal_state *signals;
+	struct timers *timers; /* or NULL */
+	struct credentials cred;
+	struct process_attributes attr;
+};
+
+struct process *current_process(void);
+
+/* A signal that the current thread would act on is waiting (blocking calls
+ * return -EINTR). */
+bool signal_pending(void);
+/* Sends a signal to the current process as the kernel does (SI_KERNEL):
+ * SIGPIPE, SIGINT from the terminal and the like. */
+void signal_send_kernel(int sig);
+
+#endif

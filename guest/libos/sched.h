@@ -1,0 +1,53 @@
+/*
+ * Waiting and waking. The library OS runs under one lock, which a thread
+ * holds from its entry until it returns to the program or waits; so what is
+ * checked before wait_sleep() still holds when the wait begins.
+ */
+#ifndef LIBOS_SCHED_H
+#define LIBOS_SCHED_H
+
+#include "lib.h"
+
+#define NEVER UINT64_MAX
+
+struct thread;
+
+struct waitq {
+	struct list waiters;
+};
+#define WAITQ_INIT(q) { { &(q).waiters, &(q).waiters } }
+static inline void waitq_init(struct waitq *q)
+{
+	list_init(&q->waiters);
+}
+
+struct waiter {
+	struct list link;
+	struct thread *thread;
+	bool woken;
+};
+
+/* Puts the current thread on a queue (a thread may be on several at once);
+ * wait_done() takes it off again. */
+void wait_add(struct waitq *q, struct waiter *w);
+void wait_done(struct waiter *w);
+
+/* Sleeps until a queue that the thread is on was woken since wait_add(), the
+ * deadline (monotonic ns, or NEVER) has passed, or a signal is to be
+ * delivered: 0, -ETIMEDOUT or -EINTR. */
+int wait_sleep(u64 deadline_ns);
+
+/* The usual case: wait_add, wait_sleep, wait_done on one queue. The caller
+ * looks at its condition again in a loop. */
+int wait_on(struct waitq *q, u64 deadline_ns);
+
+void wake_all(struct waitq *q);
+
+/* Clocks, in ns. now_ns() is CLOCK_MONOTONIC. */
+u64 now_ns(void);
+u64 realtime_ns(void);
+
+/* How long the VM's vCPU 0 has waited since boot. */
+u64 idle_ns(void);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * An address space: which ranges the program has mapped (VMAs), and the pages
+ * behind them.
+ */
+#ifndef LIBOS_SPACE_H
+#define LIBOS_SPACE_H
+
+#include <linux/mman.h>
+#include "lib.h"
+
+struct vma {
+	u64 start, end; /* page-aligned; the array is sorted and without overlap */
+	u32 prot; /* PROT_* */
+	u32 flags; /* MAP_SHARED, MAP_GROWSDOWN, MAP_NORESERVE as mmap had them */
+	paddr_t backing; /* physical memory with the first contents, or 0: zeroes */
+	u64 backing_len; /* bytes of it; beyond are zeroes */
+	const char *name; /* for /proc/self/maps, or NULL */
+};
+
+struct space {
+	struct vma *vma;
+	unsigned count, capacity;
+	u64 brk_start, brk; /* the heap; its VMA ends at ALIGN_UP(brk) */
+	u64 mmap_top; /* mappings are placed below */
+	u64 resident; /* pages that the program has, for /proc and getrusage */
+};
+
+/* Lowest address a program may map (vm.mmap_min_addr). */
+#define USER_START 0x1000
+
+struct space *space_new(void); /* NULL: no memory */
+
+/* The VMA that holds va, or NULL. */
+struct vma *space_find(struct space *space, u64 va);
+
+/* A free range of `len` bytes below mmap_top, or 0. */
+u64 space_gap(struct space *space, u64 len);
+bool space_is_free(struct space *space, u64 start, u64 end);
+
+/* Adds a mapping where nothing is mapped. 0 or -ENOMEM. */
+int space_add(struct space *space, const struct vma *vma);
+
+/* Takes [start, end) out, with its pages. 0 or -ENOMEM. */
+int space_remove(struct space *space, u64 start, u64 end);
+
+/* New rights; -ENOMEM when a part of the range is not mapped. */
+int space_protect(struct space *space, u64 start, u64 end, u32 prot);
+
+/*
+ * Brings the page at va in. 0; -EFAULT: not mapped there; -EACCES: mapped
+ * without the right; -ENOMEM: no frame left.
+ */
+int space_fault(struct space *space, u64 va, bool write, bool exec);
+
+/* Maps [start, end) of a VMA ahead of its use, as far as memory allows. */
+void space_populate(struct space *space, u64 start, u64 end);
+
+/* pages.c: the pages of [start, end) in the page tables. */
+u64 pte_bits(u32 prot);
+/* The entry for va in the page tables (read only), or 0; *size is how much of
+ * memory it stands for, also where it is empty. */
+u64 page_entry(u64 va, u64 *size);
+int pages_map(u64 va, paddr_t pa, u64 bits, u64 n); /* n pages, or blocks with PTE_PS */
+void pages_free(struct space *space, u64 start, u64 end);
+void pages_protect(u64 start, u64 end, u32 prot);
+/* Moves what is mapped at `from` to `to` (mremap). 0 or -ENOMEM. */
+int pages_move(u64 from, u64 to, u64 len);
+
+#endif

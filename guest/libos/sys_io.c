@@ -1,0 +1,274 @@
+/*
+ * read and write in all their forms, positions, ioctl.
+ */
+#include <asm/ioctls.h>
+#include "fd.h"
+#include "iovec.h"
+#include "process.h"
+#include "sys.h"
+#include "../fs/vfs.h"
+
+/* ---- one transfer ---- */
+
+static int check_area(u64 pos, size_t n)
+{
+	return (i64)pos < 0 || (i64)(pos + n) < 0 ? -EINVAL : 0;
+}
+
+/* RLIMIT_FSIZE: what may still be written, or -EFBIG with its signal. */
+static int limit_size(const struct file *file, struct uio *uio, u64 pos)
+{
+	u64 limit = current_process()->rlimit[RLIMIT_FSIZE].rlim_cur;
+
+	if (limit == RLIM64_INFINITY || file->inode == NULL || !S_ISREG(file->inode->mode))
+		return 0;
+	if (file->flags & O_APPEND)
+		pos = file->inode->size;
+	if (pos >= limit && uio->resid > 0) {
+		signal_send_kernel(SIGXFSZ);
+		return -EFBIG;
+	}
+	uio->resid = MIN(uio->resid, limit - pos);
+	return 0;
+}
+
+/* At *at, or at the file's own position. */
+long file_read(struct file *file, struct uio *uio, const u64 *at)
+{
+	u64 pos = at != NULL ? *at : file->pos;
+	long r;
+
+	if (!file_readable(file))
+		return -EBADF;
+	if (file->ops->read == NULL)
+		return file->ops->readdir != NULL ? -EISDIR : -EINVAL;
+	if (file->ops->lseek == NULL)
+		return file->ops->read(file, uio, NULL);
+	r = check_area(pos, uio->resid);
+	if (r == 0)
+		r = file->ops->read(file, uio, &pos);
+	if (r > 0 && at == NULL)
+		file->pos = pos;
+	return r;
+}
+
+long file_write(struct file *file, struct uio *uio, const u64 *at)
+{
+	u64 pos = at != NULL ? *at : file->pos;
+	long r;
+
+	if (!file_writable(file))
+		return -EBADF;
+	if (file->ops->write == NULL)
+		return -EINVAL;
+	if (file->ops->lseek == NULL)
+		return file->ops->write(file, uio, NULL);
+	r = check_area(pos, uio->resid);
+	if (r == 0)
+		r = limit_size(file, uio, pos);
+	if (r == 0)
+		r = file->ops->write(file, uio, &pos);
+	if (r > 0 && at == NULL)
+		file->pos = pos;
+	return r;
+}
+
+static long transfer(struct file *file, struct uio *uio, const u64 *at, bool write)
+{
+	return write ? file_write(file, uio, at) : file_read(file, uio, at);
+}
+
+/* ---- one buffer ---- */
+
+static long one(int fd, const void *buf, size_t n, const u64 *at, bool write)
+{
+	struct file *file = fd_get(fd);
+	struct buffers b;
+	long r;
+
+	if (file == NULL)
+		return -EBADF;
+	if (at != NULL && file->ops->lseek == NULL)
+		r = -ESPIPE;
+	else if (write ? !file_writable(file) : !file_readable(file))
+		r = -EBADF;
+	else if (buffers_one(&b, buf, n) < 0)
+		r = -EFAULT;
+	else
+		r = transfer(file, &b.uio, at, write);
+	file_put(file);
+	return r;
+}
+
+long sys_read(int fd, void *buf, size_t n)
+{
+	return one(fd, buf, n, NULL, false);
+}
+
+long sys_write(int fd, const void *buf, size_t n)
+{
+	return one(fd, buf, n, NULL, true);
+}
+
+long sys_pread64(int fd, void *buf, size_t n, i64 pos)
+{
+	u64 at = pos;
+
+	return pos < 0 ? -EINVAL : one(fd, buf, n, &at, false);
+}
+
+long sys_pwrite64(int fd, const void *buf, size_t n, i64 pos)
+{
+	u64 at = pos;
+
+	return pos < 0 ? -EINVAL : one(fd, buf, n, &at, true);
+}
+
+/* ---- vectors ---- */
+
+#define RWF_HIPRI 1
+#define RWF_DSYNC 2
+#define RWF_SYNC 4
+#define RWF_APPEND 0x10
+
+static long vector_flagged(struct file *file, struct uio *uio, const u64 *at, bool write, int flags)
+{
+	bool append = write && flags & RWF_APPEND && !(file->flags & O_APPEND);
+	long r;
+
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+		return -EOPNOTSUPP;
+	file->flags |= append ? O_APPEND : 0;
+	r = transfer(file, uio, at, write);
+	file->flags &= ~(append ? O_APPEND : 0);
+	return r;
+}
+
+static long vector(int fd, const struct iovec *iov, unsigned long n, const u64 *at, bool write,
+		   int flags)
+{
+	struct file *file = fd_get(fd);
+	struct buffers b;
+	long r;
+
+	if (file == NULL)
+		return -EBADF;
+	r = at != NULL && file->ops->lseek == NULL ? -ESPIPE : buffers_import(&b, iov, n);
+	if (r == 0) {
+		if (write ? !file_writable(file) : !file_readable(file))
+			r = -EBADF;
+		else if (b.uio.resid > 0)
+			r = vector_flagged(file, &b.uio, at, write, flags);
+		buffers_release(&b);
+	}
+	file_put(file);
+	return r;
+}
+
+long sys_readv(int fd, const struct iovec *iov, unsigned long n)
+{
+	return vector(fd, iov, n, NULL, false, 0);
+}
+
+long sys_writev(int fd, const struct iovec *iov, unsigned long n)
+{
+	return vector(fd, iov, n, NULL, true, 0);
+}
+
+/* The position's high half has no meaning where a long has 64 bits. */
+long sys_preadv(int fd, const struct iovec *iov, unsigned long n, i64 pos)
+{
+	u64 at = pos;
+
+	return pos < 0 ? -EINVAL : vector(fd, iov, n, &at, false, 0);
+}
+
+long sys_pwritev(int fd, const struct iovec *iov, unsigned long n, i64 pos)
+{
+	u64 at = pos;
+
+	return pos < 0 ? -EINVAL : vector(fd, iov, n, &at, true, 0);
+}
+
+long sys_preadv2(int fd, const struct iovec *iov, unsigned long n, i64 pos, u64 high, int flags)
+{
+	u64 at = pos;
+
+	(void)high;
+	if (pos < -1)
+		return -EINVAL;
+	return vector(fd, iov, n, pos == -1 ? NULL : &at, false, flags);
+}
+
+long sys_pwritev2(int fd, const struct iovec *iov, unsigned long n, i64 pos, u64 high, int flags)
+{
+	u64 at = pos;
+
+	(void)high;
+	if (pos < -1)
+		return -EINVAL;
+	return vector(fd, iov, n, pos == -1 ? NULL : &at, true, flags);
+}
+
+/* ---- positions ---- */
+
+long sys_lseek(int fd, i64 offset, unsigned int whence)
+{
+	struct file *file = fd_get(fd);
+	long r = -EINVAL;
+
+	if (file == NULL)
+		return -EBADF;
+	if (whence <= SEEK_HOLE)
+		r = file->ops->lseek != NULL ? file->ops->lseek(file, offset, whence) : -ESPIPE;
+	file_put(file);
+	return r;
+}
+
+/* ---- ioctl ---- */
+
+static long set_flag(struct file *file, u32 flag, const int *user)
+{
+	int on;
+
+	if (get_user(on, user) < 0)
+		return -EFAULT;
+	file->flags = on ? file->flags | flag : file->flags & ~flag;
+	return 0;
+}
+
+static long file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int n;
+
+	if (cmd == FIONREAD && file->inode != NULL && S_ISREG(file->inode->mode)) {
+		n = file->inode->size - file->pos;
+		return put_user((int *)arg, n);
+	}
+	return file->ops->ioctl != NULL ? file->ops->ioctl(file, cmd, arg) : -ENOTTY;
+}
+
+long sys_ioctl(int fd, unsigned int cmd, unsigned long arg)
+{
+	struct file *file = fd_get(fd);
+	long r;
+
+	if (file == NULL)
+		return -EBADF;
+	switch (cmd) {
+	case FIOCLEX:
+	case FIONCLEX:
+		r = fd_set_cloexec(fd, cmd == FIOCLEX);
+		break;
+	case FIONBIO:
+		r = set_flag(file, O_NONBLOCK, (const int *)arg);
+		break;
+	case FIOASYNC:
+		r = set_flag(file, FASYNC, (const int *)arg);
+		break;
+	default:
+		r = file_ioctl(file, cmd, arg);
+	}
+	file_put(file);
+	return r;
+}

@@ -1,0 +1,82 @@
+/*
+ * A thread: its registers, its library-OS stack, its signals.
+ */
+#ifndef LIBOS_THREAD_H
+#define LIBOS_THREAD_H
+
+#include "entry.h"
+#include "process.h"
+#include "sched.h"
+
+/* Scheduling, as the program set it; zero is the default. sys_sched.c */
+struct thread_attributes {
+	int nice, policy, priority;
+	u64 affinity; /* vCPUs, 0: all */
+	u64 timer_slack; /* ns, 0: the default */
+};
+
+struct thread {
+	struct regs regs;
+	struct process *process;
+	int tid;
+	char comm[COMM_LEN];
+	u64 fs_base;
+	void *stack; /* top of its library-OS stack */
+	bool woken; /* a queue that it is on was woken */
+	u64 clear_child_tid; /* the program's address, or 0 */
+	struct thread_signals *signals; /* signal.c's: mask, pending, altstack */
+	u64 utime_ns, stime_ns; /* for times() and getrusage() */
+	u64 robust_list; /* the program's address, or 0 */
+	struct thread_attributes attr;
+};
+
+static inline struct thread *current(void)
+{
+	return libos_area()->current;
+}
+
+/* Ends the process and with it the VM: status as wait(2) gives it to a shell
+ * (the program's own, or 128 + signal). exit.c */
+_Noreturn void process_exit(int status);
+
+/* Ends the VM with a status, under any VMM. machine.c */
+_Noreturn void machine_exit(int status);
+
+/* Sets up the first process and its thread on the boot stack. process.c */
+void process_init(void *stack_top);
+void process_init_files(void);
+
+/* Called before every return to the program when WORK_SIGNAL is set: delivers
+ * at most one signal by changing current()->regs, or ends the process.
+ * Restarts or fails (EINTR) an interrupted system call. signal.c */
+void signal_deliver(void);
+
+/* A fault of the program's: sends the signal that Linux would. vector, error
+ * code and CR2 as the CPU gave them; si_code for page faults: mapped says
+ * whether the address lies in a mapping (SEGV_ACCERR) or not (SEGV_MAPERR);
+ * beyond_file asks for SIGBUS. signal.c */
+void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped,
+		  bool beyond_file);
+
+/* One-shot timers of the library OS: sched.c arms the earliest. Runs in
+ * event context under the libos lock. */
+struct timer {
+	struct list link;
+	u64 deadline; /* monotonic ns */
+	void (*expired)(struct timer *timer);
+	bool armed;
+};
+void timer_arm(struct timer *timer, u64 deadline_ns); /* moves it when armed */
+void timer_cancel(struct timer *timer);
+
+/* The FS base of the current thread, now and after every switch. start.c */
+void fs_base_set(u64 base);
+bool can_wrfsbase(void);
+
+/* Wakes waiters of a futex: for clear_child_tid when a thread ends. futex.c */
+void futex_wake(u64 address, int most);
+
+/* Lets a sleeping thread look at its signals. sched.c */
+void thread_kick(struct thread *thread);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * The program's memory, reached from the library OS. A bad address never
+ * does harm: the functions below return -EFAULT. Nothing else dereferences
+ * a pointer that came from a program.
+ */
+#ifndef LIBOS_UACCESS_H
+#define LIBOS_UACCESS_H
+
+#include <linux/uio.h>
+#include "lib.h"
+
+int copy_from_user(void *dst, const void *user, size_t n); /* 0 or -EFAULT */
+int copy_to_user(void *user, const void *src, size_t n); /* 0 or -EFAULT */
+int clear_user(void *user, size_t n); /* 0 or -EFAULT */
+
+/* Copies a string with its NUL. Its length, -EFAULT, or -ENAMETOOLONG when
+ * no NUL is among the first `size` bytes. */
+long strncpy_from_user(char *dst, const char *user, size_t size);
+
+#define get_user(dst, user) copy_from_user(&(dst), (user), sizeof(dst))
+#define put_user(user, value)                                                   \
+	({                                                                      \
+		typeof(*(user)) put_user_value = (value);                       \
+		copy_to_user((user), &put_user_value, sizeof(put_user_value));  \
+	})
+
+/*
+ * A transfer in progress over the buffers of read, readv and their like.
+ * `resid` is what is left. With `kernel` set the buffers are the library OS's.
+ */
+struct uio {
+	const struct iovec *iov; /* checked copy, not the program's array */
+	unsigned niov;
+	size_t offset; /* in iov[0] */
+	size_t resid;
+	bool kernel;
+};
+
+/* Move min(n, resid) bytes and advance. The number of bytes moved, which is
+ * short only when a fault stopped it, or -EFAULT when it stopped at once. */
+long uio_to(struct uio *uio, const void *src, size_t n); /* into the buffers (read) */
+long uio_from(struct uio *uio, void *dst, size_t n); /* out of the buffers (write) */
+long uio_zero(struct uio *uio, size_t n); /* zeroes into the buffers */
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * The boundary between the VMM and the guest: memory map, ports, interrupt
+ * vectors and the vocabulary of the device tree. Plain C and assembly, no
+ * dependencies. "VMM writes" and "guest writes" say who may change a thing.
+ */
+#ifndef MAYFLY_ABI_H
+#define MAYFLY_ABI_H
+
+#define MAYFLY_VERSION "0.1.0"
+
+/*
+ * Guest physical memory, as `vmm` lays it out:
+ *
+ *   0x000000  never handed out (real-mode vectors; a null page)
+ *   0x001000  start-up code of the other vCPUs                 guest writes
+ *   0x006000  PVH start_info, memory map, modules               VMM writes
+ *   0x007000  boot record (struct boot_record)                guest writes
+ *   0x008000  rings of devices handed over ready to use               both
+ *   0x010000  device tree, at most 448 KiB                      VMM writes
+ *   0x080000  free
+ *   0x100000  guest image (guest/guest.lds.S), then the program, then free
+ *   top of memory, or 3 GiB and on from 4 GiB when there is more than 3 GiB
+ *
+ *   0xd0000000  virtio-mmio windows, one page each
+ *   0xfec00000  IOAPIC     0xfee00000  local APIC
+ */
+#define AP_BOOT_GPA      0x1000
+#define PVH_INFO_GPA     0x6000
+#define BOOT_RECORD_GPA  0x7000
+#define RINGS_GPA        0x8000
+#define RINGS_SIZE       0x8000
+#define FDT_GPA          0x10000
+#define FDT_MAX          0x70000
+#define LOW_FREE_GPA     0x80000
+#define LOW_FREE_END     0xa0000
+#define GUEST_IMAGE_GPA  0x100000
+#define RAM_HOLE_START   0xc0000000
+#define RAM_HOLE_END     0x100000000
+#define VIRTIO_MMIO_GPA  0xd0000000
+#define VIRTIO_MMIO_SIZE 0x1000
+#define VIRTIO_MMIO_MAX  32
+
+/*
+ * Port 0xf4, 32 bits (the usual place of QEMU's isa-debug-exit, so that the
+ * same write ends QEMU too). Write: the VM ends with this status in bits 0-7;
+ * EXIT_PANIC says that the guest image itself failed. Read: the number of a
+ * signal that the host sent and the guest has not yet fetched, or 0.
+ */
+#define EXIT_PORT  0xf4
+#define EXIT_PANIC 0x80000000
+#define SERIAL_PORT 0x3f8
+
+/*
+ * Interrupt vectors, fixed, delivered as MSIs to the local APIC. A vector's
+ * bit in a vCPU's pending word is (vector - VECTOR_BASE).
+ */
+#define VECTOR_BASE   0x30
+#define VECTOR_DEVICE 0x30 /* virtio window i: VECTOR_DEVICE + i, i < 32 */
+#define VECTOR_TIMER  0x60
+#define VECTOR_IPI    0x61
+#define VECTOR_SIGNAL 0x62 /* a signal waits in EXIT_PORT */
+#define VECTOR_COUNT  64
+
+#define MAX_CPUS 64
+
+/*
+ * Device tree. Root: compatible = "mayfly,vm-1"; #address-cells and
+ * #size-cells = 2. /memory@0 reg; /cpus/cpu@N reg = APIC id N;
+ * /cpus timebase-frequency (u64): TSC in Hz; the guest's TSC is the host's.
+ *
+ * /chosen:
+ *   rng-seed          48 random bytes
+ *   mayfly,args       string list: argv[0]... of the program
+ *   mayfly,env        string list: the environment, K=V
+ *   mayfly,cwd        string: working directory
+ *   mayfly,hostname   string
+ *   mayfly,program    u64 gpa, u64 size: the program's ELF file
+ *   mayfly,realtime   u64 tsc, u64 ns: CLOCK_REALTIME at that TSC value
+ *   mayfly,stdio      three u32 STDIO_*: what 0, 1 and 2 are on the host;
+ *                     STDIO_SAME_AS_OUT in the third when 1 and 2 are one
+ *                     open file or one terminal: the guest then sends both
+ *                     through console 0, so that their order is kept
+ *   mayfly,verbose    present: name unsupported system calls, once each
+ *
+ * /virtio@d000X000: compatible = "virtio,mmio"; reg; interrupts = the vector.
+ *   mayfly,ready      The device is handed over after DRIVER_OK, as if the
+ *                     driver had initialised it (virtio 1.2, 3.1.1), because
+ *                     each register access costs an exit: u64 features, then
+ *                     for each queue u32 size, u64 descriptors, u64 driver
+ *                     area, u64 device area. A driver may still reset it.
+ *   mayfly,console    u32: 0 = standard input and output, 1 = standard error
+ */
+#define STDIO_CLOSED 0
+#define STDIO_TTY    1
+#define STDIO_PIPE   2 /* pipes and sockets */
+#define STDIO_FILE   3
+#define STDIO_NULL   4 /* /dev/null */
+#define STDIO_CHAR   5 /* another character device */
+#define STDIO_SAME_AS_OUT 0x100
+
+/*
+ * Conventions of our console beyond virtio 1.2, 5.3. Other drivers ignore
+ * the values, as the standard asks.
+ *   receive: the device completes a buffer with what one read() gave; used
+ *            length 0 means end of file, as read() does. It reads from the
+ *            host only into posted buffers, so nothing is read ahead.
+ *   transmit: used length 0 means written; otherwise it is the errno with
+ *            which the host refused the rest (EPIPE, ENOSPC, EIO, ...).
+ */
+#define CONSOLE_QUEUE_SIZE 16
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* Time stamps (TSC), 0 = not reached. The guest writes, `--verbose` prints. */
+struct boot_record {
+	uint64_t libos_entry; /* first instruction of the library OS */
+	uint64_t program_entry; /* jump to the program's ELF entry point */
+	uint64_t program_exit; /* exit system call */
+	uint32_t cpus_online; /* vCPUs that have reached the library OS */
+	uint32_t hard; /* 1: KVM on VMX/SVM or emulation, 0: soft flavour */
+};
+#endif
+#endif

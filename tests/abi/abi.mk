@@ -1,0 +1,43 @@
+# The ABI programs: every tests/abi/AREA.c becomes one static program
+# for each C library; start.c also a static-PIE one.
+#
+# Included by the top Makefile; stands alone too:
+#   make -f tests/abi/abi.mk abi-programs
+
+ABI_DIR    := tests/abi
+ABI_OUT    := build/abi
+ABI_CC     ?= gcc
+ABI_MUSL   ?= musl-gcc
+# Wrong arguments are what many cases are about.
+ABI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -D_GNU_SOURCE \
+	-U_FORTIFY_SOURCE -mno-avx -Wno-stringop-overflow -Wno-stringop-overread \
+	-Wno-nonnull -Wno-array-bounds
+
+ABI_AREAS  := $(filter-out harness,$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
+ABI_PROGRAMS := $(ABI_AREAS:%=$(ABI_OUT)/glibc/%) $(ABI_AREAS:%=$(ABI_OUT)/musl/%) \
+	$(ABI_OUT)/pie/start
+
+abi-programs: $(ABI_PROGRAMS)
+
+.PHONY: abi-programs abi-linux
+
+ABI_COMMON := $(ABI_DIR)/harness.c $(ABI_DIR)/abi.h $(ABI_DIR)/abi.mk
+
+$(ABI_OUT)/glibc/regs $(ABI_OUT)/musl/regs: $(ABI_DIR)/regs.S
+
+$(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(call say,ABI,$@) $(ABI_CC) $(ABI_CFLAGS) -fno-pie -no-pie -static -o $@ $(filter %.c %.S,$^) -lm
+
+$(ABI_OUT)/musl/%: $(ABI_DIR)/%.c $(ABI_COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(call say,ABI,$@) $(ABI_MUSL) $(ABI_CFLAGS) -fno-pie -no-pie -static -o $@ $(filter %.c %.S,$^) -lm
+
+$(ABI_OUT)/pie/%: $(ABI_DIR)/%.c $(ABI_COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(call say,ABI,$@) $(ABI_CC) $(ABI_CFLAGS) -fpie -static-pie -o $@ $(filter %.c %.S,$^) -lm
+
+# The cases against Linux alone: deterministic, and the same in one process.
+abi-linux: abi-programs
+	$(ABI_DIR)/run.sh --linux-only

@@ -1,0 +1,164 @@
+#!/bin/bash
+# selftest.sh - proves the lab; prints TAP lines and fails if any of them does.
+set -u
+HERE=$(dirname "$(readlink -f "$0")")
+cd "$HERE/../.." || exit 125
+LAB=$HERE/lab.sh
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+number=0 failed=0
+
+# ok NAME CMD...: one test; its output is shown if it fails.
+ok() {
+	local name=$1
+	shift
+	number=$((number + 1))
+	if "$@" >"$WORK/log" 2>&1; then
+		echo "ok $number - $name"
+	else
+		echo "not ok $number - $name"
+		sed 's/^/# /' "$WORK/log"
+		failed=$((failed + 1))
+	fi
+}
+
+build() {
+	local p
+	mkdir -p build/lab
+	for p in icount kvmprobe; do
+		"${CC:-gcc}" -O2 -Wall -Wextra -Werror -static -o build/lab/$p "$HERE/$p.c" || return 1
+	done
+}
+
+# status WANTED LAB-ARGUMENTS...
+status() {
+	local wanted=$1 got
+	shift
+	"$LAB" "$@"
+	got=$?
+	echo "status $got, wanted $wanted"
+	[ $got = "$wanted" ]
+}
+
+# says TEXT LAB-ARGUMENTS...: stdout is TEXT and nothing else.
+says() {
+	local wanted=$1 got
+	shift
+	got=$("$LAB" "$@")
+	echo "stdout: $got"
+	[ "$got" = "$wanted" ]
+}
+
+silent_streams() {
+	"$LAB" 'echo to-out; echo to-err >/dev/stderr' >"$WORK/out" 2>"$WORK/err"
+	cat "$WORK/out" "$WORK/err"
+	[ "$(cat "$WORK/out")" = to-out ] && [ "$(cat "$WORK/err")" = to-err ]
+}
+
+# A MiB of every byte there is, through one stream or both at once.
+bytes() {
+	head -c 1048576 /dev/urandom >"$WORK/bytes"
+	"$LAB" "$@" "cat $WORK/bytes; cat $WORK/bytes >&2" >"$WORK/out" 2>"$WORK/err"
+	cmp "$WORK/bytes" "$WORK/out" && cmp "$WORK/bytes" "$WORK/err"
+}
+
+streaming() {
+	local line took
+	"$LAB" 'echo first; sleep 60' >"$WORK/fifo.out" &
+	for took in $(seq 200); do
+		line=$(head -n 1 "$WORK/fifo.out" 2>/dev/null)
+		[ "$line" = first ] && break
+		sleep 0.1
+	done
+	kill $!
+	wait $! 2>/dev/null
+	echo "'$line' after $took tenths of a second"
+	[ "$line" = first ]
+}
+
+nothing_left() {
+	local temp=$WORK/temp job state
+	mkdir "$temp"
+	TMPDIR=$temp "$LAB" 'sleep 60' &
+	job=$!
+	sleep 3
+	kill -TERM $job
+	wait $job
+	state=$?
+	echo "status $state; left: $(ls -A "$temp")"
+	[ $state = 143 ] && [ -z "$(ls -A "$temp")" ] && ! grep -lsa "$temp" /proc/[0-9]*/cmdline
+}
+
+# An empty cache and a download that cannot work: one line, status 125.
+no_network() {
+	local said
+	mkdir "$WORK/bin"
+	printf '#!/bin/sh\nexit 1\n' >"$WORK/bin/apt-get"
+	chmod +x "$WORK/bin/apt-get"
+	said=$(PATH=$WORK/bin:$PATH MAYFLY_CACHE=$WORK/empty "$LAB" true 2>&1)
+	local state=$?
+	echo "$said"
+	[ $state = 125 ] && grep -q 'cannot download' <<<"$said" && [ ! -e "$WORK/empty/lab/kernel-1" ]
+}
+
+two_at_once() {
+	"$LAB" 'echo one' >"$WORK/one" &
+	"$LAB" 'echo two' >"$WORK/two" &&
+		wait $! && cat "$WORK/one" "$WORK/two" &&
+		[ "$(cat "$WORK/one" "$WORK/two")" = $'one\ntwo' ]
+}
+
+writes_stay_inside() {
+	local name=build/lab/from-the-lab.$$
+	"$LAB" "echo x >$name && cat $name" && [ ! -e $name ]
+}
+
+files_come_back() {
+	# shellcheck disable=SC2016 # for the lab's shell
+	"$LAB" "$@" -o "$WORK/back" 'mkdir $LAB_OUT/d && echo kept >$LAB_OUT/d/f; exit 4'
+	[ $? = 4 ] && [ "$(cat "$WORK/back/d/f")" = kept ] && rm -r "$WORK/back"
+}
+
+counts_repeat() {
+	local i
+	for i in 1 2; do
+		"$LAB" -d 'build/lab/icount build/lab/kvmprobe; dmesg; cat /proc/stat' \
+			>"$WORK/run$i" 2>"$WORK/count$i" || return 1
+	done
+	cat "$WORK/count1" "$WORK/count2"
+	grep -q '^icount: [1-9]' "$WORK/count1" && cmp "$WORK/count1" "$WORK/count2" &&
+		cmp "$WORK/run1" "$WORK/run2"
+}
+
+probe=$'hlt: ok\nflavour: hard'
+ok 'helpers build' build
+ok 'status 0' status 0 true
+ok 'status 3' status 3 'exit 3'
+ok 'status of a signal' status 143 'kill -TERM $$'
+ok 'status 124 when time is up' status 124 -t 9 'sleep 60'
+ok 'status 125 when the lab does not come up' status 125 -m 16 -t 5 true
+ok 'status 125 without a command' status 125
+ok 'stdout and stderr apart' silent_streams
+ok 'a MiB on both streams, intact' bytes
+ok 'output arrives while the command runs' streaming
+ok 'the command runs at the root of the tree' says "$PWD" pwd
+ok 'programs of the host are there' says GNU 'bash --version | grep -o -m 1 GNU'
+ok 'the CPU has SVM' says svm 'grep -o -m 1 -w svm /proc/cpuinfo'
+ok 'as many CPUs as asked for' says 3 -c 3 nproc
+ok 'nested paging' says Y 'cat /sys/module/kvm_amd/parameters/npt'
+ok 'a VM runs, and KVM is the hard flavour' says "$probe" build/lab/kvmprobe
+ok 'device files' status 0 'test -c /dev/net/tun -a -c /dev/ptmx -a -d /dev/pts -a -w /dev/shm'
+ok 'user namespaces' status 0 'unshare -Ur true'
+ok 'modules load on demand' status 0 'ip link add v0 type veth peer name v1'
+ok 'writes stay in the lab' writes_stay_inside
+ok 'files come back' files_come_back
+ok 'packed: a VM runs' says "$probe" -p build/lab/kvmprobe
+ok 'packed: dynamic programs of the host' says GNU -p 'bash --version | grep -o -m 1 GNU'
+ok 'packed: files come back' files_come_back -p
+ok 'counting: a VM runs' says "$probe" -d build/lab/kvmprobe
+ok 'counting: two runs are the same' counts_repeat
+ok 'two labs at once' two_at_once
+ok 'a signal leaves nothing behind' nothing_left
+ok 'no network: one clear line' no_network
+echo "1..$number"
+[ $failed = 0 ]

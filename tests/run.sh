@@ -1,0 +1,140 @@
+#!/bin/sh
+# run.sh [RING...]: what `make test` runs, after it has built everything.
+#
+#   unit      tests/unit, under sanitizers, on the host
+#   fuzz      each fuzzer for FUZZ_SMOKE=5 seconds
+#   lint      make lint
+#   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
+#   abi       tests/abi: Linux against the guest, on this host's KVM
+#   lab       tests/lab: is the emulated machine what it should be?
+#   vm-lab    tests/vm on the lab's KVM, which is like hardware
+#   abi-lab   tests/abi there
+#
+# SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
+# Every test is one line "ok ..." or "not ok ..."; the last line counts them.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+logs=build/test
+mkdir -p $logs
+passed=0 failed=0
+started=$(date +%s)
+
+# ring NAME LIMIT CMD...: runs CMD, counts its lines. A ring that fails without
+# saying why, or says nothing at all, is a failure of its own.
+ring()
+{
+	name=$1 limit=$2
+	shift 2
+	log=$logs/$name.log
+	echo "== $name"
+	{
+		timeout -k 10 "$limit" "$@" 2>&1
+		echo $? >"$log.status"
+	} </dev/null | tee "$log"
+	read -r status <"$log.status"
+	good=$(grep -c '^ok' "$log")
+	bad=$(grep -c '^not ok' "$log")
+	if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ "$good" = 0 ]; }; then
+		[ "$status" != 124 ] || status="124: over $limit seconds"
+		echo "not ok - $name: ended with status $status after $good tests" | tee -a "$log"
+		bad=1
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	echo "== $name: $good passed, $bad failed, $(($(date +%s) - started)) s since the start"
+}
+
+# One line for each test of each program, whatever cmocka says around them.
+unit()
+{
+	worst=0
+	for source in tests/unit/test_*.c; do
+		test=${source##*/}
+		test=build/unit/${test%.c}
+		name=${test##*/test_}
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 120 "$test" >"$logs/unit.out" 2>&1
+		status=$?
+		sed "s|^\(\(not \)\{0,1\}ok\) [0-9]* - |\1 - unit/$name: |; /^1\.\.[0-9]*$/d; /^# ok - tests$/d" \
+			"$logs/unit.out"
+		[ $status = 0 ] || worst=1
+		if [ $status != 0 ] && ! grep -q '^not ok' "$logs/unit.out"; then
+			echo "not ok - unit/$name: ended with status $status"
+		fi
+	done
+	return $worst
+}
+
+lint()
+{
+	if ${MAKE:-make} --no-print-directory -k lint >$logs/lint.out 2>&1; then
+		echo 'ok - lint'
+	else
+		echo 'not ok - lint'
+		grep -v '^  [A-Z]' $logs/lint.out | head -n 60 | sed 's/^/# /'
+	fi
+}
+
+fuzz()
+{
+	set --
+	for source in tests/fuzz/fuzz_*.c; do
+		fuzzer=${source##*/}
+		set -- "$@" "build/fuzz/${fuzzer%.c}"
+	done
+	tests/fuzz/run.sh "${FUZZ_SMOKE:-5}" "$@"
+}
+
+
+run_ring()
+{
+	case $1 in
+	unit) ring unit 300 "$0" --inside unit ;;
+	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
+	lint) ring lint 600 "$0" --inside lint ;;
+	vm) native vm 300 tests/vm/run.sh ;;
+	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
+	lab) emulated lab 300 tests/lab/selftest.sh ;;
+	vm-lab) emulated vm-lab 400 tests/lab/lab.sh -m 3072 -t 380 tests/vm/run.sh ;;
+	abi-lab) emulated abi-lab 400 tests/lab/lab.sh -m 2048 -t 380 \
+		tests/abi/run.sh --vmm build/vmm --fast --cached ;;
+	*)
+		echo "run.sh: no ring is called $1" >&2
+		exit 2
+		;;
+	esac
+}
+
+native()
+{
+	if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+		ring "$@"
+	else
+		echo "== $1: skipped, /dev/kvm is not usable here; the lab's rings run it"
+	fi
+}
+
+emulated()
+{
+	if [ -z "${SKIP_LAB:-}" ]; then
+		ring "$@"
+	else
+		echo "== $1: skipped, SKIP_LAB is set"
+	fi
+}
+
+if [ "${1:-}" = --inside ]; then
+	"$2"
+	exit
+fi
+[ $# -gt 0 ] || set -- unit fuzz lint vm abi lab vm-lab abi-lab
+for name; do run_ring "$name"; done
+
+if [ $failed != 0 ]; then
+	echo '== what failed'
+	for name; do
+		[ ! -f "$logs/$name.log" ] || grep -h '^not ok' "$logs/$name.log"
+	done
+fi
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

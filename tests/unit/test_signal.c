@@ -1,0 +1,532 @@
+// link: guest/libos/signal.c guest/libos/sigdeliver.c guest/libos/sigrestart.c guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c guest/libos/fpu.S
+/*
+ * Signals on the host: the library OS's files run with GS pointing to a vCPU
+ * area of the test's, and a "program" whose memory is the test's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include <asm/prctl.h>
+#include <asm/sigcontext.h>
+#include <asm/unistd.h>
+#include <linux/signal.h>
+#include <asm/ucontext.h>
+#include "../../guest/libos/fpu.h"
+#include "../../guest/libos/sigstate.h"
+#include "../../guest/libos/sys.h"
+#include "../../guest/libos/timespec.h"
+#include "../../guest/libos/uaccess.h"
+
+long syscall(long number, ...);
+void *calloc(size_t n, size_t size);
+void free(void *p);
+
+static struct vcpu_area area;
+static struct process process;
+static struct thread thread;
+static jmp_buf ended;
+static int end_status;
+static int alarms_taken;
+static u8 stack[65536] __attribute__((aligned(64)));
+
+/* ---- what the rest of the library OS would do ---- */
+
+void *kalloc(size_t size)
+{
+	return calloc(1, size);
+}
+void kfree(void *p)
+{
+	free(p);
+}
+int copy_from_user(void *dst, const void *user, size_t n)
+{
+	if ((u64)user < PAGE_SIZE || (u64)user >= USER_END)
+		return -EFAULT;
+	memcpy(dst, user, n);
+	return 0;
+}
+int copy_to_user(void *user, const void *src, size_t n)
+{
+	if ((u64)user < PAGE_SIZE || (u64)user >= USER_END)
+		return -EFAULT;
+	memcpy(user, src, n);
+	return 0;
+}
+struct process *current_process(void)
+{
+	return &process;
+}
+void process_exit(int status)
+{
+	end_status = status;
+	longjmp(ended, 1);
+}
+void thread_kick(struct thread *t)
+{
+	(void)t;
+}
+u64 now_ns(void)
+{
+	return 1000;
+}
+int wait_sleep(u64 deadline)
+{
+	(void)deadline;
+	return signal_pending() ? -EINTR : -ETIMEDOUT;
+}
+void itimer_real_taken(struct process *p)
+{
+	(void)p;
+	alarms_taken++;
+}
+int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline)
+{
+	*deadline = user ? 0 : NEVER;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&area, 0, sizeof(area));
+	memset(&process, 0, sizeof(process));
+	memset(&thread, 0, sizeof(thread));
+	memset(stack, 0, sizeof(stack));
+	area.self = &area;
+	area.xsave = 1;
+	((struct libos_area *)area.libos)->current = &thread;
+	syscall(__NR_arch_prctl, ARCH_SET_GS, &area);
+	process.pid = 7;
+	process.rlimit[RLIMIT_SIGPENDING].rlim_cur = 4;
+	thread.process = &process;
+	thread.tid = 7;
+	thread.regs.rsp = (u64)stack + sizeof(stack) - 4096;
+	thread.regs.rip = 0x401000;
+	thread.regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	thread.regs.orig_rax = -1;
+	return signals_init(&process, &thread);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	signal_flush(&process, UINT64_MAX);
+	assert_int_equal(process.signals->queued, 0);
+	free(process.signals);
+	free(thread.signals);
+	return 0;
+}
+
+static void handle(int sig, unsigned long flags)
+{
+	struct sigaction sa = { .sa_handler = (__sighandler_t)0x402000,
+				.sa_flags = flags | SA_RESTORER,
+				.sa_restorer = (__sigrestore_t)0x403000 };
+	assert_int_equal(sys_rt_sigaction(sig, &sa, NULL, 8), 0);
+}
+
+static long queue(int sig, int value)
+{
+	siginfo_t info = { .si_code = SI_QUEUE };
+	info.si_int = value;
+	return sys_rt_sigqueueinfo(7, sig, &info);
+}
+
+/* The program's RET from the handler, then rt_sigreturn(2). */
+static void handler_returns(void)
+{
+	thread.regs.rsp += 8;
+	thread.regs.rax = sys_rt_sigreturn();
+}
+
+/* ---- the queue ---- */
+
+static void standard_waits_once(void **state)
+{
+	siginfo_t info;
+	(void)state;
+	signal_set_mask(UINT64_MAX);
+	assert_int_equal(queue(SIGUSR1, 1), 0);
+	assert_int_equal(queue(SIGUSR1, 2), 0);
+	assert_false(signal_pending());
+	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
+	assert_int_equal(info.si_int, 1);
+	assert_int_equal(signal_take(&thread, 0, &info), 0);
+}
+
+static void realtime_queues_up_to_limit(void **state)
+{
+	siginfo_t info;
+	(void)state;
+	signal_set_mask(UINT64_MAX);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(queue(40, i), 0);
+	assert_int_equal(queue(40, 4), -EAGAIN);
+	/* a standard one only loses its siginfo */
+	assert_int_equal(queue(SIGUSR1, 5), 0);
+	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
+	assert_int_equal(info.si_code, SI_USER);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(signal_take(&thread, 0, &info), 40);
+		assert_int_equal(info.si_int, i);
+	}
+	assert_int_equal(signal_take(&thread, 0, &info), 0);
+}
+
+static void order_of_taking(void **state)
+{
+	siginfo_t info;
+	(void)state;
+	signal_set_mask(UINT64_MAX);
+	sys_kill(7, 40);
+	sys_kill(7, SIGHUP);
+	sys_tkill(7, SIGUSR1); /* the thread's go before the process's */
+	sys_tkill(7, SIGSEGV); /* those of faults go first */
+	assert_int_equal(signal_take(&thread, 0, &info), SIGSEGV);
+	assert_int_equal(info.si_code, SI_TKILL);
+	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
+	assert_int_equal(signal_take(&thread, 0, &info), SIGHUP);
+	assert_int_equal(signal_take(&thread, 0, &info), 40);
+}
+
+static void ignored_is_dropped(void **state)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	u64 set = 0;
+	(void)state;
+	sys_kill(7, SIGCHLD);
+	assert_false(signal_pending());
+	signal_set_mask(SIG_BIT(SIGUSR1));
+	sys_kill(7, SIGUSR1);
+	sys_rt_sigpending(&set, 8);
+	assert_int_equal(set, SIG_BIT(SIGUSR1));
+	sys_rt_sigaction(SIGUSR1, &ignore, NULL, 8);
+	sys_rt_sigpending(&set, 8);
+	assert_int_equal(set, 0);
+}
+
+static void alarm_hook(void **state)
+{
+	siginfo_t info;
+	(void)state;
+	alarms_taken = 0;
+	signal_send_kernel(SIGALRM);
+	assert_int_equal(signal_take(&thread, 0, &info), SIGALRM);
+	assert_int_equal(info.si_code, SI_KERNEL);
+	assert_int_equal(alarms_taken, 1);
+}
+
+static void default_action_ends(void **state)
+{
+	(void)state;
+	sys_kill(7, SIGTERM);
+	if (!setjmp(ended)) {
+		signal_deliver();
+		fail();
+	}
+	assert_int_equal(end_status, 128 + SIGTERM);
+	signal_flush(&process, UINT64_MAX);
+}
+
+/* ---- restarts ---- */
+
+static void restarts(void **state)
+{
+	(void)state;
+	assert_int_equal(restart_decide(__NR_read, -EINTR, true, true), RESTART_AGAIN);
+	assert_int_equal(restart_decide(__NR_read, -EINTR, true, false), RESTART_FAIL);
+	assert_int_equal(restart_decide(__NR_read, -EINTR, false, false), RESTART_AGAIN);
+	assert_int_equal(restart_decide(__NR_poll, -EINTR, true, true), RESTART_FAIL);
+	assert_int_equal(restart_decide(__NR_epoll_wait, -EINTR, true, true), RESTART_NOT);
+	assert_int_equal(restart_decide(__NR_read, 5, true, true), RESTART_NOT);
+	assert_int_equal(restart_decide(__NR_futex, -ERESTARTSYS, true, true), RESTART_AGAIN);
+	assert_int_equal(restart_decide(__NR_nanosleep, -ERESTART_RESTARTBLOCK, true, true),
+			 RESTART_FAIL);
+	assert_int_equal(restart_decide(__NR_nanosleep, -ERESTART_RESTARTBLOCK, false, false),
+			 RESTART_BLOCK);
+}
+
+static void restart_rewinds(void **state)
+{
+	(void)state;
+	handle(SIGUSR1, SA_RESTART);
+	thread.regs.orig_rax = __NR_read;
+	thread.regs.rax = -EINTR;
+	sys_kill(7, SIGUSR1);
+	signal_deliver();
+	assert_int_equal(thread.regs.rip, 0x402000);
+	handler_returns();
+	assert_int_equal(thread.regs.rip, 0x401000 - 2);
+	assert_int_equal(thread.regs.rax, __NR_read);
+	assert_int_equal((i64)thread.regs.orig_rax, -1);
+}
+
+/* ---- frames ---- */
+
+static void frame_round_trip(void **state)
+{
+	struct regs before;
+	(void)state;
+	handle(SIGUSR1, 0);
+	for (unsigned i = 0; i < 15; i++)
+		((u64 *)&thread.regs)[i] = 0x1000 + i;
+	before = thread.regs;
+	sys_kill(7, SIGUSR1);
+	assert_true(libos_area()->work & WORK_SIGNAL);
+	signal_deliver();
+	assert_int_equal(libos_area()->work, WORK_FULL);
+	assert_int_equal(thread.regs.rdi, SIGUSR1);
+	assert_int_equal(thread.regs.rsp % 16, 8);
+	assert_true(thread.regs.rsp < before.rsp - 128);
+	assert_int_equal(*(u64 *)thread.regs.rsp, 0x403000);
+	siginfo_t *info = (siginfo_t *)thread.regs.rsi;
+	assert_int_equal(info->si_pid, 7);
+	assert_int_equal(thread.signals->mask, SIG_BIT(SIGUSR1));
+	handler_returns();
+	assert_memory_equal(&thread.regs, &before, sizeof(before));
+	assert_int_equal(thread.signals->mask, 0);
+}
+
+static void frame_keeps_floating_point(void **state)
+{
+	u64 in = 0x4000123412341234, out = 0;
+	(void)state;
+	for (u32 xsave = 0; xsave < 2; xsave++) {
+		void *frame = stack + 1024;
+		area.xsave = xsave;
+		asm volatile("movq %0, %%xmm5" : : "r"(in) : "xmm5");
+		assert_int_equal(fpu_to_user(frame), 0);
+		fpu_reset();
+		asm volatile("movq %%xmm5, %0" : "=r"(out));
+		assert_int_equal(out, 0);
+		assert_int_equal(fpu_from_user(frame), 0);
+		asm volatile("movq %%xmm5, %0" : "=r"(out));
+		assert_int_equal(out, in);
+	}
+}
+
+static void bad_floating_point_is_refused(void **state)
+{
+	struct _xstate *x = (struct _xstate *)(stack + 1024);
+	(void)state;
+	fpu_to_user(x);
+	x->fpstate.mxcsr |= 0x80000000;
+	assert_int_equal(fpu_from_user(x), -EINVAL);
+	x->fpstate.mxcsr = 0x1f80;
+	x->xstate_hdr.xfeatures |= 1ull << 62;
+	assert_int_equal(fpu_from_user(x), -EINVAL);
+	x->xstate_hdr.xfeatures = 3;
+	x->xstate_hdr.reserved1[0] = 1ull << 63; /* XCOMP_BV: compacted */
+	assert_int_equal(fpu_from_user(x), -EINVAL);
+	x->xstate_hdr.reserved1[0] = 0;
+	assert_int_equal(fpu_from_user(x), 0);
+	assert_int_equal(fpu_from_user((u8 *)x + 8), -EINVAL);
+	assert_int_equal(fpu_from_user((void *)8), -EINVAL);
+	assert_int_equal(fpu_from_user((void *)64), -EFAULT);
+	/* without the second magic number it is an old, short frame */
+	x->xstate_hdr.reserved1[0] = 1;
+	*(u32 *)((u8 *)x + x->fpstate.sw_reserved.xstate_size) = 0;
+	assert_int_equal(fpu_from_user(x), 0);
+}
+
+static void bad_frames_give_sigsegv(void **state)
+{
+	(void)state;
+	handle(SIGSEGV, 0);
+	/* rt_sigreturn with no frame */
+	u64 sp = thread.regs.rsp;
+	thread.regs.rsp = 16;
+	sys_rt_sigreturn();
+	assert_true(signal_pending());
+	thread.regs.rsp = sp;
+	signal_deliver();
+	assert_int_equal(thread.regs.rdi, SIGSEGV);
+	/* an address that cannot be jumped to */
+	struct ucontext *uc = (struct ucontext *)thread.regs.rdx;
+	uc->uc_mcontext.rip = 0x8000000000000000;
+	handler_returns();
+	signal_deliver();
+	assert_int_equal(thread.regs.rip, 0x402000);
+	assert_int_equal(((siginfo_t *)thread.regs.rsi)->si_code, SI_KERNEL);
+	/* a second fault in the handler, whose signal is blocked */
+	siginfo_t info = { .si_code = SEGV_MAPERR };
+	signal_force(SIGSEGV, &info);
+	if (!setjmp(ended)) {
+		signal_deliver();
+		fail();
+	}
+	assert_int_equal(end_status, 128 + SIGSEGV);
+}
+
+static void no_stack_ends(void **state)
+{
+	(void)state;
+	handle(SIGUSR1, 0);
+	thread.regs.rsp = 4000;
+	sys_kill(7, SIGUSR1);
+	if (!setjmp(ended)) {
+		signal_deliver();
+		fail();
+	}
+	assert_int_equal(end_status, 128 + SIGSEGV);
+}
+
+static void alternate_stack(void **state)
+{
+	stack_t small = { .ss_sp = stack, .ss_size = 2048 }, old;
+	stack_t ss = { .ss_sp = stack, .ss_size = 16384 };
+	(void)state;
+	assert_int_equal(sys_sigaltstack(&ss, &old), 0);
+	assert_int_equal(old.ss_flags, SS_DISABLE);
+	handle(SIGUSR1, SA_ONSTACK);
+	sys_kill(7, SIGUSR1);
+	signal_deliver();
+	assert_true(thread.regs.rsp < (u64)stack + 16384);
+	assert_int_equal(sys_sigaltstack(&small, NULL), -EPERM);
+	assert_int_equal(sys_sigaltstack(NULL, &old), 0);
+	assert_int_equal(old.ss_flags, SS_ONSTACK);
+	handler_returns();
+	assert_int_equal(sys_sigaltstack(NULL, &old), 0);
+	assert_int_equal(old.ss_flags, 0);
+	assert_ptr_equal(old.ss_sp, stack);
+	/* one that the frame doesn't fit: never written below it */
+	small.ss_sp = stack + 32768;
+	assert_int_equal(sys_sigaltstack(&small, NULL), 0);
+	if (signal_frame_size() > 2048) {
+		sys_kill(7, SIGUSR1);
+		if (!setjmp(ended)) {
+			signal_deliver();
+			fail();
+		}
+		assert_int_equal(stack[32767], 0);
+	}
+}
+
+static void suspend_restores_mask(void **state)
+{
+	u64 none = 0, blocked = SIG_BIT(SIGUSR1);
+	(void)state;
+	handle(SIGUSR1, 0);
+	signal_set_mask(blocked);
+	sys_kill(7, SIGUSR1);
+	thread.regs.orig_rax = __NR_rt_sigsuspend;
+	thread.regs.rax = sys_rt_sigsuspend(&none, 8);
+	signal_deliver();
+	assert_int_equal(thread.regs.rdi, SIGUSR1);
+	handler_returns();
+	assert_int_equal((i64)thread.regs.rax, -EINTR);
+	assert_int_equal(thread.signals->mask, blocked);
+}
+
+static void waiting_takes(void **state)
+{
+	u64 set = SIG_BIT(SIGUSR1);
+	struct __kernel_timespec zero = { 0, 0 };
+	siginfo_t info;
+	(void)state;
+	signal_set_mask(set);
+	assert_int_equal(sys_rt_sigtimedwait(&set, &info, &zero, 8), -EAGAIN);
+	assert_int_equal(sys_rt_sigtimedwait(&set, &info, NULL, 8), -EAGAIN);
+	sys_kill(7, SIGUSR1);
+	assert_int_equal(sys_rt_sigtimedwait(&set, &info, &zero, 8), SIGUSR1);
+	assert_int_equal(libos_area()->work & WORK_SIGNAL, 0);
+	assert_int_equal(thread.signals->mask, set);
+}
+
+static void faults(void **state)
+{
+	static const struct {
+		u64 vector;
+		int sig, code;
+	} expected[] = {
+		{ EXC_DE, SIGFPE, FPE_INTDIV }, { EXC_UD, SIGILL, ILL_ILLOPN },
+		{ EXC_BP, SIGTRAP, SI_KERNEL }, { EXC_GP, SIGSEGV, SI_KERNEL },
+		{ EXC_AC, SIGBUS, BUS_ADRALN }, { EXC_PF, SIGSEGV, SEGV_MAPERR },
+	};
+	siginfo_t info;
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
+		signal_fault(&thread.regs, expected[i].vector, 0, 0x1234, false, false);
+		assert_int_equal(signal_take_synchronous(&thread, &info), expected[i].sig);
+		assert_int_equal(info.si_code, expected[i].code);
+	}
+	assert_int_equal((u64)info.si_addr, 0x1234);
+}
+
+/* ---- the same from the host's Linux ---- */
+
+static struct ucontext host_uc;
+static u64 host_distance; /* from the frame to its floating-point state */
+static u64 host_sp;
+static struct _fpx_sw_bytes host_sw;
+
+static void host_handler(int sig, siginfo_t *info, void *context)
+{
+	u64 frame = (u64)context - 8;
+	(void)sig;
+	(void)info;
+	host_uc = *(struct ucontext *)context;
+	host_sw = ((struct _xstate *)host_uc.uc_mcontext.fpstate)->fpstate.sw_reserved;
+	host_distance = (u64)host_uc.uc_mcontext.fpstate - frame;
+	host_sp = frame;
+}
+
+asm("host_restorer: mov $15, %eax\n\tsyscall");
+void host_restorer(void);
+
+static void frame_is_linux_s(void **state)
+{
+	struct sigaction sa = { .sa_handler = (__sighandler_t)(void *)host_handler,
+				.sa_flags = SA_SIGINFO | SA_RESTORER,
+				.sa_restorer = host_restorer };
+	(void)state;
+	syscall(__NR_rt_sigaction, SIGUSR1, &sa, NULL, 8);
+	syscall(__NR_tgkill, syscall(__NR_getpid), syscall(__NR_gettid), SIGUSR1);
+	assert_true(host_sp);
+
+	handle(SIGUSR1, SA_SIGINFO);
+	sys_kill(7, SIGUSR1);
+	signal_deliver();
+	struct ucontext *uc = (struct ucontext *)thread.regs.rdx;
+	struct _xstate *x = (struct _xstate *)uc->uc_mcontext.fpstate;
+	assert_int_equal((u64)uc - 8, thread.regs.rsp);
+	assert_int_equal(uc->uc_flags, host_uc.uc_flags);
+	assert_int_equal(uc->uc_mcontext.cs, host_uc.uc_mcontext.cs);
+	assert_int_equal(uc->uc_mcontext.ss, host_uc.uc_mcontext.ss);
+	assert_int_equal((u64)x % 64, 0);
+	assert_in_range(host_distance, sizeof(*uc) + 136, sizeof(*uc) + 136 + 16);
+	assert_in_range((u64)x - thread.regs.rsp, sizeof(*uc) + 136, sizeof(*uc) + 136 + 16);
+	assert_int_equal(x->fpstate.sw_reserved.magic1, host_sw.magic1);
+	assert_int_equal(x->fpstate.sw_reserved.xfeatures, host_sw.xfeatures);
+	assert_int_equal(x->fpstate.sw_reserved.xstate_size, host_sw.xstate_size);
+	assert_int_equal(x->fpstate.sw_reserved.extended_size, host_sw.extended_size);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(standard_waits_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(realtime_queues_up_to_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(order_of_taking, setup, teardown),
+		cmocka_unit_test_setup_teardown(ignored_is_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(alarm_hook, setup, teardown),
+		cmocka_unit_test_setup_teardown(default_action_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(restarts, setup, teardown),
+		cmocka_unit_test_setup_teardown(restart_rewinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(frame_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(frame_keeps_floating_point, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_floating_point_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_frames_give_sigsegv, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_stack_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(alternate_stack, setup, teardown),
+		cmocka_unit_test_setup_teardown(suspend_restores_mask, setup, teardown),
+		cmocka_unit_test_setup_teardown(waiting_takes, setup, teardown),
+		cmocka_unit_test_setup_teardown(faults, setup, teardown),
+		cmocka_unit_test_setup_teardown(frame_is_linux_s, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+#!/bin/sh
+# Bad input: each ends with one line that says what is wrong, on what, and a
+# status of the VMM's own; never with a crash, a hang or a stack of errors.
+# shellcheck source=tests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+hello=$B/vm/hello-musl
+mkelf=$B/vm/mkelf
+
+# ---- options
+
+t_run 'no IMAGE' 125 "$VMM" run
+t_err_line 'no IMAGE'
+t_run 'no command' 125 "$VMM"
+t_run 'unknown command' 125 "$VMM" frobnicate
+t_err_line 'frobnicate'
+t_run 'word after IMAGE' 125 "$VMM" run "$hello" extra
+t_err_line "run $hello -- extra"
+t_run 'empty IMAGE' 125 "$VMM" run ''
+t_err_line 'empty'
+
+for n in 0 -1 65 99999999999999999999 two 1.5 '' ' 1' 0x1; do
+	t_run "--cpus '$n'" 125 "$VMM" run "$hello" --cpus "$n"
+	t_err_line '--cpus.*from 1 to 64'
+done
+for n in 12X 1.5G -1 0x10 '' M 18446744073709551616 17179869184G; do
+	t_run "--mem '$n'" 125 "$VMM" run "$hello" --mem "$n"
+	t_err_line '--mem.*size'
+done
+t_run '--mem 0' 125 "$VMM" run "$hello" --mem 0
+t_err_line 'at least 2M'
+t_run '--mem 1M' 125 "$VMM" run "$hello" --mem 1M
+t_err_line 'at least 2M'
+t_run '--mem 65G' 125 "$VMM" run "$hello" --mem 65G
+t_err_line 'at most 64G'
+t_run '--timeout soon' 125 "$VMM" run "$hello" --timeout soon
+t_err_line '--timeout'
+t_run '--cwd relative' 125 "$VMM" run "$hello" --cwd here
+t_err_line 'absolute'
+t_run '--env without =' 125 "$VMM" run "$hello" --env A
+t_err_line 'NAME=VALUE'
+t_run 'unknown option' 125 "$VMM" run "$hello" --cpu 2
+t_err_line 'unknown option --cpu: .*--cpus'
+t_run 'option of another version' 125 "$VMM" run "$hello" --gdb 1234
+t_err_line 'unknown option --gdb'
+t_run 'value missing' 125 "$VMM" run "$hello" --mem
+t_err_line '--mem needs a value'
+t_run 'value of a flag' 125 "$VMM" run "$hello" --stats=yes
+t_err_line 'takes no value'
+t_run 'control characters in a word' 125 "$VMM" run "$hello" --cpus "$(printf '1\n2\0332J')"
+t_err_line '--cpus'
+t_run 'a word of 100 KB' 125 "$VMM" run "$hello" --cpus "$(head -c 100000 /dev/zero | tr '\0' 9)"
+t_check 'stderr is one line' [ "$(wc -l <"$T/err")" = 1 ]
+
+# ---- --config
+
+config()
+{
+	printf '%s' "$2" >"$T/bad.json"
+	t_run "config: $1" 125 "$VMM" run "$hello" --config "$T/bad.json"
+	t_err_line "bad.json:$3"
+}
+config 'syntax' '{"cpus": 1,
+ "mem" "64M"}' '2:'
+config 'unknown key' '{"cpu": 1}' '1:2: .*"cpus"'
+config 'wrong type' '{"cpus": "1"}' '1:10: .*integer'
+config 'out of range' '{"cpus": 65}' '1:10: .*1 to 64'
+config 'a key twice' '{"cpus": 1, "cpus": 1}' '1:'
+config 'empty' '' '1:'
+config 'not an object' '[]' '1:1: .*object'
+config 'deep nesting' "$(head -c 50000 /dev/zero | tr '\0' '[')" '1:'
+config 'binary' "$(head -c 1000 "$VMM" | tr -d '\0')" '1:'
+t_run 'config: missing file' 125 "$VMM" run "$hello" --config "$T/none.json"
+t_err_line 'none.json.*No such file'
+t_run 'config: directory' 125 "$VMM" run "$hello" --config "$T"
+t_err_line 'directory'
+t_run 'config: endless' 125 "$VMM" run "$hello" --config /dev/zero
+t_err_line 'larger'
+
+# ---- IMAGE
+
+t_run 'IMAGE missing' 127 "$VMM" run "$T/none"
+t_err_line "$T/none: not found"
+t_run 'IMAGE not in PATH' 127 "$VMM" run no-such-program-here
+t_err_line 'no-such-program-here: not found'
+t_run 'IMAGE under a file' 127 "$VMM" run "$hello/x"
+t_err_line 'not found'
+t_run 'IMAGE is a directory' 126 "$VMM" run "$T"
+t_err_line 'directory'
+t_run 'IMAGE is a device' 126 "$VMM" run /dev/null
+t_err_line 'regular file'
+mkfifo "$T/fifo"
+t_run 'IMAGE is a FIFO' 126 "$VMM" run "$T/fifo"
+t_err_line 'regular file'
+: >"$T/empty"
+chmod +x "$T/empty"
+t_run 'IMAGE is empty' 126 "$VMM" run "$T/empty"
+t_err_line 'empty'
+printf '#!/bin/sh\necho hi\n' >"$T/script"
+chmod +x "$T/script"
+t_run 'IMAGE is a script' 126 "$VMM" run "$T/script"
+t_err_line 'script'
+head -c 5000 /dev/zero >"$T/zeroes"
+chmod +x "$T/zeroes"
+t_run 'IMAGE is not ELF' 126 "$VMM" run "$T/zeroes"
+t_err_line 'ELF'
+cp "$hello" "$T/plain"
+chmod -x "$T/plain"
+t_run 'IMAGE is not executable' 126 "$VMM" run "$T/plain"
+t_err_line 'chmod'
+t_run 'IMAGE with a very long name' '126|127' "$VMM" run "/$(head -c 5000 /dev/zero | tr '\0' x)"
+t_check 'stderr is one line' [ "$(wc -l <"$T/err")" = 1 ]
+t_run 'IMAGE is dynamic' 126 "$VMM" run "$B/vm/hello-dynamic"
+t_err_line 'dynamic'
+t_run '--kernel missing' 127 "$VMM" run "$hello" --kernel "$T/none"
+t_err_line 'none: not found'
+t_run '--kernel is a program' 126 "$VMM" run "$hello" --kernel "$hello"
+t_err_line 'PVH'
+
+# Every kind of damage that mkelf knows is refused, or does what Linux does.
+for kind in $("$mkelf" --list); do
+	"$mkelf" "$kind" "$T/$kind"
+	case $kind in
+	good | note_outside | note_cut | note_lengths | paddr_wraps)
+		# For Linux these are fine: it looks at neither. The VMM may refuse.
+		t_run "ELF: $kind" '0|126' "$VMM" run "$T/$kind"
+		[ "$kind" != good ] || t_status_is 0
+		[ "$T_STATUS" = 0 ] || t_err_line "$kind"
+		;;
+	empty_load | entry_*)
+		t_run "ELF: $kind" '126|139' "$VMM" run "$T/$kind"
+		[ "$T_STATUS" != 126 ] || t_err_line "$kind"
+		;;
+	*)
+		t_run "ELF: $kind" 126 "$VMM" run "$T/$kind"
+		t_err_line "$kind"
+		;;
+	esac
+	rm -f "$T/$kind"
+done
+
+# A file that ends anywhere in its first 4 KiB. Shrinking one file in place is
+# the cheapest way to have them all.
+sweep()
+{
+	bad=''
+	head -c 4096 "$1" >"$T/cut"
+	chmod +x "$T/cut"
+	n=4096
+	while [ "$n" -ge 0 ]; do
+		truncate -s "$n" "$T/cut"
+		timeout -s KILL "$T_LIMIT" "$VMM" run "$T/cut" >"$T/out" 2>"$T/err" </dev/null
+		T_STATUS=$?
+		read -r line <"$T/err"
+		case $T_STATUS:$line in
+		126:vmm:*cut:*) ;;
+		*) bad="$bad $n($T_STATUS)" ;;
+		esac
+		n=$((n - $2))
+	done
+	[ -z "$bad" ] || t_fail "not refused when cut to:$bad"
+}
+step=1
+[ -z "$LAB" ] || step=64
+t_case 'a program cut at every offset of its first 4 KiB'
+sweep "$B/vm/hello-glibc" "$step"
+t_case 'a kernel cut at every offset of its first 4 KiB'
+sweep "$B/guest.elf" "$step"
+
+# ---- memory
+
+t_run 'program larger than memory' 126 "$VMM" run "$(command -v busybox)" --mem 2M
+t_err_line '--mem [0-9]+M'
+
+# ---- the host's side
+
+# host NAME SETUP STATUS REGEX USER: `vmm run` where SETUP made an own, empty /dev
+host()
+{
+	t_case "$1"
+	unshare -m sh -c "mount -t tmpfs dev /dev && $2 && exec \"\$@\"" sh \
+		setpriv --reuid "$5" --regid "$5" --clear-groups \
+		timeout -s KILL "$T_LIMIT" "$T/vmm" run "$T/${hello##*/}" \
+		<"$T/empty" >"$T/out" 2>"$T/err"
+	T_STATUS=$?
+	t_status_is "$3"
+	[ -z "$4" ] || t_err_line "$4"
+}
+
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	cp "$VMM" "$B/guest.elf" "$hello" "$T/"
+	chmod -R a+rX "$T"
+	host 'no /dev/kvm' true 125 '/dev/kvm' 0
+	host 'no permission for /dev/kvm' 'mknod -m 600 /dev/kvm c 10 232' 125 '/dev/kvm.*ermission' 65534
+	host '/dev/kvm is something else' 'echo >/dev/kvm' 125 '/dev/kvm' 0
+	host '/dev/kvm is a directory' 'mkdir /dev/kvm' 125 '/dev/kvm' 0
+	host 'an ordinary user, with permission' 'mknod -m 666 /dev/kvm c 10 232' 0 '' 65534
+	t_out 'hello from main'
+else
+	t_skip 'no /dev/kvm, no permission' 'needs root and mount namespaces'
+fi
+
+# ---- standard streams
+
+# Whatever becomes of the output, the status is what Linux gives.
+busybox=$(command -v busybox)
+t_case 'stdout is full'
+timeout -s KILL "$T_LIMIT" "$busybox" echo hi >/dev/full 2>"$T/linux.err"
+linux=$?
+timeout -s KILL "$T_LIMIT" "$VMM" run "$busybox" -- echo hi >/dev/full 2>"$T/err"
+T_STATUS=$?
+t_status_is "$linux"
+t_check 'stderr differs from Linux' cmp -s "$T/linux.err" "$T/err"
+
+t_case 'stdout is closed'
+timeout -s KILL "$T_LIMIT" "$busybox" echo hi >&- 2>"$T/linux.err"
+linux=$?
+timeout -s KILL "$T_LIMIT" "$VMM" run "$busybox" -- echo hi >&- 2>"$T/err"
+T_STATUS=$?
+t_status_is "$linux"
+t_check 'stderr differs from Linux' cmp -s "$T/linux.err" "$T/err"
+
+t_case 'all three are closed'
+timeout -s KILL "$T_LIMIT" "$VMM" run "$B/vm/probe" -- exit 9 <&- >&- 2>&-
+T_STATUS=$?
+t_status_is 9
+
+t_case 'the reader of a pipe is gone'
+{
+	timeout -s KILL "$T_LIMIT" "$VMM" run "$busybox" -- yes 2>"$T/err"
+	echo $? >"$T/status"
+} | head -n 1 >"$T/out"
+T_STATUS=$(cat "$T/status")
+t_status_is 141
+t_out y
+
+t_case 'an error while stderr is closed'
+timeout -s KILL "$T_LIMIT" "$VMM" run "$T/none" 2>&-
+T_STATUS=$?
+t_status_is 127
+
+t_case '--help to a full device'
+timeout -s KILL "$T_LIMIT" "$VMM" run --help >/dev/full 2>"$T/err"
+T_STATUS=$?
+t_status_is 125
+t_err_line 'standard output'

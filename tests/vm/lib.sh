@@ -1,0 +1,200 @@
+# shellcheck shell=sh
+# lib.sh - what every script of tests/vm sources. POSIX sh; runs from the
+# tree's root, on the host and in the lab (there LAB=1 is set).
+#
+#   t_run NAME STATUS CMD...  one case: runs CMD, compares its exit status (a
+#                             case pattern, such as '126|127'). What follows
+#                             up to the next t_run or t_case belongs to it.
+#   t_case NAME               one case without a command
+#   t_out TEXT                stdout of t_run is TEXT and a newline ('': empty)
+#   t_out_match REGEX         a line of stdout matches (grep -E)
+#   t_err TEXT                the same for stderr
+#   t_err_line REGEX          stderr is one line "vmm: ..." that matches
+#   t_same NAME PROGRAM ARG.. stdout, stderr and status in a VM are those on Linux
+#   t_check WHAT CMD...       CMD succeeds, or the case fails for WHAT
+#   t_fail REASON             the case failed
+#   t_note TEXT               shown when the case fails
+#
+# $T is a scratch directory; $T_LIMIT seconds bound each command. The output is
+# one line "ok - NAME" or "not ok - NAME" for each case.
+set -u
+
+B=${T_BUILD:-build}
+VMM=${VMM:-$B/vmm}
+T=$(mktemp -d "${TMPDIR:-/tmp}/vmtest.XXXXXX") || exit 1
+chmod 755 "$T"
+LAB=${LAB:-}
+# In the lab, the CPU itself is emulated.
+T_LIMIT=${T_LIMIT:-${LAB:+60}}
+T_LIMIT=${T_LIMIT:-20}
+t_name='' t_broken='' t_failures=0
+T_STATUS=0
+
+# An empty reason: the case is fine so far.
+t_close()
+{
+	[ -n "$t_name" ] || return 0
+	if [ -z "$t_broken" ]; then
+		echo "ok - $t_name"
+	else
+		t_failures=$((t_failures + 1))
+		echo "not ok - $t_name"
+		printf '%s\n' "$t_broken" | sed 's/^/#   /'
+		for f in out err; do
+			[ -s "$T/$f" ] || continue
+			echo "#   std$f:"
+			head -c 1000 "$T/$f" | head -n 8 | tr -c '\n -~' '?' | sed 's/^/#     /'
+		done
+	fi
+	t_name='' t_broken=''
+}
+
+t_end()
+{
+	t_close
+	t_terminal_end
+	rm -rf "$T"
+	[ "$t_failures" = 0 ] || exit 1
+}
+trap t_end EXIT
+trap 'exit 130' INT TERM
+
+t_case()
+{
+	t_close
+	t_name=$1
+	: >"$T/out"
+	: >"$T/err"
+}
+
+t_fail()
+{
+	t_broken="${t_broken:+$t_broken
+}$1"
+}
+
+t_check()
+{
+	what=$1
+	shift
+	"$@" || t_fail "$what"
+}
+
+# Compares a status with a case pattern.
+t_status_is()
+{
+	eval "case $T_STATUS in $1) ;; *) t_fail \"exit status $T_STATUS, expected $1\" ;; esac"
+}
+
+# t_exec CMD...: within the limit, output captured, status in T_STATUS
+t_exec()
+{
+	timeout -s KILL "$T_LIMIT" "$@" >"$T/out" 2>"$T/err"
+	T_STATUS=$?
+}
+
+t_run()
+{
+	t_case "$1"
+	expected=$2
+	shift 2
+	t_exec "$@" </dev/null
+	t_status_is "$expected"
+}
+
+# t_equal FILE TEXT
+t_equal()
+{
+	if [ -z "$2" ]; then
+		[ ! -s "$1" ]
+	else
+		printf '%s\n' "$2" | cmp -s - "$1"
+	fi || t_fail "std${1##*/} differs from: $2"
+}
+
+t_out()
+{
+	t_equal "$T/out" "$1"
+}
+
+t_err()
+{
+	t_equal "$T/err" "$1"
+}
+
+t_out_match()
+{
+	grep -Eq -- "$1" "$T/out" || t_fail "no line of stdout matches $1"
+}
+
+t_err_line()
+{
+	if [ "$(wc -l <"$T/err")" != 1 ] || ! grep -q '^vmm: ' "$T/err"; then
+		t_fail 'stderr is not one line "vmm: ..."'
+	elif ! grep -Eq -- "$1" "$T/err"; then
+		t_fail "stderr does not match $1"
+	fi
+}
+
+t_same()
+{
+	t_case "$1"
+	program=$2
+	shift 2
+	timeout -s KILL "$T_LIMIT" env -i "$program" "$@" \
+		</dev/null >"$T/linux.out" 2>"$T/linux.err"
+	linux=$?
+	t_exec "$VMM" run "$program" -- "$@" </dev/null
+	t_status_is "$linux"
+	for f in out err; do
+		cmp -s "$T/linux.$f" "$T/$f" || t_fail "std$f differs from Linux"
+	done
+}
+
+# A case that has no meaning here, said so in its line.
+t_skip()
+{
+	t_close
+	echo "# skipped: $1: $2"
+}
+
+# ---- a terminal, by tmux: a server of its own, with its socket in $T
+
+# t_terminal CMD: in a shell of its own, in a terminal of 80 by 24
+t_terminal()
+{
+	tmux -S "$T/tmux" -f /dev/null new-session -d -x 80 -y 24 "sh -c '$1; exec cat'" ||
+		t_fail 'tmux does not start'
+	t_terminal_up=1
+}
+
+t_terminal_end()
+{
+	[ -z "${t_terminal_up:-}" ] || tmux -S "$T/tmux" kill-server 2>/dev/null
+	t_terminal_up=''
+}
+
+t_keys()
+{
+	tmux -S "$T/tmux" send-keys "$@"
+}
+
+t_screen()
+{
+	tmux -S "$T/tmux" capture-pane -p
+}
+
+# t_screen_has REGEX: a line of the screen matches, within the limit
+t_screen_has()
+{
+	tries=$((T_LIMIT * 10))
+	while ! t_screen | grep -Eq -- "$1"; do
+		tries=$((tries - 1))
+		if [ "$tries" = 0 ]; then
+			t_fail "the screen never showed $1, but:
+$(t_screen | sed '/^$/d')"
+			return 1
+		fi
+		sleep 0.1
+	done
+}

@@ -1,0 +1,190 @@
+/*
+ * What a program inside the VM sees and does, one act a run: probe ACT [ARG].
+ * Built static, so that it runs on Linux and in the guest alike.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int act_exit(const char *arg)
+{
+	return atoi(arg);
+}
+
+static int act_crash(const char *arg)
+{
+	int *volatile nowhere = (int *)(uintptr_t)atoi(arg);
+
+	*nowhere = 1;
+	return 0;
+}
+
+static int act_abort(const char *arg)
+{
+	(void)arg;
+	abort();
+}
+
+static int act_raise(const char *arg)
+{
+	raise(atoi(arg));
+	return 0;
+}
+
+static int act_env(const char *arg)
+{
+	(void)arg;
+	for (char **e = environ; *e; e++)
+		puts(*e);
+	return 0;
+}
+
+static int act_where(const char *arg)
+{
+	char cwd[4096] = "?", host[256] = "?";
+
+	(void)arg;
+	if (!getcwd(cwd, sizeof(cwd)) || gethostname(host, sizeof(host)))
+		return 1;
+	printf("%s %s\n", cwd, host);
+	return 0;
+}
+
+/* Threads that meet at a barrier while each of them spins for a moment: only
+ * with all of them running does the barrier open in good time. */
+static pthread_barrier_t barrier;
+static uint64_t seen_cpus;
+
+static void *meet(void *arg)
+{
+	for (int i = 0; i < 10; i++) {
+		for (volatile int spin = 0; spin < 100000;)
+			spin = spin + 1;
+		__atomic_or_fetch(&seen_cpus, 1ull << (sched_getcpu() & 63), __ATOMIC_RELAXED);
+		pthread_barrier_wait(&barrier);
+	}
+	return arg;
+}
+
+static int act_threads(const char *arg)
+{
+	int count = atoi(arg);
+	pthread_t thread[64];
+
+	pthread_barrier_init(&barrier, NULL, (unsigned)count);
+	for (intptr_t i = 0; i < count; i++)
+		if (pthread_create(&thread[i], NULL, meet, (void *)(i + 1)))
+			return 1;
+	for (intptr_t i = 0; i < count; i++) {
+		void *result;
+
+		if (pthread_join(thread[i], &result) || result != (void *)(i + 1))
+			return 2;
+	}
+	printf("%d threads met, %ld cpus, %d used\n", count, sysconf(_SC_NPROCESSORS_ONLN),
+	       __builtin_popcountll(seen_cpus));
+	return 0;
+}
+
+/* Touches so many MiB and reads them back. */
+static int act_touch(const char *arg)
+{
+	size_t len = (size_t)atoi(arg) << 20;
+	uint64_t *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		printf("refused: %s\n", strerror(errno));
+		return 0;
+	}
+	for (size_t i = 0; i < len / sizeof(*p); i += 512)
+		p[i] = i * 0x9e3779b97f4a7c15;
+	for (size_t i = 0; i < len / sizeof(*p); i += 512)
+		if (p[i] != i * 0x9e3779b97f4a7c15)
+			return 1;
+	puts("touched");
+	return 0;
+}
+
+static void handler(int sig)
+{
+	printf("got signal %d\n", sig);
+	exit(7);
+}
+
+/* Waits for a signal that it handles. */
+static _Noreturn int act_handle(const char *arg)
+{
+	signal(atoi(arg), handler);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* Never calls the system: only an interrupt gets it off the CPU. */
+static _Noreturn int act_spin(const char *arg)
+{
+	(void)arg;
+	for (volatile int i = 0;;)
+		i = !i;
+}
+
+/* The clocks advance as they should around a sleep of so many ms. */
+static int act_sleep(const char *arg)
+{
+	struct timespec a, b, r = { atoi(arg) / 1000, atoi(arg) % 1000 * 1000000L };
+	long ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	if (nanosleep(&r, NULL))
+		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
+	printf("%s\n", ms >= atoi(arg) && ms < atoi(arg) + 500 ? "slept" : "slept badly");
+	return 0;
+}
+
+static int act_both(const char *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		fprintf(stdout, "out %d\n", i);
+		fflush(stdout);
+		fprintf(stderr, "err %d\n", i);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*act)(const char *arg);
+	} acts[] = {
+		{ "exit", act_exit },   { "crash", act_crash },     { "abort", act_abort },
+		{ "raise", act_raise }, { "env", act_env },         { "where", act_where },
+		{ "touch", act_touch }, { "threads", act_threads }, { "handle", act_handle },
+		{ "spin", act_spin },   { "sleep", act_sleep },     { "both", act_both },
+	};
+
+	if (argc > 1 && !strcmp(argv[1], "args")) {
+		for (int i = 2; i < argc; i++)
+			printf("[%s]\n", argv[i]);
+		return 0;
+	}
+	for (size_t i = 0; argc > 1 && i < sizeof(acts) / sizeof(acts[0]); i++)
+		if (!strcmp(argv[1], acts[i].name))
+			return acts[i].act(argc > 2 ? argv[2] : "0");
+	fprintf(stderr, "usage: probe ACT [ARG]\n");
+	return 2;
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# run.sh [SCRIPT...]: the scripts of tests/vm (all, or the named), each case as
+# "ok - vm/FLAVOUR/SCRIPT: NAME". Runs from anywhere, on the host and in the lab.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+flavour=${LAB:+lab}
+flavour=${flavour:-native}
+[ $# -gt 0 ] || set -- basic badinput tty vi
+failed=0
+for script; do
+	if out=$("tests/vm/$script.sh" 2>&1); then :; else
+		failed=1
+		# A script that died says nothing about the cases it never came to.
+		case $out in
+		*'not ok'*) ;;
+		*) out="$out
+not ok - ended early" ;;
+		esac
+	fi
+	printf '%s\n' "$out" | sed "s|^\(not \)\{0,1\}ok - |&vm/$flavour/$script: |"
+done
+exit $failed

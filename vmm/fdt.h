@@ -1,0 +1,49 @@
+/*
+ * The device tree that tells the guest image what it runs on and what to run,
+ * in the vocabulary of shared/abi.h.
+ */
+#ifndef VMM_FDT_H
+#define VMM_FDT_H
+
+#include <stdbool.h>
+#include "../shared/abi.h"
+#include "mem.h"
+
+#define FDT_MAX_QUEUES 4
+
+/* A virtio window. With nqueues > 0 it is handed over ready (mayfly,ready). */
+struct fdt_device {
+	unsigned window;
+	int console; /* mayfly,console; -1: no console */
+	uint64_t features;
+	unsigned nqueues;
+	struct {
+		uint32_t size;
+		uint64_t desc, driver, device;
+	} queue[FDT_MAX_QUEUES];
+};
+
+struct fdt_machine {
+	const struct guest_mem *mem;
+	unsigned cpus;
+	uint64_t tsc_hz;
+	const char *program; /* argv[0] */
+	char *const *args; /* argv[1]..., nargs of them */
+	unsigned nargs;
+	char *const *env;
+	unsigned nenv;
+	const char *cwd, *hostname;
+	uint64_t program_gpa, program_size; /* size 0: none */
+	uint8_t seed[48];
+	uint64_t realtime_tsc, realtime_ns;
+	uint32_t stdio[3];
+	bool verbose;
+	const struct fdt_device *device;
+	unsigned ndevices;
+};
+
+/* Writes the tree to [buf, buf + room). Returns its size in bytes, or
+ * -ENOSPC when it is larger than room. */
+long fdt_build(void *buf, size_t room, const struct fdt_machine *machine);
+
+#endif

@@ -1,0 +1,464 @@
+/*
+ * The I/O loop.
+ *
+ * One thread owns the io_uring: it alone submits and reaps, so the ring needs
+ * no lock, and completions never interrupt a vCPU thread (io_uring finishes a
+ * request in the context of the thread that submitted it). Other threads put
+ * their operations on a list under loop.lock and write an eventfd that the
+ * ring reads.
+ *
+ *   IO_IDLE --submit--> IO_QUEUED --room in the ring--> IO_FLYING --+
+ *      ^                    |                               |       |
+ *      +---- done() --------+<-------- cancelled -----------+-------+
+ *
+ * At most IO_DEPTH operations fly; the rest waits in the list, in order. The
+ * list can't grow without bound: an op belongs to its device and each device
+ * has a fixed number.
+ *
+ * A host that forbids io_uring (seccomp profiles of containers do, and
+ * kernel.io_uring_disabled) gets the same service from poll(2), read and
+ * write in the same thread: see poll_round().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+#include <liburing.h>
+#include "fail.h"
+#include "io.h"
+#include "options.h"
+#include "vm.h"
+
+#define IO_DEPTH   256
+#define PIPE_CHUNK 4096 /* what a pipe that polls writable takes without blocking */
+
+enum { KIND_READ, KIND_WRITE, KIND_POLL, KIND_DEFER };
+enum { IO_IDLE, IO_QUEUED, IO_FLYING };
+
+static struct {
+	pthread_mutex_t lock; /* guards the lists, op->state, op->cancelled, started */
+	struct io_op *head, *tail; /* IO_QUEUED, oldest first */
+	struct io_op *cancels; /* by next_cancel: IO_FLYING ops to cancel */
+	bool started, woken, stopping;
+	int wake_fd;
+	pthread_t thread;
+	/* The rest belongs to the I/O thread. */
+	bool use_poll;
+	struct io_uring ring;
+	uint64_t wake_count;
+	unsigned flying;
+	struct io_op *slot[IO_DEPTH]; /* flying ops, poll mode only */
+} loop = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* user_data of requests that are not ops; no op lives at these addresses. */
+static char wake_tag, cancel_tag;
+
+/* ---- any thread */
+
+static void wake(void)
+{
+	uint64_t one = 1;
+
+	if (loop.woken)
+		return;
+	loop.woken = true;
+	while (write(loop.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void *io_thread(void *unused);
+
+static void start(void)
+{
+	sigset_t all, old;
+	int err;
+
+	loop.wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (loop.wake_fd < 0)
+		fail(EXIT_VMM, "eventfd for the I/O thread: %s", strerror(errno));
+	/* The thread inherits the mask: signals are for the vCPU threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&loop.thread, NULL, io_thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		fail(EXIT_VMM, "cannot start the I/O thread: %s", strerror(err));
+	loop.started = true;
+}
+
+static void append(struct io_op *op)
+{
+	op->next = NULL;
+	if (loop.tail)
+		loop.tail->next = op;
+	else
+		loop.head = op;
+	loop.tail = op;
+}
+
+static void submit(struct io_op *op, int kind, int fd, void *buf, uint64_t len, uint64_t offset)
+{
+	op->kind = kind;
+	op->fd = fd;
+	op->iov = (struct iovec){ .iov_base = buf, .iov_len = len };
+	op->offset = offset;
+	op->cancelled = false;
+	pthread_mutex_lock(&loop.lock);
+	op->state = IO_QUEUED;
+	append(op);
+	if (!loop.started)
+		start();
+	else if (!pthread_equal(pthread_self(), loop.thread))
+		wake();
+	pthread_mutex_unlock(&loop.lock);
+}
+
+void io_read(struct vm *vm, struct io_op *op, int fd, void *buf, uint32_t len, uint64_t offset)
+{
+	(void)vm;
+	submit(op, KIND_READ, fd, buf, len, offset);
+}
+
+void io_write(struct vm *vm, struct io_op *op, int fd, const void *buf, uint32_t len,
+	      uint64_t offset)
+{
+	(void)vm;
+	submit(op, KIND_WRITE, fd, (void *)buf, len, offset);
+}
+
+void io_poll(struct vm *vm, struct io_op *op, int fd, short events)
+{
+	(void)vm;
+	submit(op, KIND_POLL, fd, NULL, (unsigned short)events, 0);
+}
+
+void io_defer(struct vm *vm, struct io_op *op)
+{
+	(void)vm;
+	submit(op, KIND_DEFER, -1, NULL, 0, 0);
+}
+
+void io_cancel(struct vm *vm, struct io_op *op)
+{
+	(void)vm;
+	pthread_mutex_lock(&loop.lock);
+	if (op->state != IO_IDLE && !op->cancelled) {
+		op->cancelled = true;
+		if (op->state == IO_FLYING) {
+			op->next_cancel = loop.cancels;
+			loop.cancels = op;
+		}
+		wake();
+	}
+	pthread_mutex_unlock(&loop.lock);
+}
+
+void io_use_poll(void)
+{
+	loop.use_poll = true;
+}
+
+void io_stop(void)
+{
+	if (!loop.started)
+		return;
+	pthread_mutex_lock(&loop.lock);
+	loop.stopping = true;
+	loop.woken = false;
+	wake();
+	pthread_mutex_unlock(&loop.lock);
+	pthread_join(loop.thread, NULL);
+	close(loop.wake_fd);
+	loop.head = loop.tail = loop.cancels = NULL;
+	loop.started = loop.woken = loop.stopping = loop.use_poll = false;
+	loop.flying = 0;
+	memset(loop.slot, 0, sizeof(loop.slot));
+}
+
+/* ---- the I/O thread, both ways */
+
+/* The oldest waiting op, or NULL; now IO_FLYING if it is to be submitted, or
+ * with its result in *result. */
+static struct io_op *take(bool *finished, int *result)
+{
+	struct io_op *op = NULL;
+
+	pthread_mutex_lock(&loop.lock);
+	if (loop.head &&
+	    (loop.flying < IO_DEPTH || loop.head->cancelled || loop.head->kind == KIND_DEFER)) {
+		op = loop.head;
+		loop.head = op->next;
+		if (!loop.head)
+			loop.tail = NULL;
+		*finished = op->cancelled || op->kind == KIND_DEFER;
+		*result = op->cancelled ? -ECANCELED : 0;
+		op->state = *finished ? IO_IDLE : IO_FLYING;
+		loop.flying += !*finished;
+	}
+	pthread_mutex_unlock(&loop.lock);
+	return op;
+}
+
+/* A flying op has ended: after this its owner may reuse it. */
+static void finish(struct io_op *op, int result)
+{
+	pthread_mutex_lock(&loop.lock);
+	op->state = IO_IDLE;
+	for (struct io_op **p = &loop.cancels; op->cancelled && *p; p = &(*p)->next_cancel) {
+		if (*p == op) {
+			*p = op->next_cancel;
+			break;
+		}
+	}
+	loop.flying--;
+	pthread_mutex_unlock(&loop.lock);
+	op->done(op, result);
+}
+
+static struct io_op *take_cancel(void)
+{
+	struct io_op *op;
+
+	pthread_mutex_lock(&loop.lock);
+	op = loop.cancels;
+	if (op)
+		loop.cancels = op->next_cancel;
+	pthread_mutex_unlock(&loop.lock);
+	return op;
+}
+
+/* From here on submitters must wake the thread again. Returns false at the end. */
+static bool awake(void)
+{
+	bool run;
+
+	pthread_mutex_lock(&loop.lock);
+	loop.woken = false;
+	run = !loop.stopping;
+	pthread_mutex_unlock(&loop.lock);
+	return run;
+}
+
+/* Whether launch() would find something. */
+static bool more(void)
+{
+	bool r;
+
+	pthread_mutex_lock(&loop.lock);
+	r = loop.head && (loop.flying < IO_DEPTH || loop.head->kind == KIND_DEFER);
+	pthread_mutex_unlock(&loop.lock);
+	return r;
+}
+
+/* Starts what waits, as many as were there at the beginning of the round or
+ * fit, so that ops which done() gives again don't keep us from reaping. */
+static void launch(void (*fly)(struct io_op *))
+{
+	struct io_op *op;
+	bool finished;
+	int result;
+
+	for (int n = 0; n < IO_DEPTH && (op = take(&finished, &result)); n++) {
+		if (finished)
+			op->done(op, result);
+		else
+			fly(op);
+	}
+}
+
+/* ---- with io_uring */
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop.ring);
+
+	while (!sqe) { /* full: hand the batch to the kernel, which empties it */
+		io_uring_submit(&loop.ring);
+		sqe = io_uring_get_sqe(&loop.ring);
+	}
+	return sqe;
+}
+
+static void ring_fly(struct io_op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (op->kind == KIND_READ)
+		io_uring_prep_read(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
+	else if (op->kind == KIND_WRITE)
+		io_uring_prep_write(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
+	else
+		io_uring_prep_poll_add(sqe, op->fd, op->iov.iov_len);
+	io_uring_sqe_set_data(sqe, op);
+}
+
+static void ring_wait_for_wake(void)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_read(sqe, loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count), 0);
+	io_uring_sqe_set_data(sqe, &wake_tag);
+}
+
+static void ring_reap(void)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&loop.ring, &cqe) == 0) {
+		void *data = io_uring_cqe_get_data(cqe);
+		int result = cqe->res;
+
+		io_uring_cqe_seen(&loop.ring, cqe);
+		if (data == &wake_tag)
+			ring_wait_for_wake();
+		else if (data != &cancel_tag)
+			finish(data, result);
+	}
+}
+
+static void ring_loop(void)
+{
+	struct io_op *op;
+
+	ring_wait_for_wake();
+	while (awake()) {
+		int err;
+
+		launch(ring_fly);
+		while ((op = take_cancel())) {
+			struct io_uring_sqe *sqe = get_sqe();
+
+			io_uring_prep_cancel(sqe, op, 0);
+			io_uring_sqe_set_data(sqe, &cancel_tag);
+		}
+		/* done() may have queued more since launch(): then only look. */
+		err = more() ? io_uring_submit_and_get_events(&loop.ring) :
+			       io_uring_submit_and_wait(&loop.ring, 1);
+		if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY && err != -ETIME)
+			fail(EXIT_VMM, "io_uring: %s", strerror(-err));
+		ring_reap();
+	}
+	io_uring_queue_exit(&loop.ring);
+}
+
+static bool ring_create(void)
+{
+	/* Oldest kernels last: 6.1, then 5.6 (reads and writes at the file
+	 * position, no dropped completions). */
+	static const unsigned flags[] = {
+		IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_CLAMP,
+	};
+	const unsigned need = IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
+
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (io_uring_queue_init(IO_DEPTH, &loop.ring, flags[i]))
+			continue;
+		if ((loop.ring.features & need) == need)
+			return true;
+		io_uring_queue_exit(&loop.ring);
+	}
+	return false;
+}
+
+/* ---- with poll(2) */
+
+static void poll_fly(struct io_op *op)
+{
+	for (int i = 0; i < IO_DEPTH; i++) {
+		if (!loop.slot[i]) {
+			loop.slot[i] = op;
+			op->slot = i;
+			return;
+		}
+	}
+}
+
+static int poll_events(const struct io_op *op)
+{
+	if (op->kind == KIND_POLL)
+		return op->iov.iov_len;
+	return op->kind == KIND_READ ? POLLIN : POLLOUT;
+}
+
+/* The descriptor is ready: does what was asked, or -EAGAIN. */
+static int poll_perform(struct io_op *op, short revents)
+{
+	struct iovec iov = op->iov;
+	bool at_position = op->offset == IO_POSITION;
+	ssize_t n;
+
+	if (revents & POLLNVAL)
+		return -EBADF;
+	if (op->kind == KIND_POLL)
+		return revents;
+	if (op->kind == KIND_WRITE && at_position && iov.iov_len > PIPE_CHUNK)
+		iov.iov_len = PIPE_CHUNK;
+	if (op->kind == KIND_READ)
+		n = at_position ? read(op->fd, iov.iov_base, iov.iov_len) :
+				  pread(op->fd, iov.iov_base, iov.iov_len, op->offset);
+	else
+		n = at_position ? write(op->fd, iov.iov_base, iov.iov_len) :
+				  pwrite(op->fd, iov.iov_base, iov.iov_len, op->offset);
+	/* Like io_uring, give streams a position of their own. */
+	if (n < 0 && errno == ESPIPE && !at_position) {
+		op->offset = IO_POSITION;
+		return poll_perform(op, revents);
+	}
+	return n < 0 ? -errno : n;
+}
+
+static void poll_complete(struct io_op *op, int result)
+{
+	loop.slot[op->slot] = NULL;
+	finish(op, result);
+}
+
+static void poll_round(void)
+{
+	struct pollfd fds[IO_DEPTH + 1];
+	struct io_op *ops[IO_DEPTH + 1];
+	struct io_op *op;
+	int n = 1;
+
+	while ((op = take_cancel()))
+		poll_complete(op, -ECANCELED);
+	fds[0] = (struct pollfd){ .fd = loop.wake_fd, .events = POLLIN };
+	for (int i = 0; i < IO_DEPTH; i++) {
+		op = loop.slot[i];
+		if (!op)
+			continue;
+		ops[n] = op;
+		fds[n++] = (struct pollfd){ .fd = op->fd, .events = poll_events(op) };
+	}
+	if (poll(fds, n, more() ? 0 : -1) < 0) {
+		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+			fail(EXIT_VMM, "poll in the I/O thread: %s", strerror(errno));
+		return;
+	}
+	if (fds[0].revents && read(loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count)) < 0)
+		fail(EXIT_VMM, "eventfd of the I/O thread: %s", strerror(errno));
+	for (int i = 1; i < n; i++) {
+		int result = fds[i].revents ? poll_perform(ops[i], fds[i].revents) : -EAGAIN;
+
+		if (result != -EAGAIN && result != -EINTR)
+			poll_complete(ops[i], result);
+	}
+}
+
+static void *io_thread(void *unused)
+{
+	(void)unused;
+	if (!loop.use_poll && ring_create()) {
+		ring_loop();
+		return NULL;
+	}
+	while (awake()) {
+		launch(poll_fly);
+		poll_round();
+	}
+	return NULL;
+}

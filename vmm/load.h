@@ -1,0 +1,46 @@
+/*
+ * From file names to guest memory: finds, checks and opens the files, and
+ * maps them over guest memory without copying.
+ */
+#ifndef VMM_LOAD_H
+#define VMM_LOAD_H
+
+#include <limits.h>
+#include "elf.h"
+#include "mem.h"
+
+struct image {
+	char path[PATH_MAX]; /* where it was found */
+	int fd;
+	const uint8_t *bytes; /* the whole file, read-only */
+	uint64_t size;
+	struct elf elf;
+};
+
+/*
+ * Finds IMAGE: a path if there is a slash in it, else a name in PATH or, last,
+ * in the current directory. Opens and checks it as Linux's execve() would.
+ * Ends the process when it cannot be run: EXIT_NOT_FOUND, EXIT_CANNOT_RUN.
+ */
+void load_image(struct image *image, const char *name);
+
+/* Finds and opens the guest image: `path` if not NULL (--kernel), else
+ * $MAYFLY_GUEST, guest.elf beside this program, or in ../share/mayfly. */
+void load_guest_image(struct image *image, const char *path);
+
+/* Puts a PVH kernel's segments at their physical addresses. Returns the first
+ * free address behind it, page-aligned. */
+uint64_t load_kernel(const struct guest_mem *mem, const struct image *image);
+
+/*
+ * Chooses where a program of `size` bytes goes when the guest image ends at
+ * `free`: behind the image, on a 2 MiB boundary when it is large, with some
+ * memory left for the guest, else right below 1 MiB. 0: it has no room.
+ */
+uint64_t load_place(const struct guest_mem *mem, uint64_t free, uint64_t size);
+
+/* Maps the whole program file into guest memory and returns where. Fails with
+ * the memory that it needs when there is too little. */
+uint64_t load_program(const struct guest_mem *mem, const struct image *image, uint64_t free);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * vmm: runs a program as a virtual machine. This file is the table of
+ * contents.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include "boot.h"
+#include "check.h"
+#include "devices.h"
+#include "fail.h"
+#include "help.h"
+#include "ioapic.h"
+#include "load.h"
+#include "signals.h"
+#include "term.h"
+#include "timeline.h"
+#include "vcpu.h"
+#include "vm.h"
+
+static struct options options;
+static struct vm vm;
+static struct image image; /* IMAGE: the program, or a kernel itself */
+static struct image guest_image; /* what runs the program */
+
+/* What the guest gets to know. */
+static uint32_t stdio[3];
+static struct fdt_device device[DEVICES_MAX];
+static unsigned ndevices;
+static struct boot boot;
+
+/* IMAGE is looked at first: what is wrong with it is the likeliest error. */
+static const struct image *open_images(void)
+{
+	load_image(&image, options.image);
+	if (image.elf.pvh) {
+		if (options.kernel)
+			fail(EXIT_CANNOT_RUN, "%s: is a kernel itself; leave --kernel out",
+			     options.image);
+		return &image;
+	}
+	load_guest_image(&guest_image, options.kernel);
+	vm.own_guest = !options.kernel;
+	return &guest_image;
+}
+
+static void load_memory(const struct image *kernel)
+{
+	uint64_t free = load_kernel(&vm.mem, kernel);
+
+	timeline_mark("kernel loaded");
+	if (kernel == &image)
+		return;
+	boot.program_gpa = load_program(&vm.mem, &image, free);
+	boot.program_size = image.size;
+	timeline_mark("program loaded");
+}
+
+/* The device tree, for our own guest image. */
+static void describe(void)
+{
+	struct fdt_machine m = {
+		.mem = &vm.mem,
+		.cpus = options.cpus,
+		.tsc_hz = vm_tsc_hz(&vm),
+		.program = options.image,
+		.args = options.args,
+		.nargs = options.nargs,
+		.env = options.env.item,
+		.nenv = options.env.count,
+		.cwd = options.cwd,
+		.hostname = options.hostname,
+		.program_gpa = boot.program_gpa,
+		.program_size = boot.program_size,
+		.stdio = { stdio[0], stdio[1], stdio[2] },
+		.verbose = options.verbose,
+		.device = device,
+		.ndevices = ndevices,
+	};
+	uint64_t room = FDT_MAX;
+	struct timespec now;
+	long size;
+
+	if (boot.program_gpa > FDT_GPA && boot.program_gpa - FDT_GPA < room)
+		room = boot.program_gpa - FDT_GPA; /* a small VM: the program is right behind */
+	if (getrandom(m.seed, sizeof(m.seed), 0) != (ssize_t)sizeof(m.seed))
+		fail(EXIT_VMM, "getrandom does not work; use Linux 3.17 or later");
+	clock_gettime(CLOCK_REALTIME, &now);
+	m.realtime_tsc = timeline_now();
+	m.realtime_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	size = fdt_build(mem_at(&vm.mem, FDT_GPA, room), room, &m);
+	if (size < 0)
+		fail(EXIT_CANNOT_RUN,
+		     "%s: the arguments and the environment take more than %llu KiB; %s",
+		     options.image, (unsigned long long)room >> 10,
+		     room < FDT_MAX ? "give more memory with --mem" : "pass less");
+	boot.fdt_gpa = FDT_GPA;
+	boot.fdt_size = (uint64_t)size;
+}
+
+/* The command line of another kernel: the user's, and where the devices are. */
+static void write_command_line(char *line, size_t size)
+{
+	int n = snprintf(line, size, "%s", options.append ? options.append : "");
+
+	for (unsigned i = 0; !vm.own_guest && i < vm.ndev && n >= 0 && (size_t)n < size; i++)
+		n += snprintf(line + n, size - (size_t)n, " virtio_mmio.device=4K@%#x:%u",
+			      VIRTIO_MMIO_GPA + i * VIRTIO_MMIO_SIZE, IOAPIC_PIN_VIRTIO + i);
+	if (n < 0 || (size_t)n >= size)
+		fail(EXIT_VMM, "--append: the command line is longer than %d bytes; shorten it",
+		     BOOT_CMDLINE_MAX);
+}
+
+static void set_boot_state(uint32_t entry)
+{
+	static char line[BOOT_CMDLINE_MAX + 1];
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	write_command_line(line, sizeof(line));
+	boot.cmdline = line;
+	boot_info(&vm.mem, &boot);
+	boot_registers(&sregs, &regs, entry);
+	vcpu_set_registers(&vm.vcpu[0], &sregs, &regs);
+}
+
+static _Noreturn void run(int argc, char **argv)
+{
+	const struct image *kernel;
+
+	devices_look_at_stdio(stdio);
+	options_parse(&options, argc, argv);
+	timeline_mark("options");
+	kernel = open_images();
+	timeline_mark("images opened");
+	vm.opt = &options;
+	mem_create(&vm.mem, options.mem);
+	load_memory(kernel);
+	vm_create(&vm); /* with memory and interrupts */
+	vcpu_create(&vm, 0);
+	ndevices = devices_create(&vm, stdio, device);
+	timeline_mark("devices");
+	if (vm.own_guest)
+		describe();
+	timeline_mark("device tree");
+	set_boot_state(kernel->elf.pvh_entry);
+	term_setup();
+	signals_start(&vm);
+	timeline_mark("registers, terminal, signals");
+	vcpu_start_others(&vm);
+	timeline_mark("first KVM_RUN");
+	vcpu_run(&vm.vcpu[0]);
+}
+
+static _Noreturn void version(void)
+{
+	help_print("vmm " MAYFLY_VERSION "\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+
+	timeline_mark("main()");
+	fail_hook = term_restore;
+	if (!strcmp(command, "run"))
+		run(argc - 2, argv + 2);
+	if (!strcmp(command, "check"))
+		return check_host();
+	if (!strcmp(command, "version") || !strcmp(command, "--version"))
+		version();
+	if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h"))
+		help_print(help_main);
+	fail(EXIT_VMM, "%s%s%s: the commands are run, check, version and help",
+	     *command ? "\"" : "", *command ? command : "no command",
+	     *command ? "\" is no command" : "");
+}

@@ -1,0 +1,66 @@
+/* --stats, see stats.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "stats.h"
+#include "virtio.h"
+#include "vm.h"
+
+/* Resident KiB of the process, and of it what backs guest memory, from the
+ * kernel's list of mappings (proc_pid_smaps(5)). */
+static void resident(const struct guest_mem *mem, uint64_t *process, uint64_t *guest)
+{
+	const uint64_t start = (uint64_t)mem->base, end = start + mem->size;
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool inside = false;
+	char line[512];
+
+	*process = *guest = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		uint64_t from, to, kib;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2) {
+			inside = from >= start && to <= end;
+		} else if (sscanf(line, "Rss: %" SCNu64, &kib) == 1) {
+			*process += kib;
+			if (inside)
+				*guest += kib;
+		}
+	}
+	if (f)
+		fclose(f);
+}
+
+void stats_print(struct vm *vm)
+{
+	uint64_t process, guest;
+	struct rusage use;
+
+	for (unsigned i = 0; i < vm->opt->cpus; i++) {
+		const struct vcpu_stats *s = &vm->vcpu[i].stats;
+
+		fprintf(stderr,
+			"vmm: vCPU %u: %" PRIu64 " exits to the VMM: %" PRIu64
+			" device registers, %" PRIu64 " ports, %" PRIu64 " signals, %" PRIu64
+			" other\n",
+			i, s->exits, s->mmio, s->pio, s->intr, s->other);
+	}
+	for (unsigned i = 0; i < vm->ndev; i++) {
+		const struct virtio_dev *dev = vm->dev[i];
+
+		fprintf(stderr, "vmm: %s in window %u: doorbells", dev->ops->name, i);
+		for (unsigned q = 0; q < dev->ops->nqueues; q++)
+			fprintf(stderr, " %" PRIu64, dev->queue[q].kicks);
+		fprintf(stderr, "\n");
+	}
+	resident(&vm->mem, &process, &guest);
+	fprintf(stderr,
+		"vmm: resident memory: %" PRIu64 " KiB, of it guest memory %" PRIu64
+		" KiB of %" PRIu64 "\n",
+		process, guest, vm->mem.size >> 10);
+	getrusage(RUSAGE_SELF, &use);
+	fprintf(stderr, "vmm: CPU time: %ld.%06ld s user, %ld.%06ld s system\n",
+		(long)use.ru_utime.tv_sec, (long)use.ru_utime.tv_usec, (long)use.ru_stime.tv_sec,
+		(long)use.ru_stime.tv_usec);
+}

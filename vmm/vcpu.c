@@ -1,0 +1,154 @@
+/* Virtual CPUs, see vcpu.h. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include "cpuid.h"
+#include "exits.h"
+#include "fail.h"
+#include "signals.h"
+#include "timeline.h"
+#include "vcpu.h"
+
+#define STACK_SIZE (128u << 10) /* of a vCPU's thread: its calls are shallow */
+
+static struct cpuid template; /* made with vCPU 0, before other threads exist */
+
+/*
+ * TSC of the guest = TSC of the host, because the library OS reads it on the
+ * soft flavour without KVM's offset, and the device tree promises it. Hosts
+ * from before Linux 5.16 can't be told; there the guest is late by a constant.
+ */
+static void set_tsc_offset(const struct vcpu *vcpu)
+{
+	uint64_t offset = 0;
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL,
+		.attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uint64_t)&offset,
+	};
+
+	ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attr);
+}
+
+static void map_run(struct vcpu *vcpu)
+{
+	int size =
+		vm_ioctl(vcpu->vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
+	void *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+
+	if (run == MAP_FAILED)
+		fail(EXIT_VMM, "cannot map vCPU %u: %s", vcpu->id, strerror(errno));
+	vcpu->run = run;
+}
+
+void vcpu_create(struct vm *vm, unsigned id)
+{
+	struct vcpu *vcpu = &vm->vcpu[id];
+	struct cpuid cpuid;
+
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	if (vcpu->fd < 0)
+		fail(EXIT_VMM, "KVM refused to make vCPU %u: %s; give fewer with --cpus", id,
+		     strerror(errno));
+	map_run(vcpu);
+	if (id == 0) {
+		timeline_mark("create vCPU 0");
+		cpuid_make(&template, vm);
+		timeline_mark("CPUID read");
+	}
+	cpuid = template;
+	cpuid_set_id(&cpuid, id);
+	vm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2");
+	if (id == 0)
+		timeline_mark("CPUID set");
+	set_tsc_offset(vcpu);
+	if (id == 0)
+		timeline_mark("TSC set");
+}
+
+/* With KVM_RUN itself where the host can do that (two ioctls less). */
+void vcpu_set_registers(struct vcpu *vcpu, const struct kvm_sregs *sregs,
+			const struct kvm_regs *regs)
+{
+	const unsigned both = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	int can = ioctl(vcpu->vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
+
+	if (can > 0 && ((unsigned)can & both) == both) {
+		vcpu->run->s.regs.sregs = *sregs;
+		vcpu->run->s.regs.regs = *regs;
+		vcpu->run->kvm_dirty_regs = both;
+		return;
+	}
+	vm_ioctl(vcpu->fd, KVM_SET_SREGS, (void *)sregs, "KVM_SET_SREGS");
+	vm_ioctl(vcpu->fd, KVM_SET_REGS, (void *)regs, "KVM_SET_REGS");
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+	signals_attach(vcpu);
+	for (;;) {
+		int r = ioctl(vcpu->fd, KVM_RUN, 0);
+
+		vcpu->stats.exits++;
+		if (r == 0) {
+			exit_serve(vcpu);
+		} else if (errno == EINTR) {
+			vcpu->stats.intr++;
+			/* before the look, or a signal after it would be lost */
+			vcpu->run->immediate_exit = 0;
+			signals_serve(vcpu);
+		} else if (errno == EAGAIN) {
+			vcpu->stats.other++; /* a vCPU has got its INIT or SIPI */
+		} else {
+			exit_failed(vcpu, errno);
+		}
+	}
+}
+
+static void *other_thread(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	vcpu_create(vcpu->vm, vcpu->id);
+	atomic_store(&vcpu->started, true);
+	vcpu_run(vcpu);
+}
+
+static void start_thread(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+	pthread_attr_t attr;
+	int error;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	error = pthread_create(thread, &attr, body, argument);
+	if (error)
+		fail(EXIT_VMM, "cannot start a thread for a vCPU: %s; give fewer with --cpus",
+		     strerror(error));
+	pthread_attr_destroy(&attr);
+}
+
+static void *starter_thread(void *argument)
+{
+	struct vm *vm = argument;
+
+	signals_block(); /* inherited by the vCPUs' threads */
+	for (unsigned id = 1; id < vm->opt->cpus; id++) {
+		vm->vcpu[id].vm = vm;
+		vm->vcpu[id].id = id;
+		start_thread(&vm->vcpu[id].thread, other_thread, &vm->vcpu[id]);
+	}
+	return NULL;
+}
+
+void vcpu_start_others(struct vm *vm)
+{
+	pthread_t starter;
+
+	if (vm->opt->cpus > 1)
+		start_thread(&starter, starter_thread, vm);
+}

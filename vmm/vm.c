@@ -1,0 +1,136 @@
+/* The virtual machine as a whole, see vm.h; order of set-up: docs/kvm.md. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/kvm.h>
+#include "../shared/x86.h"
+#include "console.h"
+#include "fail.h"
+#include "ioapic.h"
+#include "signals.h"
+#include "stats.h"
+#include "term.h"
+#include "timeline.h"
+#include "vm.h"
+
+/* Three pages that VMX needs for real mode on CPUs without "unrestricted
+ * guest" (KVM_SET_TSS_ADDR), in the hole below 4 GiB and away from devices. */
+#define KVM_TSS_GPA 0xfffbd000
+
+int vm_ioctl(int fd, unsigned long request, void *argument, const char *name)
+{
+	int r = ioctl(fd, request, argument);
+
+	if (r < 0)
+		fail(EXIT_VMM, "KVM refused %s: %s; \"vmm check\" says what is missing", name,
+		     strerror(errno));
+	return r;
+}
+
+static void open_kvm(struct vm *vm)
+{
+	int version;
+
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0 && errno == ENOENT)
+		fail(EXIT_VMM, "/dev/kvm is not there; load the module kvm_intel or kvm_amd, and "
+			       "enable virtualization in the firmware");
+	if (vm->kvm_fd < 0 && (errno == EACCES || errno == EPERM))
+		fail(EXIT_VMM, "/dev/kvm: permission denied; join the group kvm: "
+			       "sudo usermod -aG kvm $USER, then log in again");
+	if (vm->kvm_fd < 0)
+		fail(EXIT_VMM, "/dev/kvm: %s; \"vmm check\" says what is missing", strerror(errno));
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		fail(EXIT_VMM,
+		     "/dev/kvm has API version %d instead of %d; use a Linux kernel from "
+		     "2.6.22 on",
+		     version, KVM_API_VERSION);
+}
+
+static void set_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t size)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uint64_t)host,
+	};
+
+	vm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
+}
+
+/*
+ * Memory slots come before the interrupt controller: after it each costs
+ * milliseconds on the soft flavour, as KVM then waits for readers.
+ */
+void vm_create(struct vm *vm)
+{
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS } };
+	const struct guest_mem *mem = &vm->mem;
+
+	open_kvm(vm);
+	timeline_mark("open /dev/kvm");
+	do
+		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		fail(EXIT_VMM, "KVM refused KVM_CREATE_VM: %s; \"vmm check\" says what is missing",
+		     strerror(errno));
+	timeline_mark("create VM");
+	vm_ioctl(vm->fd, KVM_SET_TSS_ADDR, (void *)KVM_TSS_GPA, "KVM_SET_TSS_ADDR");
+	set_slot(vm, 0, 0, mem->base, mem->low);
+	if (mem->size > mem->low)
+		set_slot(vm, 1, RAM_HOLE_END, mem->base + mem->low, mem->size - mem->low);
+	timeline_mark("memory slots");
+	vm_ioctl(vm->fd, KVM_ENABLE_CAP, &split, "KVM_CAP_SPLIT_IRQCHIP (Linux 4.5 has it)");
+	timeline_mark("interrupt controller");
+}
+
+uint64_t vm_tsc_hz(struct vm *vm)
+{
+	/* Asking the VM is cheap, but only Linux 5.18 and later answer. */
+	int khz = ioctl(vm->fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz <= 0)
+		khz = ioctl(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0);
+	if (khz <= 0)
+		fail(EXIT_VMM,
+		     "KVM does not know the frequency of the TSC (KVM_GET_TSC_KHZ); use a "
+		     "host with a constant TSC");
+	return (uint64_t)khz * 1000;
+}
+
+/* SDM 10.11: physical destination, APIC id 0, fixed, edge. */
+void vm_raise(struct vm *vm, unsigned vector)
+{
+	struct kvm_msi msi = { .address_lo = APIC_GPA, .data = vector };
+
+	if (vm->ioapic) {
+		ioapic_raise(vm->ioapic, vector - VECTOR_DEVICE + IOAPIC_PIN_VIRTIO);
+		return;
+	}
+	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+	static atomic_flag leaving = ATOMIC_FLAG_INIT;
+
+	/* The first thread to come decides the status; the others wait for
+	 * the end, which is near. */
+	while (atomic_flag_test_and_set(&leaving))
+		pause();
+	timeline_mark("guest ended");
+	signals_leaving();
+	console_drain(vm);
+	term_restore();
+	timeline_mark("output written");
+	if (vm->opt->verbose)
+		timeline_print(vm);
+	if (vm->opt->stats)
+		stats_print(vm);
+	_exit(status);
+}
