@@ -97,14 +97,9 @@ $(B)/hello: examples/hello.c | need-build
 	$(Q)$(call say,CC,$<) $(CC) -O2 -static -o $@ $<
 
 run: all ## boot build/hello and print its boot timeline
-	@if ! [ -e /dev/kvm ]; then \
-		echo "make run: there is no /dev/kvm, so this host cannot start VMs. Load the module"; \
-		echo "(modprobe kvm_intel or kvm_amd); if that fails, switch virtualisation on in the"; \
-		echo "firmware, or nested virtualisation where this host is a VM itself."; exit 1; \
-	elif ! [ -r /dev/kvm -a -w /dev/kvm ]; then \
-		echo "make run: no permission for /dev/kvm. Join its group and log in again:"; \
-		echo "  sudo usermod -aG $$(stat -c %G /dev/kvm) $$(id -un)"; exit 1; \
-	fi
+	@$(B)/vmm check >$(B)/check.log || { cat $(B)/check.log; \
+		echo "make run: this host cannot run it; make lab CMD='build/vmm run build/hello'"; \
+		echo "runs it in an emulated machine."; exit 1; }
 	$(if $(V),,@)$(B)/vmm run $(B)/hello --verbose
 
 # ---- the tests: tests/run.sh runs them and counts
@@ -137,7 +132,7 @@ $(B)/vm/mkelf: tests/vm/mkelf.c $(B)/flags | need-test
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 $(B)/vm/%: tests/vm/programs/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
-	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $< -pthread
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 
 # The sources that a test links with, its libraries and its own flags stand in
 # its first lines: "// link: vmm/options.c", "// libs: -ljansson",

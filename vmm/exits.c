@@ -23,12 +23,9 @@ uint64_t exit_rip(const struct vcpu *vcpu)
 }
 
 /* One line with the reason and the place, then the end. */
-#define STOP(vcpu, format, ...)                                                \
-	do {                                                                   \
-		warn(format " at instruction %#llx of vCPU %u", ##__VA_ARGS__, \
-		     (unsigned long long)exit_rip(vcpu), (vcpu)->id);          \
-		vm_exit((vcpu)->vm, EXIT_VMM);                                 \
-	} while (0)
+#define STOP(vcpu, format, ...)                                                                 \
+	vm_fail((vcpu)->vm, EXIT_VMM, format " at instruction %#llx of vCPU %u", ##__VA_ARGS__, \
+		(unsigned long long)exit_rip(vcpu), (vcpu)->id)
 
 /* ---- ports */
 
@@ -138,7 +135,6 @@ static _Noreturn void stop_internal(struct vcpu *vcpu)
 		STOP(vcpu, "KVM %s (bytes%s)", internal_error(run->internal.suberror), bytes);
 	STOP(vcpu, "KVM %s (suberror %u)", internal_error(run->internal.suberror),
 	     run->internal.suberror);
-	__builtin_unreachable();
 }
 
 void exit_failed(struct vcpu *vcpu, int error)
@@ -147,7 +143,6 @@ void exit_failed(struct vcpu *vcpu, int error)
 		STOP(vcpu,
 		     "KVM cannot reach guest memory (was a file that the VM uses truncated?)");
 	STOP(vcpu, "KVM_RUN failed: %s,", strerror(error));
-	__builtin_unreachable();
 }
 
 void exit_serve(struct vcpu *vcpu)

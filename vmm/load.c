@@ -24,22 +24,23 @@ static uint64_t round_up(uint64_t n, uint64_t unit)
 /* ---- finding and opening */
 
 /* Opens and maps the file. What it is not is said before what is wrong in it. */
-static void open_image(struct image *image, const char *name)
+static void open_image(struct image *image, const char *name, const char *what)
 {
 	struct stat st;
 	const char *why;
 
 	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (image->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		fail(EXIT_NOT_FOUND, "%s: not found; give the path of a program", name);
+		fail(EXIT_NOT_FOUND, "%s: not found; give the path of a %s", name, what);
 	if (image->fd < 0)
 		fail(EXIT_CANNOT_RUN, "%s: cannot be opened: %s", name, strerror(errno));
 	if (fstat(image->fd, &st) < 0)
 		fail(EXIT_VMM, "%s: fstat: %s", name, strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		fail(EXIT_CANNOT_RUN, "%s: is a directory; name a program in it", name);
+		fail(EXIT_CANNOT_RUN, "%s: is a directory; give the path of a %s", name, what);
 	if (!S_ISREG(st.st_mode))
-		fail(EXIT_CANNOT_RUN, "%s: is not a regular file; name a program", name);
+		fail(EXIT_CANNOT_RUN, "%s: is not a regular file; give the path of a %s", name,
+		     what);
 	image->size = (uint64_t)st.st_size;
 	image->bytes = (const uint8_t *)"";
 	if (image->size > 0)
@@ -86,7 +87,7 @@ void load_image(struct image *image, const char *name)
 		strcpy(image->path, name);
 	else
 		find_in_path(image, name);
-	open_image(image, name);
+	open_image(image, name, "program");
 	if (image->elf.pvh)
 		return;
 	if (access(image->path, X_OK) < 0)
@@ -132,7 +133,7 @@ void load_guest_image(struct image *image, const char *path)
 		snprintf(image->path, sizeof(image->path), "%s", path);
 	else
 		find_guest_image(image->path, sizeof(image->path));
-	open_image(image, image->path);
+	open_image(image, image->path, "guest image");
 	if (!image->elf.pvh)
 		fail(EXIT_CANNOT_RUN,
 		     "%s: is no guest image, it has no PVH entry; programs are run without "

@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
-	timeline_mark("main()");
+	timeline_start("main()");
 	fail_hook = term_restore;
 	if (!strcmp(command, "run"))
 		run(argc - 2, argv + 2);

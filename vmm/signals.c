@@ -19,6 +19,7 @@
  */
 #define WATCH_MS   1000
 #define CONFIRM_MS 50
+#define GRACE_MS   500
 
 /* What handlers leave for vCPU 0's thread. */
 static atomic_int end_signal; /* SIGINT or SIGTERM came, and is not yet served */
@@ -69,9 +70,26 @@ static void on_winch(int number)
 	main_run->immediate_exit = 1;
 }
 
+/*
+ * Past the deadline the VM gets a little time to end in order. When it does
+ * not, because somebody does not read its output, it ends here.
+ */
 static void on_alarm(int number)
 {
+	static const char late[] = "vmm: ended by --timeout while output was waiting for its "
+				   "reader\n";
+	static atomic_bool grace;
+
 	(void)number;
+	if (deadline_ms && now_ms() >= deadline_ms) {
+		if (atomic_exchange(&grace, true)) {
+			term_restore();
+			if (write(STDERR_FILENO, late, sizeof(late) - 1) < 0)
+				_exit(EXIT_TIMEOUT);
+			_exit(EXIT_TIMEOUT);
+		}
+		set_alarm(GRACE_MS);
+	}
 	atomic_store(&alarmed, true);
 	main_run->immediate_exit = 1;
 }
@@ -209,15 +227,16 @@ static void watch(struct vcpu *vcpu)
 		return;
 	atomic_store(&vcpu->stuck_round, round);
 	for (unsigned i = 0; i < vm->opt->cpus; i++)
-		if (atomic_load(&vm->vcpu[i].stuck_round) != round)
+		if ((i == 0 || atomic_load(&vm->vcpu[i].started)) &&
+		    atomic_load(&vm->vcpu[i].stuck_round) != round)
 			return;
 	if (vm->opt->cpus > 1 && round == 1) {
 		set_alarm(CONFIRM_MS);
 		return;
 	}
-	warn("the guest has halted for ever: interrupts are off at instruction %#llx of vCPU %u",
-	     (unsigned long long)exit_rip(vcpu), vcpu->id);
-	vm_exit(vcpu->vm, EXIT_VMM);
+	vm_fail(vcpu->vm, EXIT_VMM,
+		"the guest has halted for ever: interrupts are off at instruction %#llx of vCPU %u",
+		(unsigned long long)exit_rip(vcpu), vcpu->id);
 }
 
 static void begin_watch(struct vm *vm)
@@ -234,12 +253,10 @@ static void serve_alarm(struct vm *vm)
 {
 	uint64_t now = now_ms();
 
-	if (deadline_ms && now >= deadline_ms) {
-		warn("ended after %llu.%03llu seconds (--timeout)",
-		     (unsigned long long)vm->opt->timeout_ms / 1000,
-		     (unsigned long long)vm->opt->timeout_ms % 1000);
-		vm_exit(vm, EXIT_TIMEOUT);
-	}
+	if (deadline_ms && now >= deadline_ms)
+		vm_fail(vm, EXIT_TIMEOUT, "ended after %llu.%03llu seconds (--timeout)",
+			(unsigned long long)vm->opt->timeout_ms / 1000,
+			(unsigned long long)vm->opt->timeout_ms % 1000);
 	if (deadline_ms)
 		set_alarm(deadline_ms - now);
 	begin_watch(vm);

@@ -86,7 +86,7 @@ void term_resume(void)
 	struct termios raw;
 	sigset_t old;
 
-	if (!begin_change(COOKED, &old))
+	if (atomic_load(&state) == UNUSED || !begin_change(COOKED, &old))
 		return;
 	if (foreground() && tcgetattr(STDIN_FILENO, &saved) == 0) {
 		raw = saved;
@@ -113,7 +113,7 @@ void term_restore(void)
 	int saved_errno = errno;
 	sigset_t old;
 
-	if (!begin_change(RAW, &old))
+	if (atomic_load(&state) == UNUSED || !begin_change(RAW, &old))
 		return;
 	if (foreground())
 		apply(&saved);

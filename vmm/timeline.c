@@ -12,6 +12,13 @@ static struct mark {
 	uint64_t tsc;
 } mark[MAX_MARKS];
 static unsigned count;
+static struct timespec before_main; /* CPU time used up to the first mark */
+
+void timeline_start(const char *name)
+{
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before_main);
+	timeline_mark(name);
+}
 
 void timeline_mark(const char *name)
 {
@@ -33,20 +40,9 @@ static void insert(const char *name, uint64_t tsc)
 	count++;
 }
 
-/* CPU time that the process had used when main() began, as far as the clocks
- * tell: total CPU time now, less the time that main() has run. */
-static double before_main(double since_main)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3 - since_main;
-}
-
 void timeline_print(struct vm *vm)
 {
 	const double mhz = (double)vm_tsc_hz(vm) / 1e6;
-	const double before = before_main((double)(timeline_now() - mark[0].tsc) / mhz);
 	struct boot_record record;
 
 	memcpy(&record, vm->mem.base + BOOT_RECORD_GPA, sizeof(record));
@@ -54,10 +50,9 @@ void timeline_print(struct vm *vm)
 	insert("guest: program entered", record.program_entry);
 	insert("guest: program's exit call", record.program_exit);
 	fprintf(stderr,
-		"vmm: timeline, in microseconds since main() (the step took); CPU time before "
-		"that, "
-		"fork and exec: %.0f\n",
-		before);
+		"vmm: timeline, in microseconds since main() (the step took); fork and exec before "
+		"that: %.0f of CPU time\n",
+		(double)before_main.tv_sec * 1e6 + (double)before_main.tv_nsec / 1e3);
 	for (unsigned i = 1; i < count; i++)
 		fprintf(stderr, "vmm: %10.1f %8.1f  %s\n",
 			(double)(mark[i].tsc - mark[0].tsc) / mhz,

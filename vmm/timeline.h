@@ -17,6 +17,10 @@ static inline uint64_t timeline_now(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* The first mark, at the start of main(). What came before, only the process's
+ * CPU clock knows. */
+void timeline_start(const char *name);
+
 /* The step `name` (a literal) has just ended. Main thread, or the one that
  * ends the process. */
 void timeline_mark(const char *name);

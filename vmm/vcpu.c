@@ -13,6 +13,8 @@
 
 #define STACK_SIZE (128u << 10) /* of a vCPU's thread: its calls are shallow */
 
+#define AHEAD 2 /* vCPUs that exist before the guest asks for them */
+
 static struct cpuid template; /* made with vCPU 0, before other threads exist */
 
 /*
@@ -87,6 +89,17 @@ void vcpu_set_registers(struct vcpu *vcpu, const struct kvm_sregs *sregs,
 	vm_ioctl(vcpu->fd, KVM_SET_REGS, (void *)regs, "KVM_SET_REGS");
 }
 
+static void start_next(struct vm *vm);
+
+/* The first INIT or SIPI has come: this vCPU starts. */
+static void came(struct vcpu *vcpu)
+{
+	if (!vcpu->came) {
+		vcpu->came = true;
+		start_next(vcpu->vm);
+	}
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
 	signals_attach(vcpu);
@@ -102,11 +115,28 @@ void vcpu_run(struct vcpu *vcpu)
 			vcpu->run->immediate_exit = 0;
 			signals_serve(vcpu);
 		} else if (errno == EAGAIN) {
-			vcpu->stats.other++; /* a vCPU has got its INIT or SIPI */
+			vcpu->stats.other++;
+			came(vcpu);
 		} else {
 			exit_failed(vcpu, errno);
 		}
 	}
+}
+
+/*
+ * KVM finds the target of an IPI in a map of APIC ids that it makes anew when
+ * an APIC changes, but a vCPU's creation counts before the vCPU can be found.
+ * Made while the others run, it may stay out of the map and miss each INIT;
+ * setting its APIC state to what it is has KVM make the map again.
+ */
+static void announce(const struct vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic) < 0 ||
+	    ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic) < 0)
+		fail(EXIT_VMM, "KVM refused the local APIC of vCPU %u: %s", vcpu->id,
+		     strerror(errno));
 }
 
 static void *other_thread(void *argument)
@@ -114,6 +144,7 @@ static void *other_thread(void *argument)
 	struct vcpu *vcpu = argument;
 
 	vcpu_create(vcpu->vm, vcpu->id);
+	announce(vcpu);
 	atomic_store(&vcpu->started, true);
 	vcpu_run(vcpu);
 }
@@ -132,16 +163,32 @@ static void start_thread(pthread_t *thread, void *(*body)(void *), void *argumen
 	pthread_attr_destroy(&attr);
 }
 
+/*
+ * Our own guest starts its vCPUs in order, each by its predecessor, and
+ * retries; so vCPUs are made only as fast as they are asked for, AHEAD of
+ * them. A program that ends early never pays for the rest. Other kernels
+ * find all vCPUs.
+ */
+static void start_next(struct vm *vm)
+{
+	static atomic_uint made = 1;
+	unsigned id = atomic_fetch_add(&made, 1);
+
+	if (id >= vm->opt->cpus)
+		return;
+	vm->vcpu[id].vm = vm;
+	vm->vcpu[id].id = id;
+	start_thread(&vm->vcpu[id].thread, other_thread, &vm->vcpu[id]);
+}
+
 static void *starter_thread(void *argument)
 {
 	struct vm *vm = argument;
+	const unsigned n = vm->own_guest ? AHEAD : vm->opt->cpus - 1;
 
 	signals_block(); /* inherited by the vCPUs' threads */
-	for (unsigned id = 1; id < vm->opt->cpus; id++) {
-		vm->vcpu[id].vm = vm;
-		vm->vcpu[id].id = id;
-		start_thread(&vm->vcpu[id].thread, other_thread, &vm->vcpu[id]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		start_next(vm);
 	return NULL;
 }
 

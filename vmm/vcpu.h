@@ -17,8 +17,8 @@ void vcpu_create(struct vm *vm, unsigned id);
 void vcpu_set_registers(struct vcpu *vcpu, const struct kvm_sregs *sregs,
 			const struct kvm_regs *regs);
 
-/* Starts a thread that makes and runs vCPUs 1 to opt->cpus - 1, each in a
- * thread of its own, while the caller goes on. */
+/* Has vCPUs 1 to opt->cpus - 1 made and run, each in a thread of its own,
+ * while the caller goes on. */
 void vcpu_start_others(struct vm *vm);
 
 /* Runs the vCPU in this thread until the VM ends. */

@@ -1,6 +1,8 @@
 /* The virtual machine as a whole, see vm.h; order of set-up: docs/kvm.md. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -115,7 +117,7 @@ void vm_raise(struct vm *vm, unsigned vector)
 	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
-void vm_exit(struct vm *vm, int status)
+static _Noreturn void leave(struct vm *vm, int status, const char *message)
 {
 	static atomic_flag leaving = ATOMIC_FLAG_INIT;
 
@@ -128,9 +130,27 @@ void vm_exit(struct vm *vm, int status)
 	console_drain(vm);
 	term_restore();
 	timeline_mark("output written");
+	if (message)
+		warn("%s", message);
 	if (vm->opt->verbose)
 		timeline_print(vm);
 	if (vm->opt->stats)
 		stats_print(vm);
 	_exit(status);
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+	leave(vm, status, NULL);
+}
+
+void vm_fail(struct vm *vm, int status, const char *format, ...)
+{
+	char message[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	leave(vm, status, message);
 }

@@ -27,6 +27,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
+	bool came; /* the guest has started it (vCPUs other than 0) */
 	atomic_bool started; /* thread is valid: it may be signalled */
 	atomic_uint stuck_round; /* signals.c: when it was last seen to be halted for ever */
 	struct vcpu_stats stats;
@@ -69,5 +70,9 @@ void vm_raise(struct vm *vm, unsigned vector);
  * tearing down what the host reclaims anyway. Waits until console output that
  * the guest has handed over is written. */
 _Noreturn void vm_exit(struct vm *vm, int status);
+
+/* The same with a message ("vmm: ..."), which comes after all output. */
+_Noreturn void vm_fail(struct vm *vm, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

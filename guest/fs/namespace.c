@@ -3,7 +3,7 @@
  * in which Linux reports errors (fs/namei.c), before the file system acts.
  *
  * The caller has looked the name up: a dentry with an inode exists, one
- * without does not. Permissions are those of root, the only user there is.
+ * without does not.
  */
 #include "vfs.h"
 #include <asm/statfs.h>
@@ -49,19 +49,6 @@ int vfs_writable(const struct path *p)
 	return (p->mnt != NULL && p->mnt->read_only) || sb->read_only ? -EROFS : 0;
 }
 
-int vfs_permission(const struct path *p, int mask)
-{
-	u32 mode = p->dentry->inode->mode;
-
-	if (mask & 2 && !S_ISCHR(mode) && !S_ISBLK(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) &&
-	    vfs_writable(p) < 0)
-		return -EROFS;
-	/* root may execute what anyone may execute, and search everything */
-	if (mask & 1 && !S_ISDIR(mode) && !(mode & 0111))
-		return -EACCES;
-	return 0;
-}
-
 /* What all that make a name have in common. */
 static int may_create(struct path *dir, struct dentry *d)
 {
@@ -71,7 +58,7 @@ static int may_create(struct path *dir, struct dentry *d)
 		return -EROFS;
 	if (dir->dentry->inode->nlink == 0) /* a removed directory */
 		return -ENOENT;
-	return 0;
+	return vfs_permission(dir, 3);
 }
 
 int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev)
@@ -125,8 +112,12 @@ int vfs_link(struct path *dir, struct inode *inode, struct dentry *d)
 /* What all that take a name away have in common. */
 static int may_delete(const struct path *dir, struct dentry *d, bool want_dir)
 {
-	if (vfs_writable(dir) < 0)
-		return -EROFS;
+	int error = vfs_permission(dir, 3);
+
+	if (error < 0)
+		return error;
+	if (vfs_sticky(dir->dentry->inode, d->inode))
+		return -EPERM;
 	if (want_dir && !S_ISDIR(d->inode->mode))
 		return -ENOTDIR;
 	if (!want_dir && S_ISDIR(d->inode->mode))

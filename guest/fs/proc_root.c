@@ -53,7 +53,7 @@ static void show_meminfo(struct proc_text *t, const struct proc_inode *pi, struc
 
 static void show_uptime(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
-	u64 up = now_ns() / 10000000, idle = idle_ns() / 10000000;
+	u64 up = now_ns() / 10000000 + 1, idle = idle_ns() / 10000000; /* never 0 */
 
 	(void)pi;
 	(void)p;

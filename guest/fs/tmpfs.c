@@ -28,6 +28,7 @@ struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 	if (ti == NULL)
 		return NULL;
 	inode_init(inode, sb, mode);
+	inode_set_owner(inode, NULL);
 	inode->rdev = rdev;
 	inode->ops = &node_ops;
 	if (S_ISREG(mode)) {
@@ -104,6 +105,7 @@ static int create(struct dentry *d, u32 mode, u32 rdev)
 
 	if (inode == NULL)
 		return -ENOSPC;
+	inode_set_owner(inode, d->parent->inode);
 	enter(d, inode);
 	return 0;
 }
@@ -132,6 +134,7 @@ static int make_symlink(struct dentry *d, const char *target)
 		return -ENOSPC;
 	}
 	inode->size = strlen(target);
+	inode_set_owner(inode, d->parent->inode);
 	enter(d, inode);
 	return 0;
 }

@@ -105,6 +105,7 @@ struct kstat {
 #define ATTR_ATIME 0x10
 #define ATTR_MTIME 0x20
 #define ATTR_OPEN_TRUNC 0x40 /* with ATTR_SIZE: O_TRUNC, sets the times always */
+#define ATTR_OWNER 0x80 /* with or without the two: chown was asked for */
 struct attr {
 	u32 valid, mode, uid, gid;
 	u64 size;
@@ -267,8 +268,13 @@ int vfs_setattr(const struct path *p, const struct attr *attr);
 int vfs_truncate(const struct path *p, u64 size);
 int vfs_getattr(struct inode *inode, struct kstat *st);
 int vfs_writable(const struct path *p); /* 0 or -EROFS */
-/* What access(2) and exec ask, of root: mask of 4 (r), 2 (w), 1 (x). */
+/* 0, -EACCES or -EROFS; mask of 4 (r), 2 (w), 1 (x, or search). */
 int vfs_permission(const struct path *p, int mask);
+int vfs_access(const struct path *p, int mask); /* the same for the real user: access(2) */
+bool vfs_owner(const struct inode *inode); /* may change modes and times */
+bool vfs_sticky(const struct inode *dir, const struct inode *victim); /* may not delete */
+void inode_set_owner(struct inode *inode, const struct inode *dir); /* of a new one */
+int vfs_may_change(const struct inode *inode, struct attr *attr); /* mode and owner */
 
 /* ---- opening ---- */
 

@@ -68,6 +68,9 @@ ap_start64:
 	call cpu_setup
 	mov %r9, %cr4
 	movl $1, PERCPU_PRIVATE + P_ONLINE(%r15)
+1:	pause /* until kcall_start_cpu() has seen it and sends no more INITs */
+	cmpl $0, PERCPU_PRIVATE + P_GO(%r15)
+	je 1b
 	mov $libos_ap_start, %rax
 	/* fall through */
 
@@ -122,6 +125,8 @@ cpu_setup:
 	lidt idt_pointer
 	mov $KERNEL_SS, %eax
 	mov %eax, %ss
+	/* available, also when an INIT interrupted us after LTR (SDM 8.2.2) */
+	movb $0x89, PERCPU_PRIVATE + P_GDT + TSS_SEL + 5(%r15)
 	mov $TSS_SEL, %eax
 	ltr %ax
 

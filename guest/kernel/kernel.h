@@ -16,6 +16,7 @@
 #define P_RSP         0x68
 #define P_AREA_VA     0x70
 #define P_ONLINE      0x78
+#define P_GO          0x7c
 #define P_GDT         0x80
 #define P_TSS         0x100
 
@@ -48,7 +49,8 @@ struct percpu {
 	uint64_t stack_top;
 	uint64_t rip, rflags, rsp; /* who called KCALL_WAIT, or a kcall by SYSCALL */
 	uint64_t area_va; /* GS base at CPL3 */
-	uint64_t online; /* the vCPU itself sets it once it runs */
+	uint32_t online; /* the vCPU itself sets it once it runs, and waits for */
+	uint32_t go; /* this */
 	uint64_t gdt[GDT_ENTRIES];
 	uint64_t pad2[6];
 	struct tss tss;
@@ -61,6 +63,7 @@ _Static_assert(offsetof(struct percpu, rflags) == P_RFLAGS, "P_RFLAGS");
 _Static_assert(offsetof(struct percpu, rsp) == P_RSP, "P_RSP");
 _Static_assert(offsetof(struct percpu, area_va) == P_AREA_VA, "P_AREA_VA");
 _Static_assert(offsetof(struct percpu, online) == P_ONLINE, "P_ONLINE");
+_Static_assert(offsetof(struct percpu, go) == P_GO, "P_GO");
 _Static_assert(offsetof(struct percpu, gdt) == P_GDT, "P_GDT");
 _Static_assert(offsetof(struct percpu, tss) == P_TSS, "P_TSS");
 _Static_assert(sizeof(struct tss) == TSS_LIMIT + 1, "TSS_LIMIT");

@@ -65,8 +65,9 @@ static long make_pages(uint64_t cpu, uint64_t area)
 }
 
 /*
- * Safe to call again until the vCPU has come: a VMM may still be making it,
- * and then the INIT is lost.
+ * To be called until the vCPU has come: a VMM may still be making it, and
+ * then the INIT is lost. The vCPU waits until a later call has seen it, so
+ * that no INIT can hit it beyond its first steps.
  */
 long kcall_start_cpu(uint64_t cpu, uint64_t area)
 {
@@ -77,8 +78,11 @@ long kcall_start_cpu(uint64_t cpu, uint64_t area)
 	kernel_unlock();
 	if (error)
 		return error;
-	if (percpu_of(cpu)->online)
+	struct percpu *p = percpu_of(cpu);
+	if (__atomic_load_n(&p->online, __ATOMIC_ACQUIRE)) {
+		p->go = 1;
 		return 0;
+	}
 	volatile uint64_t *to = (volatile uint64_t *)(FIXMAP_BASE + PAGE_SIZE);
 	if (!*to)
 		for (const uint64_t *from = (const uint64_t *)ap_boot_start;

@@ -16,7 +16,7 @@
 #define STACK_ORDER 2 /* 16 KiB */
 #define STACKS      WINDOW_BASE
 #define STACK_SPAN  0x10000 /* the rest of it is the guard */
-#define RETRY_NS    500000
+#define RETRY_NS    400000 /* at first; then twice as long each time */
 
 extern char vcpu0_area[];
 void libos_ap_main(void);
@@ -74,10 +74,12 @@ static void start(unsigned n)
 
 static void retry(struct timer *timer)
 {
+	static u64 pause = RETRY_NS;
 	if (online(1))
 		return;
 	start(1);
-	timer_arm(timer, now_ns() + RETRY_NS);
+	timer_arm(timer, now_ns() + pause);
+	pause *= 2;
 }
 
 void cpus_start(void)
@@ -105,9 +107,9 @@ void libos_ap_main(void)
 	if (boot_info.device_tree)
 		__atomic_add_fetch(&record->cpus_online, 1, __ATOMIC_RELAXED);
 	if (n + 1 < boot_info.cpus) {
-		while (!online(n + 1)) {
+		for (u64 pause = RETRY_NS; !online(n + 1); pause *= 2) {
 			start(n + 1);
-			clock_arm(now_ns() + RETRY_NS);
+			clock_arm(now_ns() + pause);
 			kcall(KCALL_WAIT, 0, 0, 0);
 			__atomic_store_n(&vcpu()->pending, 0, __ATOMIC_RELAXED);
 		}

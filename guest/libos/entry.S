@@ -125,6 +125,8 @@ libos_window_start:
 	jne libos_window_restart
 	cmpq $0, %gs:L_WORK
 	jne libos_window_restart
+	testl $RFLAGS_TF, R_RFLAGS(%rdx)
+	jnz libos_window_restart
 	push R_RFLAGS(%rdx)
 	popfq
 	mov R_RDI(%rdx), %rdi
@@ -148,6 +150,8 @@ libos_return: /* to the program with every register as in struct regs */
 	mov R_RIP(%rdx), %rax
 	mov %rax, %gs:L_RET_RIP
 	movq $0, %gs:L_WORK
+	testl $RFLAGS_TF, R_RFLAGS(%rdx)
+	jnz return_stepping
 	push R_RFLAGS(%rdx)
 	popfq
 	mov R_R15(%rdx), %r15
@@ -167,6 +171,31 @@ libos_return: /* to the program with every register as in struct regs */
 	mov R_RSP(%rdx), %rsp
 	mov R_RDX(%rdx), %rdx
 	jmp *%gs:L_RET_RIP
+
+/* With TF the flags must come last of all: IRETQ is followed by one
+ * instruction of the program's before the trap, POPFQ by one of ours. */
+return_stepping:
+	push $USER_SS
+	push R_RSP(%rdx)
+	push R_RFLAGS(%rdx)
+	push $USER_CS
+	push R_RIP(%rdx)
+	mov R_R15(%rdx), %r15
+	mov R_R14(%rdx), %r14
+	mov R_R13(%rdx), %r13
+	mov R_R12(%rdx), %r12
+	mov R_RBP(%rdx), %rbp
+	mov R_RBX(%rdx), %rbx
+	mov R_R11(%rdx), %r11
+	mov R_R10(%rdx), %r10
+	mov R_R9(%rdx), %r9
+	mov R_R8(%rdx), %r8
+	mov R_RAX(%rdx), %rax
+	mov R_RCX(%rdx), %rcx
+	mov R_RSI(%rdx), %rsi
+	mov R_RDI(%rdx), %rdi
+	mov R_RDX(%rdx), %rdx
+	iretq
 libos_window_end:
 
 libos_window_restart:

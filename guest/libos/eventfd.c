@@ -87,6 +87,7 @@ static const struct file_ops eventfd_ops = {
 	.write = event_write,
 	.poll = event_poll,
 	.lseek = event_lseek,
+	.stream = true,
 	.release = event_release,
 	.name = "[eventfd]",
 };

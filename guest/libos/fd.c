@@ -335,7 +335,8 @@ long fd_dup(int fd, u32 from, bool cloexec)
 
 unsigned fd_count(void)
 {
-	return MAX(table_now()->size, 64u);
+	/* as large as Linux has the table of what a shell starts */
+	return MAX(table_now()->size, 256u);
 }
 
 bool fd_in_limit(unsigned int fd)

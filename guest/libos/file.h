@@ -36,8 +36,9 @@ struct file_ops {
 	long (*ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
 	long (*readdir)(struct file *file, struct dir_sink *sink); /* 0 or -errno */
 	/* The new position; NULL: no position (-ESPIPE), and read and write
-	 * are called without one. */
+	 * are called without one (NULL). */
 	i64 (*lseek)(struct file *file, i64 offset, int whence);
+	bool stream; /* in spite of lseek: transfers have no position (eventfd) */
 	long (*fsync)(struct file *file); /* NULL: nothing to do */
 	void (*release)(struct file *file); /* the last reference is gone */
 	/* What /proc/PID/fd shows of files without a path: NAME:[inode] for
@@ -55,6 +56,10 @@ struct file {
 	bool writer; /* counted in inode->writers */
 	struct path path; /* where it was opened, with references; or NULL, NULL */
 };
+static inline bool file_seekable(const struct file *file)
+{
+	return file->ops->lseek != NULL && !file->ops->stream;
+}
 static inline bool file_readable(const struct file *file)
 {
 	return (file->flags + 1) & 1 && !(file->flags & 010000000);

@@ -337,6 +337,8 @@ int walk_parent(struct walk *w, const char *text)
 		}
 		if (!S_ISDIR(w->at.dentry->inode->mode))
 			return -ENOTDIR;
+		if (vfs_permission(&w->at, 1) < 0)
+			return -EACCES;
 		next_component(w, text, &rest);
 		if (rest[0] == 0)
 			return 0;

@@ -203,7 +203,7 @@ static long put(struct pipe *p, struct uio *uio, bool packet)
 
 static long broken(long done)
 {
-	signal_send_kernel(SIGPIPE);
+	signal_send_self(SIGPIPE);
 	return done > 0 ? done : -EPIPE;
 }
 

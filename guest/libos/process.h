@@ -68,5 +68,8 @@ bool signal_pending(void);
 /* Sends a signal to the current process as the kernel does (SI_KERNEL):
  * SIGPIPE, SIGINT from the terminal and the like. */
 void signal_send_kernel(int sig);
+/* The current thread has earned a signal by a system call: SIGPIPE, SIGXFSZ.
+ * It looks as if the process had sent it itself. */
+void signal_send_self(int sig);
 
 #endif

@@ -5,6 +5,7 @@
 #include <asm/unistd.h>
 #include "fpu.h"
 #include "sigstate.h"
+#include "uaccess.h"
 
 /* SIGFPE's codes of x87 and SSE exceptions that are raised and not masked
  * (SDM volume 1, 8.1.3 and 10.2.3: the same bits). */
@@ -74,11 +75,24 @@ static bool trap_info(siginfo_t *info, u64 vector, u64 rip)
 	return info->si_code != 0;
 }
 
+/* INT n gives #UD on the soft flavour, where it should give #GP with the
+ * number of the gate (SDM 6.4.2, 6.13); INT 3 and INT 4 have gates. */
+static void correct_interrupt(const struct regs *regs, u64 *vector, u64 *error)
+{
+	u8 code[2];
+	if (*vector != EXC_UD || copy_from_user(code, (void *)regs->rip, sizeof(code)) ||
+	    code[0] != 0xcd || code[1] == EXC_BP || code[1] == EXC_OF)
+		return;
+	*vector = EXC_GP;
+	*error = code[1] * 8 + 2;
+}
+
 void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped, bool beyond_file)
 {
 	struct thread_signals *s = current()->signals;
 	siginfo_t info = { 0 };
 
+	correct_interrupt(regs, &vector, &error);
 	s->trap = vector;
 	s->error = error;
 	if (vector == EXC_PF) {

@@ -326,6 +326,14 @@ void signal_send_kernel(int sig)
 	signal_queue(current_process(), NULL, sig, NULL);
 }
 
+void signal_send_self(int sig)
+{
+	siginfo_t info = { .si_code = SI_USER };
+	info.si_pid = current_process()->pid;
+	info.si_uid = current_process()->cred.uid.real;
+	signal_queue(current_process(), current(), sig, &info);
+}
+
 void signal_from_host(int sig)
 {
 	siginfo_t info = { .si_code = SI_USER };

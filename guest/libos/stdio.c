@@ -65,7 +65,7 @@ long console_copy_out(struct file *file, int out, struct uio *uio)
 		}
 		r = console_write(out, buf, n, file->flags & O_NONBLOCK);
 		if (r == -EPIPE)
-			signal_send_kernel(SIGPIPE);
+			signal_send_self(SIGPIPE);
 		if (r > 0)
 			done += r;
 		if (r < n)

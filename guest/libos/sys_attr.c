@@ -5,19 +5,38 @@
 #include "process.h"
 #include "sys.h"
 
-static long change_at(int dirfd, const char *path, u32 flags, const struct attr *attr)
+/* Times: the owner may set any, who may write only the present one. */
+static int may_set_times(const struct path *p, const struct attr *attr, bool now)
+{
+	if (!(attr->valid & (ATTR_ATIME | ATTR_MTIME)) || vfs_owner(p->dentry->inode))
+		return 0;
+	return now ? vfs_permission(p, 2) : -EPERM;
+}
+
+static long change(const struct path *p, struct attr *attr, bool now)
+{
+	long r = vfs_writable(p);
+
+	if (r == 0)
+		r = may_set_times(p, attr, now);
+	if (r == 0)
+		r = vfs_may_change(p->dentry->inode, attr);
+	return r == 0 ? vfs_setattr(p, attr) : r;
+}
+
+static long change_at(int dirfd, const char *path, u32 flags, struct attr *attr, bool now)
 {
 	struct path p;
 	long r = user_lookup(dirfd, path, flags, &p);
 
 	if (r < 0)
 		return r;
-	r = vfs_setattr(&p, attr);
+	r = change(&p, attr, now);
 	path_put(&p);
 	return r;
 }
 
-static long change_fd(int fd, const struct attr *attr)
+static long change_fd(int fd, struct attr *attr, bool now)
 {
 	struct file *file = fd_get(fd);
 	struct path p;
@@ -31,7 +50,7 @@ static long change_fd(int fd, const struct attr *attr)
 		nameless.inode = file->inode;
 		p.dentry = &nameless;
 	}
-	r = p.dentry->inode != NULL ? vfs_setattr(&p, attr) : -EBADF;
+	r = p.dentry->inode != NULL ? change(&p, attr, now) : -EBADF;
 	file_put(file);
 	return r;
 }
@@ -49,7 +68,7 @@ long sys_fchmodat2(int dirfd, const char *path, u32 mode, int flags)
 	r = user_lookup(dirfd, path, lookup_flags(flags), &p);
 	if (r < 0)
 		return r;
-	r = S_ISLNK(p.dentry->inode->mode) ? -EOPNOTSUPP : vfs_setattr(&p, &attr);
+	r = S_ISLNK(p.dentry->inode->mode) ? -EOPNOTSUPP : change(&p, &attr, false);
 	path_put(&p);
 	return r;
 }
@@ -68,13 +87,14 @@ long sys_fchmod(int fd, u32 mode)
 {
 	struct attr attr = { .valid = ATTR_MODE, .mode = mode & 07777 };
 
-	return change_fd(fd, &attr);
+	return change_fd(fd, &attr, false);
 }
 
 static struct attr owner_attr(u32 uid, u32 gid)
 {
 	return (struct attr){
-		.valid = (uid != (u32)-1 ? ATTR_UID : 0) | (gid != (u32)-1 ? ATTR_GID : 0),
+		.valid = ATTR_OWNER | (uid != (u32)-1 ? ATTR_UID : 0) |
+			 (gid != (u32)-1 ? ATTR_GID : 0),
 		.uid = uid,
 		.gid = gid,
 	};
@@ -86,7 +106,7 @@ long sys_fchownat(int dirfd, const char *path, u32 uid, u32 gid, int flags)
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	return change_at(dirfd, path, lookup_flags(flags), &attr);
+	return change_at(dirfd, path, lookup_flags(flags), &attr, false);
 }
 
 long sys_chown(const char *path, u32 uid, u32 gid)
@@ -103,7 +123,7 @@ long sys_fchown(int fd, u32 uid, u32 gid)
 {
 	struct attr attr = owner_attr(uid, gid);
 
-	return change_fd(fd, &attr);
+	return change_fd(fd, &attr, false);
 }
 
 long sys_umask(u32 mask)
@@ -129,37 +149,57 @@ static bool nsec_valid(long long nsec)
 	return nsec == UTIME_NOW || nsec == UTIME_OMIT || (nsec >= 0 && nsec < 1000000000);
 }
 
+/* What the program's two times mean as a change; NULL: both now. */
+static struct attr times_attr(const struct __kernel_timespec *times)
+{
+	struct __kernel_timespec now = stamp_now();
+	struct attr attr = { .valid = ATTR_ATIME | ATTR_MTIME, .atime = now, .mtime = now };
+
+	if (times == NULL)
+		return attr;
+	if (times[0].tv_nsec == UTIME_OMIT)
+		attr.valid &= ~ATTR_ATIME;
+	else if (times[0].tv_nsec != UTIME_NOW)
+		attr.atime = times[0];
+	if (times[1].tv_nsec == UTIME_OMIT)
+		attr.valid &= ~ATTR_MTIME;
+	else if (times[1].tv_nsec != UTIME_NOW)
+		attr.mtime = times[1];
+	return attr;
+}
+
+/* Times that make no sense are found after a path that leads nowhere. */
+static long refuse_times(int dirfd, const char *path, int flags)
+{
+	struct path p;
+	long r = user_lookup(dirfd, path, lookup_flags(flags), &p);
+
+	if (r < 0)
+		return r;
+	path_put(&p);
+	return -EINVAL;
+}
+
 /* times: copied from the program, or NULL for "now". */
 static long set_times(int dirfd, const char *path, const struct __kernel_timespec *times,
 		      int flags)
 {
-	struct __kernel_timespec t[2];
-	struct attr attr = { .valid = ATTR_ATIME | ATTR_MTIME };
+	bool now = times == NULL ||
+		   (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
+	bool valid = times == NULL ||
+		     (nsec_valid(times[0].tv_nsec) && nsec_valid(times[1].tv_nsec));
+	struct attr attr = times_attr(times);
 
-	if (times == NULL) {
-		t[0] = t[1] = stamp_now();
-	} else {
-		t[0] = times[0];
-		t[1] = times[1];
-		if (!nsec_valid(t[0].tv_nsec) || !nsec_valid(t[1].tv_nsec))
-			return -EINVAL;
-		/* nothing to do, whatever the path: Linux looks no further */
-		if (t[0].tv_nsec == UTIME_OMIT && t[1].tv_nsec == UTIME_OMIT)
-			return 0;
-	}
-	for (int i = 0; i < 2; i++) {
-		if (t[i].tv_nsec == UTIME_NOW)
-			t[i] = stamp_now();
-		else if (t[i].tv_nsec == UTIME_OMIT)
-			attr.valid &= ~(i == 0 ? ATTR_ATIME : ATTR_MTIME);
-	}
-	attr.atime = t[0];
-	attr.mtime = t[1];
+	/* nothing to do, whatever the path: Linux looks no further */
+	if (times != NULL && times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
+		return 0;
+	if (path == NULL && dirfd != AT_FDCWD)
+		return flags != 0 || !valid ? -EINVAL : change_fd(dirfd, &attr, now);
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	if (path == NULL && dirfd != AT_FDCWD)
-		return flags != 0 ? -EINVAL : change_fd(dirfd, &attr);
-	return change_at(dirfd, path, lookup_flags(flags), &attr);
+	if (!valid)
+		return refuse_times(dirfd, path, flags);
+	return change_at(dirfd, path, lookup_flags(flags), &attr, now);
 }
 
 long sys_utimensat(int dirfd, const char *path, const struct __kernel_timespec *user, int flags)

@@ -67,12 +67,12 @@ static long check_sendfile_in(const struct file *in, bool at, u64 pos, size_t n)
 {
 	if (!file_readable(in))
 		return -EBADF;
-	if (at && in->ops->lseek == NULL)
+	if (at && !file_seekable(in))
 		return -ESPIPE;
 	if ((i64)pos < 0 || (i64)(pos + n) < 0)
 		return -EINVAL;
 	/* what is not a file has no position to come back to */
-	return in->ops->read == NULL || in->ops->lseek == NULL ? -EINVAL : 0;
+	return in->ops->read == NULL || !file_seekable(in) ? -EINVAL : 0;
 }
 
 static long do_sendfile(struct file *in, u64 *pos, bool at, int out_fd, size_t n)
@@ -132,7 +132,7 @@ static long check_range(const struct file *in, u64 from, const struct file *out,
 		return -EBADF;
 	if (in->inode->sb != out->inode->sb)
 		return -EXDEV;
-	if (in->ops->lseek == NULL || out->ops->lseek == NULL)
+	if (!file_seekable(in) || !file_seekable(out))
 		return -EINVAL;
 	if ((i64)from < 0 || (i64)to < 0)
 		return -EINVAL;

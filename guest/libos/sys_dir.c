@@ -2,6 +2,7 @@
  * Names and directories: making, removing, linking, renaming, listing, and the
  * working directory.
  */
+#include <linux/capability.h>
 #include "heap.h"
 #include "path.h"
 #include "process.h"
@@ -103,7 +104,10 @@ long sys_mknodat(int dirfd, const char *path, u32 mode, u32 dev)
 		return r;
 	if (type != S_IFCHR && type != S_IFBLK)
 		dev = 0;
-	r = vfs_create(&m.walk.at, m.d, type | masked(mode & 07777), dev);
+	else if (!capable(CAP_MKNOD))
+		r = -EPERM;
+	if (r == 0)
+		r = vfs_create(&m.walk.at, m.d, type | masked(mode & 07777), dev);
 	making_end(&m);
 	return r;
 }
@@ -326,11 +330,14 @@ long sys_rename(const char *from, const char *to)
 
 /* ---- the working directory and the root ---- */
 
+/* Takes over the path's references. */
 static long enter_directory(struct path *slot, struct path *p)
 {
-	if (!S_ISDIR(p->dentry->inode->mode)) {
+	long r = S_ISDIR(p->dentry->inode->mode) ? vfs_permission(p, 1) : -ENOTDIR;
+
+	if (r < 0) {
 		path_put(p);
-		return -ENOTDIR;
+		return r;
 	}
 	path_put(slot);
 	*slot = *p;
@@ -363,7 +370,13 @@ long sys_chroot(const char *path)
 	struct path p;
 	long r = user_lookup(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &p);
 
-	return r < 0 ? r : enter_directory(&current_process()->fs->root, &p);
+	if (r < 0)
+		return r;
+	if (vfs_permission(&p, 1) == 0 && !capable(CAP_SYS_CHROOT)) {
+		path_put(&p);
+		return -EPERM;
+	}
+	return enter_directory(&current_process()->fs->root, &p);
 }
 
 long sys_getcwd(char *user, unsigned long size)

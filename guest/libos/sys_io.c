@@ -25,7 +25,7 @@ static int limit_size(const struct file *file, struct uio *uio, u64 pos)
 	if (file->flags & O_APPEND)
 		pos = file->inode->size;
 	if (pos >= limit && uio->resid > 0) {
-		signal_send_kernel(SIGXFSZ);
+		signal_send_self(SIGXFSZ);
 		return -EFBIG;
 	}
 	uio->resid = MIN(uio->resid, limit - pos);
@@ -42,7 +42,7 @@ long file_read(struct file *file, struct uio *uio, const u64 *at)
 		return -EBADF;
 	if (file->ops->read == NULL)
 		return file->ops->readdir != NULL ? -EISDIR : -EINVAL;
-	if (file->ops->lseek == NULL)
+	if (!file_seekable(file))
 		return file->ops->read(file, uio, NULL);
 	r = check_area(pos, uio->resid);
 	if (r == 0)
@@ -61,7 +61,7 @@ long file_write(struct file *file, struct uio *uio, const u64 *at)
 		return -EBADF;
 	if (file->ops->write == NULL)
 		return -EINVAL;
-	if (file->ops->lseek == NULL)
+	if (!file_seekable(file))
 		return file->ops->write(file, uio, NULL);
 	r = check_area(pos, uio->resid);
 	if (r == 0)
@@ -88,7 +88,7 @@ static long one(int fd, const void *buf, size_t n, const u64 *at, bool write)
 
 	if (file == NULL)
 		return -EBADF;
-	if (at != NULL && file->ops->lseek == NULL)
+	if (at != NULL && !file_seekable(file))
 		r = -ESPIPE;
 	else if (write ? !file_writable(file) : !file_readable(file))
 		r = -EBADF;
@@ -153,7 +153,7 @@ static long vector(int fd, const struct iovec *iov, unsigned long n, const u64 *
 
 	if (file == NULL)
 		return -EBADF;
-	r = at != NULL && file->ops->lseek == NULL ? -ESPIPE : buffers_import(&b, iov, n);
+	r = at != NULL && !file_seekable(file) ? -ESPIPE : buffers_import(&b, iov, n);
 	if (r == 0) {
 		if (write ? !file_writable(file) : !file_readable(file))
 			r = -EBADF;

@@ -78,7 +78,7 @@ long sys_sysinfo(struct sysinfo *user)
 {
 	struct sysinfo info;
 	memset(&info, 0, sizeof(info));
-	info.uptime = now_ns() / NS_PER_SEC;
+	info.uptime = now_ns() / NS_PER_SEC + 1; /* begun seconds, as Linux */
 	info.totalram = frames_total() << PAGE_SHIFT;
 	info.freeram = frames_available() << PAGE_SHIFT;
 	info.procs = 1;

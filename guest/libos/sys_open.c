@@ -32,12 +32,10 @@ static int check_found(const struct walk *w, u32 flags)
 		return 0;
 	if (S_ISLNK(mode))
 		return -ELOOP;
-	if (wants_write(flags)) {
-		if (S_ISDIR(mode))
-			return -EISDIR;
-		return vfs_permission(&w->at, 2);
-	}
-	return 0;
+	if (wants_write(flags) && S_ISDIR(mode))
+		return -EISDIR;
+	return vfs_permission(&w->at, ((flags & O_ACCMODE) != O_WRONLY ? 4 : 0) |
+					      (wants_write(flags) ? 2 : 0));
 }
 
 static int truncate_found(const struct path *p)

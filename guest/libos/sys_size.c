@@ -16,7 +16,7 @@ static int check_limit(u64 size)
 
 	if (limit == RLIM64_INFINITY || size <= limit)
 		return 0;
-	signal_send_kernel(SIGXFSZ);
+	signal_send_self(SIGXFSZ);
 	return -EFBIG;
 }
 
@@ -30,7 +30,9 @@ long sys_truncate(const char *path, i64 size)
 	r = user_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &p);
 	if (r < 0)
 		return r;
-	if (S_ISREG(p.dentry->inode->mode) && (u64)size > p.dentry->inode->size)
+	if (S_ISREG(p.dentry->inode->mode))
+		r = vfs_permission(&p, 2);
+	if (r == 0 && S_ISREG(p.dentry->inode->mode) && (u64)size > p.dentry->inode->size)
 		r = check_limit(size);
 	if (r == 0)
 		r = vfs_truncate(&p, size);

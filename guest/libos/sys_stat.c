@@ -197,7 +197,7 @@ long sys_faccessat2(int dirfd, const char *path, int mode, int flags)
 	error = user_lookup(dirfd, path, lookup_flags(flags), &p);
 	if (error < 0)
 		return error;
-	error = vfs_permission(&p, mode);
+	error = flags & AT_EACCESS ? vfs_permission(&p, mode) : vfs_access(&p, mode);
 	path_put(&p);
 	return error;
 }

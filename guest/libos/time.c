@@ -99,8 +99,7 @@ long sys_clock_settime(int clock, const struct __kernel_timespec *ts)
 	struct __kernel_timespec value;
 	if (clock < 0) /* of CPU clocks: known, but not to be set */
 		return clock_kind(clock) == CLOCK_BAD ? -EINVAL : -EPERM;
-	if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ||
-	    clock != CLOCK_REALTIME)
+	if (clock != CLOCK_REALTIME)
 		return -EINVAL;
 	if (get_user(value, ts))
 		return -EFAULT;

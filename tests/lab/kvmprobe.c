@@ -21,13 +21,15 @@ enum {
 	CODE = 0x8000, /* entered at CPL3 */
 	LSTAR_CODE = 0x9000,
 	/* page tables: one 2 MiB page, user-accessible, at address 0 */
-	PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000,
+	PML4 = 0x1000,
+	PDPT = 0x2000,
+	PD = 0x3000,
 };
 
 #define PAGE_USER_RW 0x7ul
-#define PAGE_LARGE 0x80ul
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
+#define PAGE_LARGE   0x80ul
+#define MSR_STAR     0xc0000081
+#define MSR_LSTAR    0xc0000082
 
 static uint8_t *memory;
 static struct kvm_run *run;
@@ -53,14 +55,15 @@ static int make_vcpu(void)
 	if (memory == MAP_FAILED)
 		err(1, "mmap");
 	struct kvm_userspace_memory_region region = {
-		.memory_size = MEMORY, .userspace_addr = (uintptr_t)memory,
+		.memory_size = MEMORY,
+		.userspace_addr = (uintptr_t)memory,
 	};
 
 	ctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
 	int vcpu = ctl(vm, KVM_CREATE_VCPU, NULL);
 
-	run = mmap(NULL, (size_t)ctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL),
-		   PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	run = mmap(NULL, (size_t)ctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL), PROT_READ | PROT_WRITE,
+		   MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)
 		err(1, "mmap of the vCPU");
 	return vcpu;
@@ -69,7 +72,7 @@ static int make_vcpu(void)
 static void check_hlt(int vcpu)
 {
 	struct kvm_sregs sregs;
-	struct kvm_regs regs = {.rip = CODE, .rflags = 2};
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
 
 	memory[CODE] = 0xf4;
 	ctl(vcpu, KVM_GET_SREGS, &sregs);
@@ -96,8 +99,15 @@ static void long_mode_tables(void)
 static struct kvm_segment segment(uint16_t selector, uint8_t type, int code)
 {
 	return (struct kvm_segment){
-		.limit = UINT32_MAX, .selector = selector, .type = type, .present = 1,
-		.dpl = selector & 3, .s = 1, .l = code, .db = !code, .g = 1,
+		.limit = UINT32_MAX,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.dpl = selector & 3,
+		.s = 1,
+		.l = code,
+		.db = !code,
+		.g = 1,
 	};
 }
 
@@ -108,9 +118,9 @@ static void enter_long_mode(int vcpu)
 	long_mode_tables();
 	ctl(vcpu, KVM_GET_SREGS, &sregs);
 	sregs.cr3 = PML4;
-	sregs.cr4 = 1 << 5;			/* PAE */
-	sregs.cr0 = 0x80000011;			/* PG, ET, PE */
-	sregs.efer = 1 | 1 << 8 | 1 << 10;	/* SCE, LME, LMA */
+	sregs.cr4 = 1 << 5; /* PAE */
+	sregs.cr0 = 0x80000011; /* PG, ET, PE */
+	sregs.efer = 1 | 1 << 8 | 1 << 10; /* SCE, LME, LMA */
 	sregs.cs = segment(0x33, 11, 1);
 	sregs.ss = sregs.ds = sregs.es = segment(0x2b, 3, 0);
 	ctl(vcpu, KVM_SET_SREGS, &sregs);
@@ -139,9 +149,9 @@ static void set_syscall_msrs(int vcpu)
  */
 static const char *flavour(int vcpu)
 {
-	static const uint8_t at_lstar[] = {0x8c, 0xc8, 0x89, 0x04, 0x25, 0, 0, 2, 0};
-	static const uint8_t at_start[] = {0x0f, 0x05};
-	struct kvm_regs regs = {.rip = CODE, .rflags = 2};
+	static const uint8_t at_lstar[] = { 0x8c, 0xc8, 0x89, 0x04, 0x25, 0, 0, 2, 0 };
+	static const uint8_t at_start[] = { 0x0f, 0x05 };
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
 
 	memcpy(memory + CODE, at_start, sizeof at_start);
 	memcpy(memory + LSTAR_CODE, at_lstar, sizeof at_lstar);

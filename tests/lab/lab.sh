@@ -8,8 +8,9 @@
 #   -d         deterministic: one CPU, one instruction is one nanosecond and one
 #              TSC tick; two runs of the same files are byte for byte the same
 #   -p         packed: the lab's root is in memory and holds only the tree, and the
-#              host programs that CMD names (the fallback where virtiofsd cannot run;
-#              -d does so too, with only what CMD names of the tree, and guest.elf)
+#              host programs that CMD names. So it is too for who is not root or has
+#              no virtiofsd, and with -d, then with only what CMD names of the
+#              tree, and build/guest.elf
 #   -x PATHS   with -d or -p: these paths of the tree instead
 #   -o DIR     what CMD leaves in $LAB_OUT comes back into DIR
 #   -k FILE    keep the lab kernel's console in FILE
@@ -83,19 +84,16 @@ virtiofsd_path() {
 	return 1
 }
 
-# Serves / on a socket. virtiofsd wants to be root: who is not becomes root of a
-# user namespace, with a /run of its own for the daemon's lock file.
+# Serves / on a socket. Only root's virtiofsd may open any file the way that
+# overlayfs asks for (O_NOATIME), so others get a packed lab.
 serve_root() {
-	local daemon run=() flags
-	daemon=$(virtiofsd_path) || return 1
+	local daemon flags
+	[ "$(id -u)" = 0 ] && daemon=$(virtiofsd_path) || return 1
 	case $daemon in
 	/usr/lib/*) flags=(-o source=/ -o sandbox=chroot -o cache=always --thread-pool-size=1) ;;
-	*) flags=(--shared-dir=/ --sandbox=none --cache=always) ;;
+	*) flags=(--shared-dir=/ --sandbox=chroot --cache=always) ;;
 	esac
-	[ "$(id -u)" = 0 ] || run=(unshare -rm sh -c
-		'mount -t tmpfs run /run && mkdir /run/virtiofsd && exec "$@"' sh)
-	"${run[@]}" "$daemon" --socket-path="$WORK/fs.sock" "${flags[@]}" \
-		>"$WORK/fs.log" 2>&1 &
+	"$daemon" --socket-path="$WORK/fs.sock" "${flags[@]}" >"$WORK/fs.log" 2>&1 &
 	children+=($!)
 	for _ in $(seq 100); do
 		[ -S "$WORK/fs.sock" ] && return
@@ -254,7 +252,6 @@ result() {
 main() {
 	parse "$@"
 	shift $((OPTIND - 1))
-	[ -n "$PATHS" ] || choose_paths "$*"
 	[ $# -gt 0 ] || die "no command given"
 	need
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/lab.XXXXXX") || exit 125
@@ -262,10 +259,8 @@ main() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	fill_cache || exit 125
-	[ $packed = 1 ] || serve_root || {
-		echo "lab: virtiofsd does not run, so the lab sees only the tree (-p)" >&2
-		packed=1
-	}
+	[ $packed = 1 ] || serve_root || packed=1
+	[ -n "$PATHS" ] || choose_paths "$*"
 	make_initrd "$@" || die "cannot make the initrd"
 	machine
 	run_machine

@@ -130,6 +130,19 @@ counts_repeat() {
 		cmp "$WORK/run1" "$WORK/run2"
 }
 
+# A guest and a program of known length: countguest.S.
+counts_instructions() {
+	local said wanted=$'cpl0-to-cpl3 223\ncpl0-to-entry 223\ncpl0-total 223\ntotal 237'
+	"${CC:-gcc}" -c -o "$WORK/guest.o" "$HERE/countguest.S" &&
+		ld --no-warn-rwx-segments -Ttext=0x100000 --section-start=.program=0x180000 \
+			-e start -o "$WORK/guest" "$WORK/guest.o" &&
+		ld --no-warn-rwx-segments -Ttext=0x100000 --section-start=.program=0x180000 \
+			-e 0x180000 -o "$WORK/program" "$WORK/guest.o" || return 1
+	said=$("$HERE/count.sh" "$WORK/guest" "$WORK/program")
+	echo "$said"
+	[ "$said" = "$wanted" ]
+}
+
 probe=$'hlt: ok\nflavour: hard'
 ok 'helpers build' build
 ok 'status 0' status 0 true
@@ -157,6 +170,7 @@ ok 'packed: dynamic programs of the host' says GNU -p 'bash --version | grep -o 
 ok 'packed: files come back' files_come_back -p
 ok 'counting: a VM runs' says "$probe" -d build/lab/kvmprobe
 ok 'counting: two runs are the same' counts_repeat
+ok 'count.sh counts to the instruction' counts_instructions
 ok 'two labs at once' two_at_once
 ok 'a signal leaves nothing behind' nothing_left
 ok 'no network: one clear line' no_network

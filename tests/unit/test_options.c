@@ -312,18 +312,40 @@ static void bad_images(void **state)
 	rejects(WORDS("p", ""), "unexpected word");
 }
 
-/* Every option is in the help text, and nothing else looks like one there. */
+static void read_file(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	text[fread(text, 1, size - 1, f)] = 0;
+	fclose(f);
+}
+
+/* Whether the man page has a paragraph that begins with this option. */
+static bool documented(const char *man, const char *name, bool flag)
+{
+	char start[64];
+
+	snprintf(start, sizeof(start), flag ? "\n.TP\n.B \\-\\-%s\n" : "\n.TP\n.BR \\-\\-%s ",
+		 name);
+	return strstr(man, start) != NULL;
+}
+
+/* Every option is in the help text and in the man page (tests run at the top
+ * of the tree), and nothing else looks like one in the help text. */
 static void help(void **state)
 {
-	char text[4096], option[32];
+	char text[4096], option[32], man[32768];
 
 	(void)state;
 	assert_int_equal(run(WORDS("p", "--help"), text, sizeof(text)), 0);
 	assert_string_equal(text, help_run);
 	assert_int_equal(run(WORDS("-h"), text, sizeof(text)), 0);
+	read_file("docs/vmm.1", man, sizeof(man));
 	for (const struct option_def *def = option_table; def->name; def++) {
 		snprintf(option, sizeof(option), "\n  --%s ", def->name);
 		assert_non_null(strstr(help_run, option));
+		assert_true(documented(man, def->name, def->kind == OPTION_FLAG));
 	}
 	for (const char *p = help_run; (p = strstr(p, "\n  --")); p += 5) {
 		size_t len = strcspn(p + 5, " ");

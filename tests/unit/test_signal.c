@@ -1,4 +1,5 @@
-// link: guest/libos/signal.c guest/libos/sigdeliver.c guest/libos/sigrestart.c guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c guest/libos/fpu.S
+// link: guest/libos/signal.c guest/libos/sigdeliver.c guest/libos/sigrestart.c guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c
+// libs: -no-pie guest/libos/xsave.S
 /*
  * Signals on the host: the library OS's files run with GS pointing to a vCPU
  * area of the test's, and a "program" whose memory is the test's.
@@ -15,6 +16,7 @@
 #include <linux/signal.h>
 #include <asm/ucontext.h>
 #include "../../guest/libos/fpu.h"
+#include "../../guest/libos/heap.h"
 #include "../../guest/libos/sigstate.h"
 #include "../../guest/libos/sys.h"
 #include "../../guest/libos/timespec.h"
@@ -30,6 +32,7 @@ static struct thread thread;
 static jmp_buf ended;
 static int end_status;
 static int alarms_taken;
+static u8 code[16]; /* where the program is */
 static u8 stack[65536] __attribute__((aligned(64)));
 
 /* ---- what the rest of the library OS would do ---- */
@@ -105,7 +108,7 @@ static int setup(void **state)
 	thread.process = &process;
 	thread.tid = 7;
 	thread.regs.rsp = (u64)stack + sizeof(stack) - 4096;
-	thread.regs.rip = 0x401000;
+	thread.regs.rip = (u64)code + 8;
 	thread.regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	thread.regs.orig_rax = -1;
 	return signals_init(&process, &thread);
@@ -260,7 +263,7 @@ static void restart_rewinds(void **state)
 	signal_deliver();
 	assert_int_equal(thread.regs.rip, 0x402000);
 	handler_returns();
-	assert_int_equal(thread.regs.rip, 0x401000 - 2);
+	assert_int_equal(thread.regs.rip, (u64)code + 8 - 2);
 	assert_int_equal(thread.regs.rax, __NR_read);
 	assert_int_equal((i64)thread.regs.orig_rax, -1);
 }
@@ -455,6 +458,13 @@ static void faults(void **state)
 		assert_int_equal(info.si_code, expected[i].code);
 	}
 	assert_int_equal((u64)info.si_addr, 0x1234);
+	code[8] = 0xcd; /* INT 0x20 */
+	code[9] = 0x20;
+	signal_fault(&thread.regs, EXC_UD, 0, 0, false, false);
+	code[8] = code[9] = 0;
+	assert_int_equal(signal_take_synchronous(&thread, &info), SIGSEGV);
+	assert_int_equal(thread.signals->trap, EXC_GP);
+	assert_int_equal(thread.signals->error, 0x102);
 }
 
 /* ---- the same from the host's Linux ---- */

@@ -80,6 +80,11 @@ t_check()
 	"$@" || t_fail "$what"
 }
 
+t_not()
+{
+	! "$@"
+}
+
 # Compares a status with a case pattern.
 t_status_is()
 {
@@ -158,30 +163,36 @@ t_skip()
 	echo "# skipped: $1: $2"
 }
 
-# ---- a terminal, by tmux: a server of its own, with its socket in $T
+# ---- a terminal, by tmux: a server for each, with its socket in $T
+
+t_terminals=0
+
+t_tmux()
+{
+	tmux -S "$T/tmux.$t_terminals" "$@" 2>/dev/null
+}
 
 # t_terminal CMD: in a shell of its own, in a terminal of 80 by 24
 t_terminal()
 {
-	tmux -S "$T/tmux" -f /dev/null new-session -d -x 80 -y 24 "sh -c '$1; exec cat'" ||
+	t_terminals=$((t_terminals + 1))
+	t_tmux -f /dev/null new-session -d -x 80 -y 24 "sh -c '$1; exec cat'" ||
 		t_fail 'tmux does not start'
-	t_terminal_up=1
 }
 
 t_terminal_end()
 {
-	[ -z "${t_terminal_up:-}" ] || tmux -S "$T/tmux" kill-server 2>/dev/null
-	t_terminal_up=''
+	[ $t_terminals = 0 ] || t_tmux kill-server
 }
 
 t_keys()
 {
-	tmux -S "$T/tmux" send-keys "$@"
+	t_tmux send-keys "$@"
 }
 
 t_screen()
 {
-	tmux -S "$T/tmux" capture-pane -p
+	t_tmux capture-pane -p
 }
 
 # t_screen_has REGEX: a line of the screen matches, within the limit

@@ -1,0 +1,65 @@
+/* Files for fake_libos.h: a tmpfs as the root, a process in it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "fake_libos.h"
+#include "../../guest/libos/path.h"
+#include "../../guest/libos/poll.h"
+
+void *calloc(size_t n, size_t size);
+void free(void *p);
+
+static struct super *super;
+static struct mount *mount;
+
+void fake_begin_files(void)
+{
+	fake_begin();
+	super = calloc(1, sizeof(*super));
+	mount = calloc(1, sizeof(*mount));
+	assert_int_equal(tmpfs_init(super, MKDEV(0, 20), 0755), 0);
+	mount_add(mount, super, NULL);
+	fake_process.files = fd_table_new();
+	fake_process.fs = fs_context_new();
+	assert_non_null(fake_process.fs);
+}
+
+static void remove_below(struct dentry *dir)
+{
+	while (!list_empty(&dir->children)) {
+		struct dentry *d = container_of(dir->children.next, struct dentry, siblings);
+
+		remove_below(d);
+		if (S_ISDIR(d->inode->mode))
+			assert_int_equal(dir->inode->ops->rmdir(d), 0);
+		else
+			assert_int_equal(dir->inode->ops->unlink(d), 0);
+	}
+}
+
+void fake_end_files(void)
+{
+	fake_allocations_left = -1;
+	fd_table_put(fake_process.files);
+	fs_context_put(fake_process.fs);
+	remove_below(super->root);
+	assert_int_equal(super->root->refs, 1);
+	dentry_put(super->root);
+	free(super);
+	free(mount);
+	fake_end();
+}
+
+const struct file_ops *chrdev_ops(u32 rdev)
+{
+	(void)rdev;
+	return NULL;
+}
+
+void poll_wait(struct poll_table *table, struct waitq *q)
+{
+	(void)table;
+	assert_non_null(q->waiters.next);
+}

@@ -1,0 +1,309 @@
+/* See fake_libos.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "fake_libos.h"
+#include "../../guest/drv/console.h"
+#include "../../guest/libos/frames.h"
+#include "../../guest/libos/heap.h"
+#include "../../guest/libos/random.h"
+
+void *calloc(size_t n, size_t size);
+void *aligned_alloc(size_t align, size_t size);
+void free(void *p);
+_Noreturn void abort(void);
+
+struct process fake_process;
+unsigned fake_frames, fake_objects, fake_lasting;
+u64 fake_frames_max;
+long fake_allocations_left;
+const void *fake_fault_start, *fake_fault_end;
+int (*fake_wait)(u64 deadline);
+unsigned fake_wakes;
+bool fake_signal_pending;
+u64 fake_clock;
+unsigned fake_signals[65];
+char fake_output[65536];
+unsigned fake_output_len;
+long fake_output_error;
+unsigned fake_kind[3];
+
+/* ---- memory ---- */
+
+static bool allowed(void)
+{
+	if (fake_allocations_left < 0)
+		return true;
+	if (fake_allocations_left == 0)
+		return false;
+	fake_allocations_left--;
+	return true;
+}
+
+void *kalloc(size_t size)
+{
+	void *p = allowed() ? calloc(1, size) : NULL;
+
+	fake_objects += p != NULL;
+	return p;
+}
+
+void kfree(void *p)
+{
+	fake_objects -= p != NULL;
+	free(p);
+}
+
+char *kstrdup(const char *s)
+{
+	char *copy = kalloc(strlen(s) + 1);
+
+	if (copy != NULL)
+		memcpy(copy, s, strlen(s) + 1);
+	return copy;
+}
+
+paddr_t frames_alloc_dirty(unsigned order)
+{
+	void *p;
+
+	if (fake_frames + (1u << order) > fake_frames_max || !allowed())
+		return 0;
+	p = aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
+	memset(p, 0xa5, PAGE_SIZE << order); /* whoever shows this has a bug */
+	fake_frames += 1u << order;
+	return (paddr_t)(uintptr_t)p;
+}
+
+paddr_t frames_alloc(unsigned order)
+{
+	paddr_t pa = frames_alloc_dirty(order);
+
+	if (pa != 0)
+		memset(phys_to_virt(pa), 0, PAGE_SIZE << order);
+	return pa;
+}
+
+void frames_free(paddr_t pa, unsigned order)
+{
+	free(phys_to_virt(pa));
+	fake_frames -= 1u << order;
+}
+
+u64 frames_total(void)
+{
+	return fake_frames_max;
+}
+
+u64 frames_available(void)
+{
+	return fake_frames_max - fake_frames;
+}
+
+void panic(const char *format, ...)
+{
+	print_error("panic: %s\n", format);
+	abort();
+}
+
+/* ---- the program's memory ---- */
+
+/* How many of n bytes at p can be accessed. */
+static size_t accessible(const void *p, size_t n)
+{
+	uintptr_t start = (uintptr_t)fake_fault_start, at = (uintptr_t)p;
+
+	if (at < PAGE_SIZE || (at >= start && at < (uintptr_t)fake_fault_end))
+		return 0;
+	return at < start && at + n > start ? start - at : n;
+}
+
+int copy_from_user(void *dst, const void *user, size_t n)
+{
+	if (accessible(user, n) < n)
+		return -EFAULT;
+	memcpy(dst, user, n);
+	return 0;
+}
+
+int copy_to_user(void *user, const void *src, size_t n)
+{
+	if (accessible(user, n) < n)
+		return -EFAULT;
+	memcpy(user, src, n);
+	return 0;
+}
+
+long strncpy_from_user(char *dst, const char *user, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (accessible(user + i, 1) == 0)
+			return -EFAULT;
+		dst[i] = user[i];
+		if (dst[i] == 0)
+			return i;
+	}
+	return -ENAMETOOLONG;
+}
+
+static long move(struct uio *uio, char *mine, size_t n, bool to)
+{
+	size_t done = 0;
+
+	n = MIN(n, uio->resid);
+	while (done < n) {
+		size_t run = MIN(n - done, uio->iov->iov_len - uio->offset), ok;
+		char *user = (char *)uio->iov->iov_base + uio->offset;
+
+		if (run == 0) {
+			uio->iov++;
+			uio->niov--;
+			uio->offset = 0;
+			continue;
+		}
+		ok = uio->kernel ? run : accessible(user, run);
+		if (mine == NULL)
+			memset(user, 0, ok);
+		else if (to)
+			memcpy(user, mine + done, ok);
+		else
+			memcpy(mine + done, user, ok);
+		uio->offset += ok;
+		uio->resid -= ok;
+		done += ok;
+		if (ok < run)
+			return done > 0 ? (long)done : -EFAULT;
+	}
+	return done;
+}
+
+long uio_to(struct uio *uio, const void *src, size_t n)
+{
+	return move(uio, (char *)src, n, true);
+}
+
+long uio_from(struct uio *uio, void *dst, size_t n)
+{
+	return move(uio, dst, n, false);
+}
+
+long uio_zero(struct uio *uio, size_t n)
+{
+	return move(uio, NULL, n, true);
+}
+
+/* ---- waiting, time, signals ---- */
+
+int wait_on(struct waitq *q, u64 deadline)
+{
+	(void)q;
+	if (fake_wait == NULL)
+		fail_msg("nobody expected a wait");
+	return fake_wait(deadline);
+}
+
+void wake_all(struct waitq *q)
+{
+	assert_non_null(q->waiters.next); /* was initialised */
+	fake_wakes++;
+}
+
+u64 now_ns(void)
+{
+	return fake_clock;
+}
+
+u64 realtime_ns(void)
+{
+	return fake_clock;
+}
+
+struct process *current_process(void)
+{
+	return &fake_process;
+}
+
+bool capable(int cap)
+{
+	(void)cap;
+	return fake_process.cred.uid.effective == 0;
+}
+
+bool signal_pending(void)
+{
+	return fake_signal_pending;
+}
+
+void signal_send_kernel(int sig)
+{
+	fake_signals[sig]++;
+}
+
+void signal_send_self(int sig)
+{
+	fake_signals[sig]++;
+}
+
+void random_bytes(void *buf, size_t n)
+{
+	memset(buf, 4, n);
+}
+
+/* ---- devices ---- */
+
+unsigned console_kind(int fd)
+{
+	return fake_kind[fd];
+}
+
+long console_write(int out, const void *buf, size_t n, bool nonblock)
+{
+	(void)nonblock;
+	assert_true(out == 1 || out == 2);
+	if (fake_output_error != 0)
+		return fake_output_error;
+	n = MIN(n, sizeof(fake_output) - fake_output_len);
+	memcpy(fake_output + fake_output_len, buf, n);
+	fake_output_len += n;
+	return n;
+}
+
+long console_echo(const void *buf, size_t n)
+{
+	return console_write(1, buf, n, true);
+}
+
+void console_size(u16 *rows, u16 *cols)
+{
+	*rows = 24;
+	*cols = 80;
+}
+
+/* ---- begin and end ---- */
+
+void fake_begin(void)
+{
+	memset(&fake_process, 0, sizeof(fake_process));
+	memset(fake_signals, 0, sizeof(fake_signals));
+	memset(fake_kind, 0, sizeof(fake_kind));
+	fake_frames = fake_objects = fake_lasting = fake_wakes = fake_output_len = 0;
+	fake_frames_max = 1 << 20;
+	fake_allocations_left = -1;
+	fake_fault_start = fake_fault_end = NULL;
+	fake_wait = NULL;
+	fake_signal_pending = false;
+	fake_output_error = 0;
+	fake_clock = 1000000000;
+	for (unsigned i = 0; i < MAX_RLIMITS; i++)
+		fake_process.rlimit[i].rlim_cur = RLIM64_INFINITY;
+	fake_process.rlimit[RLIMIT_NOFILE].rlim_cur = 1024;
+	fake_process.pid = fake_process.pgid = fake_process.sid = 1;
+}
+
+void fake_end(void)
+{
+	assert_int_equal(fake_frames, 0);
+	assert_int_equal(fake_objects, fake_lasting);
+}
