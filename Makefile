@@ -41,7 +41,7 @@ GUEST_OBJ := $(patsubst %,$(B)/obj/%.o,$(basename $(KERNEL_SRC) $(LIBOS_SRC)))
 GUEST_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack
-KERNEL_CFLAGS := -Os -fomit-frame-pointer -fno-jump-tables
+KERNEL_CFLAGS := -O2 -fomit-frame-pointer -fno-jump-tables
 
 # Files that change only when flags or the set of sources do, so that such a
 # change rebuilds or links again.

@@ -149,8 +149,7 @@ static json_t *timeline_json(const struct timeline *t)
 
 	for (size_t i = 0; i < t->marks; i++)
 		json_array_append_new(steps, json_pack("{s:s, s:o}", "step", t->mark[i].name,
-						       "us_after_main",
-						       json_us(t->mark[i].at)));
+						       "us_after_main", json_us(t->mark[i].at)));
 	return json_pack("{s:o, s:o, s:o}", "us_before_main", json_us(t->before), "us_whole",
 			 json_us(t->whole), "steps", steps);
 }
@@ -162,9 +161,9 @@ static void budget(json_t *list, const char *what, double limit, double measured
 	if (measured < 0)
 		return;
 	printf("  %-46s %9.1f of %9.1f  %s\n", what, measured, limit, met ? "" : "OVER");
-	json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:b}", "what", what, "limit",
-					      json_us(limit), "measured", json_us(measured), "met",
-					      met));
+	json_array_append_new(list,
+			      json_pack("{s:s, s:o, s:o, s:b}", "what", what, "limit",
+					json_us(limit), "measured", json_us(measured), "met", met));
 }
 
 /* The budgets of the design that this benchmark can see. */
@@ -190,8 +189,8 @@ static json_t *budgets(const struct contenders *all, const struct timeline *t)
 
 static void print_table(const struct contenders *all, double base)
 {
-	printf("%-36s %6s %9s %9s %9s %7s %8s %6s\n", "whole process, us", "runs", "median",
-	       "p10", "p90", "x true", "peak KiB", "exits");
+	printf("%-36s %6s %9s %9s %9s %7s %8s %6s\n", "whole process, us", "runs", "median", "p10",
+	       "p90", "x true", "peak KiB", "exits");
 	for (size_t i = 0; i < all->n; i++) {
 		const struct contender *c = all->of[i];
 
@@ -251,9 +250,10 @@ static bool write_results(const struct settings *s, const struct contenders *all
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: boot [--quick] [--seconds N] [--build DIR] [--json FILE] [--svg FILE]\n"
-			"            [--bundle DIR | --no-bundle WHY] [--counts FILE] "
-			"[--peer 'NAME=/PATH ARG...']...\n");
+	fprintf(stderr,
+		"usage: boot [--quick] [--seconds N] [--build DIR] [--json FILE] [--svg FILE]\n"
+		"            [--bundle DIR | --no-bundle WHY] [--counts FILE] "
+		"[--peer 'NAME=/PATH ARG...']...\n");
 	exit(2);
 }
 
@@ -275,20 +275,37 @@ static void parse(struct settings *s, int argc, char **argv)
 
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (o) {
-		case 'q': w->quick = true, s->seconds = 2; break;
-		case 's': s->seconds = atof(optarg); break;
-		case 'b': w->build = optarg; break;
-		case 'j': s->json = optarg; break;
-		case 'v': s->svg = optarg; break;
-		case 'o': w->bundle = optarg; break;
-		case 'n': w->no_bundle = optarg; break;
-		case 'c': s->counts = optarg; break;
+		case 'q':
+			w->quick = true, s->seconds = 2;
+			break;
+		case 's':
+			s->seconds = atof(optarg);
+			break;
+		case 'b':
+			w->build = optarg;
+			break;
+		case 'j':
+			s->json = optarg;
+			break;
+		case 'v':
+			s->svg = optarg;
+			break;
+		case 'o':
+			w->bundle = optarg;
+			break;
+		case 'n':
+			w->no_bundle = optarg;
+			break;
+		case 'c':
+			s->counts = optarg;
+			break;
 		case 'p':
 			if (w->peers == MAX_PEERS)
 				usage();
 			s->peer[w->peers++] = optarg;
 			break;
-		default: usage();
+		default:
+			usage();
 		}
 	}
 	if (optind != argc)

@@ -71,8 +71,8 @@ static const struct row mayfly_rows[] = {
 	{ "mayfly-1G", "Mayfly, 1 vCPU, 1G", "hello", 1, "1G", HELLO, false },
 	{ "mayfly-8G", "Mayfly, 1 vCPU, 8G", "hello", 1, "8G", HELLO, false },
 	{ "mayfly-tiny", "Mayfly, 1G, program of 16 KiB", "bench/tiny", 1, "1G", HELLO, false },
-	{ "mayfly-16MiB", "Mayfly, 1G, program of 16 MiB", "bench/big-16", 1, "1G",
-	  "16 MiB read\n", false },
+	{ "mayfly-16MiB", "Mayfly, 1G, program of 16 MiB", "bench/big-16", 1, "1G", "16 MiB read\n",
+	  false },
 	{ "mayfly-256MiB", "Mayfly, 1G, program of 256 MiB", "bench/big-256", 1, "1G",
 	  "256 MiB read\n", true },
 };
@@ -226,12 +226,12 @@ json_t *contender_json(const struct contender *c, double base_us)
 					      (json_int_t)(c->resident.process - c->resident.guest),
 					      "guest", (json_int_t)c->resident.guest));
 	if (c->has_exits)
-		json_object_set_new(
-			j, "exits",
-			json_pack("{s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)c->exits.total,
-				  "device_registers", (json_int_t)c->exits.mmio, "ports",
-				  (json_int_t)c->exits.ports, "signals",
-				  (json_int_t)c->exits.signals, "other",
-				  (json_int_t)c->exits.other));
+		json_object_set_new(j, "exits",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I}", "all",
+					      (json_int_t)c->exits.total, "device_registers",
+					      (json_int_t)c->exits.mmio, "ports",
+					      (json_int_t)c->exits.ports, "signals",
+					      (json_int_t)c->exits.signals, "other",
+					      (json_int_t)c->exits.other));
 	return j;
 }

@@ -64,8 +64,10 @@ void host_warn_if_busy(void)
 	const double load = host_load();
 
 	if (load > 0.5)
-		fprintf(stderr, "bench: other work runs here (load %.1f), so the times are too "
-				"long and vary; ratios suffer less\n", load);
+		fprintf(stderr,
+			"bench: other work runs here (load %.1f), so the times are too "
+			"long and vary; ratios suffer less\n",
+			load);
 }
 
 char *host_find(const char *name)

@@ -8,11 +8,11 @@
 #include <string.h>
 #include "picture.h"
 
-#define WIDTH  1040
-#define LEFT   290 /* where bars begin; labels end before */
-#define RIGHT  110 /* free at the right, for the number after a bar */
-#define ROW    20
-#define TOP    96
+#define WIDTH    1040
+#define LEFT     290 /* where bars begin; labels end before */
+#define RIGHT    110 /* free at the right, for the number after a bar */
+#define ROW      20
+#define TOP      96
 #define MAX_ROWS (MAX_MARKS + 2)
 
 enum who { HOST, VMM, KERNEL, LIBOS, PROGRAM, WHOS };
@@ -179,7 +179,10 @@ static void draw_contender(FILE *f, const struct contender *c, double y, double 
 
 	text(f, LEFT - 8, y + 11, "text-anchor=\"end\"", c->what);
 	rect(f, LEFT, y, t->median * k, ROW - 6,
-	     who_is[c->mayfly ? VMM : strcmp(c->name, "native") == 0 ? PROGRAM : HOST].colour);
+	     who_is[c->mayfly                      ? VMM :
+		    strcmp(c->name, "native") == 0 ? PROGRAM :
+						     HOST]
+		     .colour);
 	line(f, LEFT + t->p10 * k, middle, LEFT + t->p90 * k, middle, "#000");
 	line(f, LEFT + t->p10 * k, middle - 3, LEFT + t->p10 * k, middle + 3, "#000");
 	line(f, LEFT + t->p90 * k, middle - 3, LEFT + t->p90 * k, middle + 3, "#000");
@@ -218,8 +221,8 @@ static void head(FILE *f, double height, const struct timeline *t, const json_t 
 		"<style>.h{font-size:15px;font-weight:bold}.s{font-size:11px;fill:#444}</style>\n",
 		WIDTH, height, WIDTH, height);
 	rect(f, 0, 0, WIDTH, height, "#fff");
-	snprintf(s, sizeof(s),
-		 "vmm run hello, 1 vCPU, 128M: %.2f ms from process start to exit", t->whole / 1e3);
+	snprintf(s, sizeof(s), "vmm run hello, 1 vCPU, 128M: %.2f ms from process start to exit",
+		 t->whole / 1e3);
 	text(f, 20, 26, "class=\"h\"", s);
 	snprintf(s, sizeof(s), "The median run with --verbose. %s, Linux %s, %d CPUs, %s",
 		 json_string_value(json_object_get(host, "date")),

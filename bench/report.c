@@ -13,14 +13,14 @@ static const char *next_line(const char *line)
 
 bool report_timeline(const char *text, struct timeline *t)
 {
-	static const char head[] = "vmm: timeline,", tail[] = "fork and exec: ";
-	const char *line = strstr(text, head), *before;
+	const char *line = strstr(text, "vmm: timeline,"), *number;
 
 	t->marks = 0;
 	if (!line)
 		return false;
-	before = strstr(line, tail);
-	if (!before || sscanf(before + strlen(tail), "%lf", &t->before) != 1)
+	/* The only number in the first line: CPU time from fork until main(). */
+	number = strpbrk(line, "0123456789\n");
+	if (!number || sscanf(number, "%lf", &t->before) != 1)
 		return false;
 	for (line = next_line(line); *line && t->marks < MAX_MARKS; line = next_line(line)) {
 		struct mark *m = &t->mark[t->marks];

@@ -203,7 +203,7 @@ static struct io_op *take(bool *finished, int *result)
 }
 
 /* A flying op has ended: after this its owner may reuse it. */
-static void finish(struct io_op *op, int result)
+void loop_finish(struct io_op *op, int result)
 {
 	pthread_mutex_lock(&loop.lock);
 	op->state = IO_IDLE;
@@ -218,7 +218,7 @@ static void finish(struct io_op *op, int result)
 	op->done(op, result);
 }
 
-static struct io_op *take_cancel(void)
+struct io_op *loop_cancelled(void)
 {
 	struct io_op *op;
 
@@ -231,7 +231,7 @@ static struct io_op *take_cancel(void)
 }
 
 /* From here on submitters must wake the thread again. Returns false at the end. */
-static bool awake(void)
+bool loop_begin(void)
 {
 	bool run;
 
@@ -242,8 +242,8 @@ static bool awake(void)
 	return run;
 }
 
-/* Whether launch() would find something. */
-static bool more(void)
+/* Whether loop_launch() would find something. */
+bool loop_more(void)
 {
 	bool r;
 
@@ -255,7 +255,7 @@ static bool more(void)
 
 /* Starts what waits, as many as were there at the beginning of the round or
  * fit, so that ops which done() gives again don't keep us from reaping. */
-static void launch(void (*fly)(struct io_op *))
+void loop_launch(void (*fly)(struct io_op *))
 {
 	struct io_op *op;
 	bool finished;
@@ -269,185 +269,7 @@ static void launch(void (*fly)(struct io_op *))
 	}
 }
 
-/* ---- with io_uring */
-
-static struct io_uring_sqe *get_sqe(void)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop.ring);
-
-	while (!sqe) { /* full: hand the batch to the kernel, which empties it */
-		io_uring_submit(&loop.ring);
-		sqe = io_uring_get_sqe(&loop.ring);
-	}
-	return sqe;
-}
-
-static void ring_fly(struct io_op *op)
-{
-	struct io_uring_sqe *sqe = get_sqe();
-
-	if (op->kind == KIND_READ)
-		io_uring_prep_read(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
-	else if (op->kind == KIND_WRITE)
-		io_uring_prep_write(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
-	else
-		io_uring_prep_poll_add(sqe, op->fd, op->iov.iov_len);
-	io_uring_sqe_set_data(sqe, op);
-}
-
-static void ring_wait_for_wake(void)
-{
-	struct io_uring_sqe *sqe = get_sqe();
-
-	io_uring_prep_read(sqe, loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count), 0);
-	io_uring_sqe_set_data(sqe, &wake_tag);
-}
-
-static void ring_reap(void)
-{
-	struct io_uring_cqe *cqe;
-
-	while (io_uring_peek_cqe(&loop.ring, &cqe) == 0) {
-		void *data = io_uring_cqe_get_data(cqe);
-		int result = cqe->res;
-
-		io_uring_cqe_seen(&loop.ring, cqe);
-		if (data == &wake_tag)
-			ring_wait_for_wake();
-		else if (data != &cancel_tag)
-			finish(data, result);
-	}
-}
-
-static void ring_loop(void)
-{
-	struct io_op *op;
-
-	ring_wait_for_wake();
-	while (awake()) {
-		int err;
-
-		launch(ring_fly);
-		while ((op = take_cancel())) {
-			struct io_uring_sqe *sqe = get_sqe();
-
-			io_uring_prep_cancel(sqe, op, 0);
-			io_uring_sqe_set_data(sqe, &cancel_tag);
-		}
-		/* done() may have queued more since launch(): then only look. */
-		err = more() ? io_uring_submit_and_get_events(&loop.ring) :
-			       io_uring_submit_and_wait(&loop.ring, 1);
-		if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY && err != -ETIME)
-			fail(EXIT_VMM, "io_uring: %s", strerror(-err));
-		ring_reap();
-	}
-	io_uring_queue_exit(&loop.ring);
-}
-
-static bool ring_create(void)
-{
-	/* Oldest kernels last: 6.1, then 5.6 (reads and writes at the file
-	 * position, no dropped completions). */
-	static const unsigned flags[] = {
-		IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		IORING_SETUP_CLAMP,
-	};
-	const unsigned need = IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
-
-	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		if (io_uring_queue_init(IO_DEPTH, &loop.ring, flags[i]))
-			continue;
-		if ((loop.ring.features & need) == need)
-			return true;
-		io_uring_queue_exit(&loop.ring);
-	}
-	return false;
-}
-
-/* ---- with poll(2) */
-
-static void poll_fly(struct io_op *op)
-{
-	for (int i = 0; i < IO_DEPTH; i++) {
-		if (!loop.slot[i]) {
-			loop.slot[i] = op;
-			op->slot = i;
-			return;
-		}
-	}
-}
-
-static int poll_events(const struct io_op *op)
-{
-	if (op->kind == KIND_POLL)
-		return op->iov.iov_len;
-	return op->kind == KIND_READ ? POLLIN : POLLOUT;
-}
-
-/* The descriptor is ready: does what was asked, or -EAGAIN. */
-static int poll_perform(struct io_op *op, short revents)
-{
-	struct iovec iov = op->iov;
-	bool at_position = op->offset == IO_POSITION;
-	ssize_t n;
-
-	if (revents & POLLNVAL)
-		return -EBADF;
-	if (op->kind == KIND_POLL)
-		return revents;
-	if (op->kind == KIND_WRITE && at_position && iov.iov_len > PIPE_CHUNK)
-		iov.iov_len = PIPE_CHUNK;
-	if (op->kind == KIND_READ)
-		n = at_position ? read(op->fd, iov.iov_base, iov.iov_len) :
-				  pread(op->fd, iov.iov_base, iov.iov_len, op->offset);
-	else
-		n = at_position ? write(op->fd, iov.iov_base, iov.iov_len) :
-				  pwrite(op->fd, iov.iov_base, iov.iov_len, op->offset);
-	/* Like io_uring, give streams a position of their own. */
-	if (n < 0 && errno == ESPIPE && !at_position) {
-		op->offset = IO_POSITION;
-		return poll_perform(op, revents);
-	}
-	return n < 0 ? -errno : n;
-}
-
-static void poll_complete(struct io_op *op, int result)
-{
-	loop.slot[op->slot] = NULL;
-	finish(op, result);
-}
-
-static void poll_round(void)
-{
-	struct pollfd fds[IO_DEPTH + 1];
-	struct io_op *ops[IO_DEPTH + 1];
-	struct io_op *op;
-	int n = 1;
-
-	while ((op = take_cancel()))
-		poll_complete(op, -ECANCELED);
-	fds[0] = (struct pollfd){ .fd = loop.wake_fd, .events = POLLIN };
-	for (int i = 0; i < IO_DEPTH; i++) {
-		op = loop.slot[i];
-		if (!op)
-			continue;
-		ops[n] = op;
-		fds[n++] = (struct pollfd){ .fd = op->fd, .events = poll_events(op) };
-	}
-	if (poll(fds, n, more() ? 0 : -1) < 0) {
-		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
-			fail(EXIT_VMM, "poll in the I/O thread: %s", strerror(errno));
-		return;
-	}
-	if (fds[0].revents && read(loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count)) < 0)
-		fail(EXIT_VMM, "eventfd of the I/O thread: %s", strerror(errno));
-	for (int i = 1; i < n; i++) {
-		int result = fds[i].revents ? poll_perform(ops[i], fds[i].revents) : -EAGAIN;
-
-		if (result != -EAGAIN && result != -EINTR)
-			poll_complete(ops[i], result);
-	}
-}
+/* ---- */
 
 static void *io_thread(void *unused)
 {
@@ -456,8 +278,8 @@ static void *io_thread(void *unused)
 		ring_loop();
 		return NULL;
 	}
-	while (awake()) {
-		launch(poll_fly);
+	while (loop_begin()) {
+		loop_launch(poll_fly);
 		poll_round();
 	}
 	return NULL;

@@ -14,6 +14,9 @@ static unsigned count;
 
 volatile u8 *mmio_map(paddr_t gpa)
 {
+	/* our own VMM's devices are in the page tables from the start */
+	if (gpa >= VIRTIO_MMIO_GPA && gpa < VIRTIO_MMIO_GPA + VIRTIO_MMIO_MAX * VIRTIO_MMIO_SIZE)
+		return (volatile u8 *)VIRTIO_BASE + (gpa - VIRTIO_MMIO_GPA);
 	paddr_t page = ALIGN_DOWN(gpa, PAGE_SIZE);
 	unsigned i = 0;
 	while (i < count && mapped[i] != page)

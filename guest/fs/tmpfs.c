@@ -23,10 +23,11 @@ static const struct file_ops dir_file_ops;
 struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 {
 	struct tmpfs_inode *ti = kalloc(sizeof(*ti));
-	struct inode *inode = &ti->inode;
+	struct inode *inode;
 
 	if (ti == NULL)
 		return NULL;
+	inode = &ti->inode;
 	inode_init(inode, sb, mode);
 	inode_set_owner(inode, NULL);
 	inode->rdev = rdev;

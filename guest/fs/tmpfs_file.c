@@ -29,6 +29,22 @@ static paddr_t page_find(const struct tmpfs_inode *ti, u64 index)
 	return pa;
 }
 
+/* A new frame's bytes from `from` on: those of existing memory, as far as they
+ * are the file's, then zeroes. */
+static void fill_frame(const struct tmpfs_inode *ti, u64 index, paddr_t pa, size_t from)
+{
+	u64 start = index * PAGE_SIZE;
+	size_t end = index < ti->mapped_pages && start < ti->inode.size
+			     ? MIN(ti->inode.size - start, PAGE_SIZE)
+			     : 0;
+
+	if (from < end)
+		memcpy(phys_to_virt(pa + from), phys_to_virt(ti->mapped + start + from),
+		       end - from);
+	end = MAX(end, from);
+	memset(phys_to_virt(pa + end), 0, PAGE_SIZE - end);
+}
+
 /* A frame that may be written; `whole`: all of it will be. 0: no memory. */
 static paddr_t page_make(struct tmpfs_inode *ti, u64 index, bool whole)
 {
@@ -43,7 +59,7 @@ static paddr_t page_make(struct tmpfs_inode *ti, u64 index, bool whole)
 	if (pa == 0)
 		return 0;
 	if (copy)
-		memcpy(phys_to_virt(pa), phys_to_virt(ti->mapped + index * PAGE_SIZE), PAGE_SIZE);
+		fill_frame(ti, index, pa, 0);
 	if (page_tree_set(&ti->pages, index, pa) < 0) {
 		frames_free(pa, 0);
 		return 0;
@@ -99,8 +115,7 @@ static void zero_in_page(struct tmpfs_inode *ti, u64 offset, u64 end)
 		memset(phys_to_virt(pa + from), 0, n);
 }
 
-/* What follows the end of the file in existing memory is not known to be
- * zero: before the file grows, its last page must be its own. */
+/* Before the file grows, its last page must have zeroes behind the end. */
 static int own_last_page(struct tmpfs_inode *ti)
 {
 	u64 size = ti->inode.size;
@@ -108,10 +123,7 @@ static int own_last_page(struct tmpfs_inode *ti)
 	if (PAGE_OFFSET(size) == 0 || size / PAGE_SIZE >= ti->mapped_pages ||
 	    page_tree_get(&ti->pages, size / PAGE_SIZE) != 0)
 		return 0;
-	if (page_make(ti, size / PAGE_SIZE, false) == 0)
-		return -ENOSPC;
-	zero_in_page(ti, size, UINT64_MAX);
-	return 0;
+	return page_make(ti, size / PAGE_SIZE, false) == 0 ? -ENOSPC : 0;
 }
 
 /* One page's share of a write. */
@@ -131,11 +143,8 @@ static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 	/* A fault. What was to be overwritten must not show old memory. */
 	if (moved < 0)
 		page_tree_remove(&ti->pages, index, index);
-	else if (n == PAGE_SIZE && index < ti->mapped_pages)
-		memcpy(phys_to_virt(pa + moved),
-		       phys_to_virt(ti->mapped + index * PAGE_SIZE + moved), n - moved);
 	else if (n == PAGE_SIZE)
-		memset(phys_to_virt(pa + moved), 0, n - moved);
+		fill_frame(ti, index, pa, moved);
 	return moved;
 }
 

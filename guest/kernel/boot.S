@@ -316,6 +316,12 @@ pt_percpu:
 	.org pt_percpu + 4096
 pt_fixmap:
 	.quad APIC_GPA + KERNEL_RW + PTE_PCD + PTE_PWT, AP_BOOT_GPA + KERNEL_RW
+	.org pt_fixmap + (VIRTIO_BASE - FIXMAP_BASE) / PAGE_SIZE * 8
+	.set window, 0
+	.rept VIRTIO_MMIO_MAX
+	.quad VIRTIO_MMIO_GPA + window * VIRTIO_MMIO_SIZE + KERNEL_RW + PTE_U + PTE_PCD + PTE_PWT
+	.set window, window + 1
+	.endr
 	.org pt_fixmap + 4096
 pdpt_direct:
 	.quad TABLE(pd_direct)

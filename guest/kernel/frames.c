@@ -12,7 +12,7 @@
 
 static uint64_t pool_next = (uint64_t)pool_start - IMAGE_BASE;
 static uint64_t pool_limit = (uint64_t)pool_end - IMAGE_BASE;
-static int any_donated;
+int any_donated;
 /* Pages of a block that the domain has mapped, beside its direct map. Never
  * too low: mapping over a mapping counts twice. */
 static uint32_t mapped[BLOCKS];
@@ -55,7 +55,7 @@ static int touches_donated(uint64_t pa, uint64_t end)
 	return 0;
 }
 
-int domain_owns(uint64_t pa, uint64_t len)
+int domain_owns_slow(uint64_t pa, uint64_t len)
 {
 	uint64_t end = pa + len;
 	if (end < pa || end > PTE_ADDR)

@@ -14,6 +14,7 @@
  *                                            the kernel's donated blocks
  *   0xffffffffc0000000 + cpu * 32 KiB        per-vCPU pages         supervisor
  *   0xffffffffc0200000                       local APIC             supervisor
+ *   0xffffffffc0210000                       VIRTIO_MMIO_GPA, all windows user
  */
 #ifndef KERNEL_KCALL_H
 #define KERNEL_KCALL_H
@@ -25,6 +26,7 @@
 #define IMAGE_BASE  0xffffffff80000000
 #define PERCPU_BASE 0xffffffffc0000000
 #define FIXMAP_BASE 0xffffffffc0200000
+#define VIRTIO_BASE 0xffffffffc0210000
 #define WINDOW_BASE 0xffff810000000000
 #define USER_END    0x00007ffffffff000
 
@@ -67,7 +69,7 @@
  */
 #define KCALL_WAIT      0 /* () sleep until an event is pending */
 #define KCALL_TIMER     1 /* (tsc deadline or 0, APIC timer ticks) VECTOR_TIMER then */
-#define KCALL_MAP       2 /* (va, pa | PTE bits, n) n pages; with PTE_PS n blocks */
+#define KCALL_MAP       2 /* (count) the first so many of vcpu_area.run */
 #define KCALL_PROTECT   3 /* (va, PTE bits, n pages) new bits for what is mapped */
 #define KCALL_UNMAP     4 /* (va, n pages) */
 #define KCALL_SPLIT     5 /* (va) a block becomes 512 pages */
@@ -82,6 +84,14 @@
 #ifndef __ASSEMBLER__
 #include <stddef.h>
 #include <stdint.h>
+
+#define MAP_RUNS 32
+
+/* For KCALL_MAP: n pages from va on become pa, pa + 4096, ... with the PTE
+ * bits in the low bits and PTE_NX; with PTE_PS it is n blocks of 2 MiB. */
+struct map_run {
+	uint64_t va, entry, n;
+};
 
 /*
  * One page per vCPU that both sides see; GS base at CPL3. The kernel trusts
@@ -101,6 +111,7 @@ struct vcpu_area {
 	uint32_t xsave; /* kernel: CR4.OSXSAVE is set */
 	uint64_t reserved[4];
 	uint64_t libos[16]; /* the library OS's own: guest/libos/entry.h */
+	struct map_run run[MAP_RUNS]; /* libos writes */
 };
 
 _Static_assert(offsetof(struct vcpu_area, pending) == A_PENDING, "A_PENDING");

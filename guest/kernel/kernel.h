@@ -68,17 +68,36 @@ _Static_assert(offsetof(struct percpu, gdt) == P_GDT, "P_GDT");
 _Static_assert(offsetof(struct percpu, tss) == P_TSS, "P_TSS");
 _Static_assert(sizeof(struct tss) == TSS_LIMIT + 1, "TSS_LIMIT");
 
+extern char kernel_end[]; /* guest.lds.S */
+
 /* A page of the kernel's by its physical address; below 1 GiB only. */
 static inline void *kernel_page(uint64_t pa)
 {
 	return (void *)(IMAGE_BASE + pa);
 }
 
+/* The vCPU area of the caller, by the kernel's own mapping: the stack is in
+ * the same 32 KiB. */
+static inline struct vcpu_area *this_area(void)
+{
+	uint64_t here = (uint64_t)__builtin_frame_address(0);
+	return (struct vcpu_area *)((here & ~(PERCPU_SIZE - 1ull)) + PERCPU_AREA);
+}
+
 /* A zero frame from the kernel's pool, or 0. frames.c */
 uint64_t pool_take(void);
 
-/* Whether the domain may have [pa, pa + len) mapped. frames.c */
-int domain_owns(uint64_t pa, uint64_t len);
+/* Whether the domain may have [pa, pa + len) mapped: most often decided by
+ * lying between this image and the APIC while no block is the kernel's. */
+int domain_owns_slow(uint64_t pa, uint64_t len);
+extern int any_donated;
+static inline int domain_owns(uint64_t pa, uint64_t len)
+{
+	if (pa >= (uint64_t)kernel_end - IMAGE_BASE && pa + len <= APIC_GPA && pa < pa + len &&
+	    !any_donated)
+		return 1;
+	return domain_owns_slow(pa, len);
+}
 
 /* Entries for [pa, pa + len) came or went; a leaf at a time for the latter. */
 void count_mapped(uint64_t pa, uint64_t len);
@@ -106,8 +125,7 @@ static inline volatile uint32_t *apic(uint32_t reg)
 }
 
 /* From the assembly files and the linker script. */
-extern char ap_boot_start[], ap_boot_end[];
-extern char kernel_start[], kernel_end[], pool_start[], pool_end[];
+extern char ap_boot_start[], ap_boot_end[], kernel_start[], pool_start[], pool_end[];
 extern uint64_t pml4[512], pt_percpu[512], pd_image[512], pd_direct[512];
 extern void libos_syscall_soft(void), libos_probe(void), libos_event(void), libos_fault(void), libos_ap_start(void);
 extern uint32_t lstar, sfmask; /* for MSR_LSTAR (low half) and MSR_SFMASK */
@@ -115,7 +133,7 @@ extern uint64_t cr4_run;
 
 /* The kcalls. */
 long kcall_timer(uint64_t tsc, uint64_t ticks);
-long kcall_map(uint64_t va, uint64_t entry, uint64_t n);
+long kcall_map(uint64_t count);
 long kcall_protect(uint64_t va, uint64_t bits, uint64_t n);
 long kcall_unmap(uint64_t va, uint64_t n);
 long kcall_split(uint64_t va);

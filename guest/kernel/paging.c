@@ -14,43 +14,48 @@
 #define DIRECT_MAP_SLOT (DIRECT_MAP >> 39)
 #define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 
-static unsigned entry_index(uint64_t va, unsigned shift)
+static inline unsigned entry_index(uint64_t va, unsigned shift)
 {
 	return va >> shift & (ENTRIES - 1);
 }
 
 /* The domain may map anything but the top 512 GiB, where the kernel is. */
-static int va_allowed(uint64_t va, uint64_t len)
+static inline int va_allowed(uint64_t va, uint64_t len)
 {
 	uint64_t last = va + len - 1;
-	if (va % PAGE_SIZE || !len || last < va)
+	if (last < va || va % PAGE_SIZE)
 		return 0;
-	if (!(va >> 47))
-		return !(last >> 47);
+	if (!(last >> 47))
+		return 1;
 	return va >> 47 == 0x1ffff && entry_index(last, 39) != ENTRIES - 1;
 }
 
-/*
- * The table of level `leaf` (1: 4 KiB entries, 2: 2 MiB entries) for va, with
- * those above it; NULL when one is missing and not to be made, the pool is
- * empty, or a block lies in the way.
- */
-static uint64_t *table_for(uint64_t va, unsigned leaf, int make)
+static uint64_t *new_table(uint64_t *entry)
 {
-	uint64_t *table = pml4;
-	for (unsigned level = 4; level > leaf; level--) {
-		uint64_t *entry = &table[entry_index(va, 12 + 9 * (level - 1))];
-		if (!*entry) {
-			uint64_t pa = make ? pool_take() : 0;
-			if (!pa)
-				return NULL;
-			*entry = pa | TABLE;
-		} else if (*entry & PTE_PS) {
-			return NULL;
-		}
-		table = kernel_page(*entry & PTE_ADDR);
-	}
-	return table;
+	uint64_t pa = pool_take();
+	if (!pa)
+		return NULL;
+	*entry = pa | TABLE;
+	return kernel_page(pa);
+}
+
+/* One level down; NULL when there is no table and none is to be made, the
+ * pool is empty, or a block lies in the way. */
+static inline uint64_t *next_table(uint64_t *table, unsigned index, int make)
+{
+	uint64_t entry = table[index];
+	if (!entry)
+		return make ? new_table(&table[index]) : NULL;
+	if (entry & PTE_PS)
+		return NULL;
+	return kernel_page(entry & PTE_ADDR);
+}
+
+/* The level 2 table (2 MiB entries) for va. */
+static inline uint64_t *directory_for(uint64_t va, int make)
+{
+	uint64_t *table = next_table(pml4, entry_index(va, 39), make);
+	return table ? next_table(table, entry_index(va, 30), make) : NULL;
 }
 
 static void flush(uint64_t va)
@@ -58,21 +63,31 @@ static void flush(uint64_t va)
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-/* Eight entries a turn: the soft flavour pays for each instruction. */
-static void fill_pages(uint64_t *e, uint64_t entry, uint64_t n)
+/* Two instructions an entry, eight entries a turn, since the soft flavour
+ * pays for each instruction. */
+static inline void fill_pages(uint64_t *e, uint64_t entry, uint64_t n)
 {
-	for (; n >= 8; n -= 8, e += 8, entry += 8 * PAGE_SIZE) {
-		e[0] = entry;
-		e[1] = entry + PAGE_SIZE;
-		e[2] = entry + 2 * PAGE_SIZE;
-		e[3] = entry + 3 * PAGE_SIZE;
-		e[4] = entry + 4 * PAGE_SIZE;
-		e[5] = entry + 5 * PAGE_SIZE;
-		e[6] = entry + 6 * PAGE_SIZE;
-		e[7] = entry + 7 * PAGE_SIZE;
-	}
-	for (; n; n--, entry += PAGE_SIZE)
-		*e++ = entry;
+	asm volatile("sub $8, %2\n\t"
+		     "jb 2f\n"
+		     "1:\n\t"
+		     ".rept 8\n\t"
+		     "stosq\n\t"
+		     "add %3, %0\n\t"
+		     ".endr\n\t"
+		     "sub $8, %2\n\t"
+		     "jae 1b\n"
+		     "2:\n\t"
+		     "add $8, %2\n\t"
+		     "jz 4f\n"
+		     "3:\n\t"
+		     "stosq\n\t"
+		     "add %3, %0\n\t"
+		     "dec %2\n\t"
+		     "jnz 3b\n"
+		     "4:"
+		     : "+a"(entry), "+D"(e), "+r"(n)
+		     : "r"((uint64_t)PAGE_SIZE)
+		     : "memory", "cc");
 }
 
 static int fill_blocks(uint64_t *e, uint64_t entry, uint64_t n)
@@ -85,20 +100,50 @@ static int fill_blocks(uint64_t *e, uint64_t entry, uint64_t n)
 	return 0;
 }
 
-static long map_run(uint64_t va, uint64_t entry, uint64_t n, unsigned leaf, uint64_t unit)
+/* The table of 4 KiB entries that was used last: runs lie close together. */
+struct cursor {
+	uint64_t block; /* va >> 21 */
+	uint64_t *table; /* NULL: none yet */
+};
+
+static inline uint64_t *table_at(struct cursor *c, uint64_t va)
+{
+	if (c->table && c->block == va >> 21)
+		return c->table;
+	uint64_t *directory = directory_for(va, 1);
+	c->block = va >> 21;
+	c->table = directory ? next_table(directory, entry_index(va, 21), 1) : NULL;
+	return c->table;
+}
+
+static inline long map_pages(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
 {
 	while (n) {
-		uint64_t *table = table_for(va, leaf, 1);
+		uint64_t *table = table_at(c, va);
 		if (!table)
 			return -ENOMEM;
-		unsigned first = entry_index(va, leaf == 2 ? 21 : 12);
-		unsigned count = ENTRIES - first < n ? ENTRIES - first : n;
-		if (leaf == 1)
-			fill_pages(table + first, entry, count);
-		else if (fill_blocks(table + first, entry, count))
+		unsigned first = entry_index(va, PAGE_SHIFT);
+		uint64_t count = ENTRIES - first < n ? ENTRIES - first : n;
+		fill_pages(table + first, entry, count);
+		entry += count * PAGE_SIZE;
+		va += count * PAGE_SIZE;
+		n -= count;
+	}
+	return 0;
+}
+
+static long map_blocks(uint64_t va, uint64_t entry, uint64_t n)
+{
+	while (n) {
+		uint64_t *table = directory_for(va, 1);
+		if (!table)
+			return -ENOMEM;
+		unsigned first = entry_index(va, 21);
+		uint64_t count = ENTRIES - first < n ? ENTRIES - first : n;
+		if (fill_blocks(table + first, entry, count))
 			return -EINVAL;
-		entry += count * unit;
-		va += count * unit;
+		entry += count * BLOCK_SIZE;
+		va += count * BLOCK_SIZE;
 		n -= count;
 	}
 	return 0;
@@ -108,19 +153,33 @@ static long map_run(uint64_t va, uint64_t entry, uint64_t n, unsigned leaf, uint
  * Where a page is mapped already, the domain must have unmapped it: what it
  * would see through stale translations is only its own memory.
  */
-long kcall_map(uint64_t va, uint64_t entry, uint64_t n)
+static inline long map_run(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
 {
-	unsigned leaf = entry & PTE_PS ? 2 : 1;
-	uint64_t unit = leaf == 2 ? BLOCK_SIZE : PAGE_SIZE;
+	uint64_t unit = entry & PTE_PS ? BLOCK_SIZE : PAGE_SIZE;
 	uint64_t pa = entry & PTE_ADDR;
 
-	if (n > (1ull << 26) || !va_allowed(va, n * unit) || (va | pa) & (unit - 1) ||
+	if (n - 1 >= 1 << 26 || !va_allowed(va, n * unit) || (va | pa) & (unit - 1) ||
 	    entry & ~(PTE_ADDR | ALLOWED | PTE_PS) || !domain_owns(pa, n * unit))
 		return -EINVAL;
-	kernel_lock();
 	if (va >> 39 != DIRECT_MAP_SLOT)
 		count_mapped(pa, n * unit);
-	long result = map_run(va, entry | BOOKKEEPING, n, leaf, unit);
+	entry |= BOOKKEEPING;
+	return unit == PAGE_SIZE ? map_pages(c, va, entry, n) : map_blocks(va, entry, n);
+}
+
+/* The runs are in the vCPU area, where the domain may change them at any
+ * time: each is read once. */
+long kcall_map(uint64_t count)
+{
+	const volatile struct map_run *run = this_area()->run;
+	struct cursor cursor = { 0, NULL };
+	long result = 0;
+
+	if (count > MAP_RUNS)
+		return -EINVAL;
+	kernel_lock();
+	for (; count && !result; count--, run++)
+		result = map_run(&cursor, run->va, run->entry, run->n);
 	kernel_unlock();
 	return result;
 }
@@ -132,14 +191,14 @@ long kcall_map(uint64_t va, uint64_t entry, uint64_t n)
  */
 static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
 {
-	if (n > (1ull << 36) || !va_allowed(va, n * PAGE_SIZE))
+	if (n - 1 >= 1ull << 36 || !va_allowed(va, n * PAGE_SIZE))
 		return -EINVAL;
 	uint64_t end = va + n * PAGE_SIZE;
 	long result = 0;
 	kernel_lock();
 	while (va < end) {
 		uint64_t step = PAGE_SIZE;
-		uint64_t *table = table_for(va, 2, 0);
+		uint64_t *table = directory_for(va, 0);
 		uint64_t *e = table ? &table[entry_index(va, 21)] : NULL;
 		if (!e || !*e) {
 			va = (va | (BLOCK_SIZE - 1)) + 1;
@@ -179,7 +238,7 @@ long kcall_unmap(uint64_t va, uint64_t n)
 
 static long split(uint64_t va)
 {
-	uint64_t *table = table_for(va, 2, 0);
+	uint64_t *table = directory_for(va, 0);
 	uint64_t *block = table ? &table[entry_index(va, 21)] : NULL;
 	if (!block || !(*block & PTE_PS))
 		return -EINVAL;

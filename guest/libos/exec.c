@@ -19,6 +19,7 @@
 #define STACK_SIZE (8ull << 20)
 #define VDSO_BASE  0x7fffffff8000 /* in the same 2 MiB as the stack's top */
 #define EAGER      (1ull << 20) /* segments up to here are mapped at once */
+#define STACK_AHEAD (32ull << 10)
 #define ARGS_MAX   (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
 #define HWCAP2_FSGSBASE 2
 #ifndef AT_MINSIGSTKSZ
@@ -153,14 +154,22 @@ static int map_stack(struct space *space, bool executable)
 	return space_add(space, &vma);
 }
 
-/* Small segments at once, since each fault costs more than many pages. */
+/*
+ * Small segments, the top of the stack and the vDSO in one kcall, since each
+ * fault costs more than many pages.
+ */
 static void map_ahead(struct space *space)
 {
 	for (unsigned i = 0; i < space->count; i++) {
-		u64 start = space->vma[i].start, end = space->vma[i].end;
-		if (space->vma[i].backing && end - start <= EAGER)
-			space_populate(space, start, end);
+		const struct vma *vma = &space->vma[i];
+		u64 start = vma->start;
+		if (vma->flags & MAP_GROWSDOWN)
+			start = vma->end - STACK_AHEAD;
+		else if (!vma->backing || vma->end - start > EAGER)
+			continue;
+		space_map_ahead(space, vma, start, vma->end);
 	}
+	pages_flush();
 }
 
 _Noreturn static void cannot_run(const char *why)

@@ -141,6 +141,20 @@ void space_populate(struct space *space, u64 start, u64 end)
 	}
 }
 
+void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 end)
+{
+	u64 n = (end - start) >> PAGE_SHIFT;
+	paddr_t pa = vma->backing + (start - vma->start);
+	if (!vma->backing || vma->prot & PROT_WRITE) {
+		pa = frames_alloc_run(n);
+		if (!pa)
+			return;
+		fill(vma, start, end - start, pa);
+	}
+	if (!pages_queue(start, pa, pte_bits(vma->prot), n))
+		space->resident += n;
+}
+
 /* The page a fault asks for, when that is what it is: 0, or why not. */
 static int try_page(u64 vector, u64 error, u64 cr2)
 {

@@ -25,7 +25,7 @@ static u8 area[AREA_SIZE] __attribute__((aligned(64)));
 
 static struct {
 	bool known;
-	u64 features;
+	u64 features; /* 0: without XSAVE */
 	u32 size; /* of the XSAVE or FXSAVE area */
 	u32 mxcsr_mask;
 } layout;
@@ -46,13 +46,15 @@ static u32 feature_end(u32 feature)
 	return offset + size;
 }
 
+/* A CPU may have XSAVE with an XCR0 that lacks SSE: nested in TCG, whose SVM
+ * does not let KVM see XSETBV. Then only FXSAVE saves everything. */
 static void find_layout(void)
 {
 	struct _xstate *x = (struct _xstate *)area;
-	layout.features = FEATURES_LEGACY;
+	u64 enabled = vcpu()->xsave ? xcr0() : 0;
 	layout.size = sizeof(struct _fpstate_64);
-	if (vcpu()->xsave) {
-		u64 enabled = xcr0();
+	if ((enabled & FEATURES_LEGACY) == FEATURES_LEGACY) {
+		layout.features = FEATURES_LEGACY;
 		layout.size += sizeof(struct _header);
 		for (u32 i = 2; i < 63; i++) {
 			u32 end = enabled & 1ull << i ? feature_end(i) : 0;
@@ -62,7 +64,7 @@ static void find_layout(void)
 			layout.size = MAX(layout.size, end);
 		}
 	}
-	fpu_save(area, FEATURES_LEGACY);
+	fpu_save(area, layout.features);
 	layout.mxcsr_mask = x->fpstate.mxcsr_mask ? x->fpstate.mxcsr_mask : MXCSR_MASK_OLD;
 	layout.known = true;
 }
@@ -74,15 +76,19 @@ u64 fpu_features(void)
 	return layout.features;
 }
 
+bool fpu_extended(void)
+{
+	return fpu_features() != 0;
+}
+
 size_t fpu_frame_size(void)
 {
-	fpu_features();
-	return layout.size + (vcpu()->xsave ? FP_XSTATE_MAGIC2_SIZE : 0);
+	return fpu_extended() ? layout.size + FP_XSTATE_MAGIC2_SIZE : sizeof(struct _fpstate_64);
 }
 
 size_t fpu_frame_align(void)
 {
-	return vcpu()->xsave ? 64 : 16;
+	return fpu_extended() ? 64 : 16;
 }
 
 int fpu_to_user(void *user)
@@ -93,7 +99,7 @@ int fpu_to_user(void *user)
 	memset(area, 0, layout.size);
 	if (fpu_save(area, features))
 		return -EFAULT;
-	if (!vcpu()->xsave)
+	if (!features)
 		return copy_to_user(user, area, layout.size);
 	x->fpstate.sw_reserved = (struct _fpx_sw_bytes){
 		.magic1 = FP_XSTATE_MAGIC1,
@@ -121,7 +127,7 @@ static int load(void)
 static int is_extended(const void *user, const struct _fpx_sw_bytes *sw)
 {
 	u32 magic2;
-	if (!vcpu()->xsave || sw->magic1 != FP_XSTATE_MAGIC1 ||
+	if (!layout.features || sw->magic1 != FP_XSTATE_MAGIC1 ||
 	    sw->xstate_size < sizeof(struct _fpstate_64) + sizeof(struct _header) ||
 	    sw->xstate_size > layout.size || sw->xstate_size > sw->extended_size)
 		return 0;
@@ -150,7 +156,7 @@ int fpu_from_user(const void *user)
 	if (extended < 0)
 		return extended;
 	if (!extended) {
-		if (vcpu()->xsave)
+		if (features)
 			x->xstate_hdr.xfeatures = FEATURES_LEGACY;
 		return load();
 	}
@@ -167,7 +173,7 @@ int fpu_from_user(const void *user)
 void fpu_reset(void)
 {
 	struct _xstate *x = (struct _xstate *)area;
-	fpu_features();
+	fpu_features(); /* finds the layout */
 	memset(area, 0, sizeof(x->fpstate) + sizeof(x->xstate_hdr));
 	x->fpstate.cwd = FCW_INIT;
 	x->fpstate.mxcsr = MXCSR_INIT;

@@ -7,13 +7,14 @@
 
 #include "lib.h"
 
-/* XSAVE and XRSTOR of `features` (FXSAVE and FXRSTOR when the kernel has not
- * enabled XSAVE); area 64-byte aligned. 0 or -EFAULT. fpu.S */
+/* XSAVE and XRSTOR of `features`, or FXSAVE and FXRSTOR for 0; area 64-byte
+ * aligned. 0 or -EFAULT. xsave.S */
 long fpu_save(void *area, u64 features);
 long fpu_restore(const void *area, u64 features);
 
 /* What a signal frame holds: XSAVE's standard format with Linux's two magic
  * numbers. Sizes count the second one. */
+bool fpu_extended(void); /* otherwise FXSAVE's format without the numbers */
 size_t fpu_frame_size(void);
 size_t fpu_frame_align(void);
 int fpu_to_user(void *user); /* 0 or -EFAULT */
@@ -21,7 +22,7 @@ int fpu_to_user(void *user); /* 0 or -EFAULT */
 int fpu_from_user(const void *user);
 void fpu_reset(void); /* as at the start of a program */
 
-u64 fpu_features(void); /* XCR0, less what a frame doesn't hold; 3 without XSAVE */
+u64 fpu_features(void); /* XCR0, less what a frame doesn't hold; 0: no XSAVE */
 
 /* Exceptions that are raised and not masked, x87's order of bits. */
 u32 fpu_x87_raised(void);

@@ -39,9 +39,10 @@ static void direct_map(paddr_t pa, u64 len)
 		if (at < STATIC_MAP || direct_done[step / 8] & (1 << step % 8))
 			continue;
 		direct_done[step / 8] |= 1 << step % 8;
-		long error = kcall(KCALL_MAP, DIRECT_MAP + at, at | PTE_PS | PTE_P | PTE_W | PTE_NX,
-				   DIRECT_STEP / BLOCK_SIZE);
-		if (error)
+		vcpu()->run[0] = (struct map_run){ DIRECT_MAP + at,
+						   at | PTE_PS | PTE_P | PTE_W | PTE_NX,
+						   DIRECT_STEP / BLOCK_SIZE };
+		if (kcall(KCALL_MAP, 1, 0, 0))
 			panic("no page table for the direct map of %lx", at);
 	}
 }
@@ -95,6 +96,21 @@ static paddr_t take_block(bool low)
 		}
 		r->end = end - BLOCK_SIZE;
 		return r->end;
+	}
+	return 0;
+}
+
+paddr_t frames_alloc_run(u64 n)
+{
+	for (unsigned i = 0; i < nfresh; i++) {
+		struct range *r = &fresh[i];
+		if (r->end - r->start < n << PAGE_SHIFT)
+			continue;
+		paddr_t pa = r->start;
+		r->start += n << PAGE_SHIFT;
+		available -= n;
+		direct_map(pa, n << PAGE_SHIFT);
+		return pa;
 	}
 	return 0;
 }

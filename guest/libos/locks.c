@@ -182,7 +182,7 @@ static int release(struct inode *inode, const struct lock *want)
 /* The range that the program means: l_len 0 is to the end, < 0 before. */
 static int range_of(const struct file *file, const struct flock *fl, struct lock *lock)
 {
-	i64 start = fl->l_start, end;
+	i64 start = fl->l_start, end = LAST;
 
 	if (fl->l_whence == SEEK_CUR)
 		start += file->pos;
@@ -199,8 +199,6 @@ static int range_of(const struct file *file, const struct flock *fl, struct lock
 		start += fl->l_len;
 		if (start < 0)
 			return -EINVAL;
-	} else if (fl->l_len == 0) {
-		end = LAST;
 	}
 	lock->first = start;
 	lock->last = end;

@@ -37,13 +37,28 @@ u64 page_entry(u64 va, u64 *size)
 	}
 }
 
+static unsigned queued; /* runs in the vCPU area */
+
+int pages_flush(void)
+{
+	long error = queued ? kcall(KCALL_MAP, queued, 0, 0) : 0;
+	while (error == -ENOMEM && frames_feed_kernel())
+		error = kcall(KCALL_MAP, queued, 0, 0);
+	BUG_ON(error && error != -ENOMEM);
+	queued = 0;
+	return error;
+}
+
+int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n)
+{
+	vcpu()->run[queued++] = (struct map_run){ va, pa | bits, n };
+	return queued == MAP_RUNS ? pages_flush() : 0;
+}
+
 int pages_map(u64 va, paddr_t pa, u64 bits, u64 n)
 {
-	long error = kcall(KCALL_MAP, va, pa | bits, n);
-	while (error == -ENOMEM && frames_feed_kernel())
-		error = kcall(KCALL_MAP, va, pa | bits, n);
-	BUG_ON(error && error != -ENOMEM);
-	return error;
+	int error = pages_queue(va, pa, bits, n);
+	return error ? error : pages_flush();
 }
 
 /* A block that lies only partly on one side of va becomes pages. */

@@ -114,7 +114,7 @@ int sigframe_push(struct thread *thread, int sig, const struct sigaction *action
 	if (!sp || !(action->sa_flags & SA_RESTORER) || (u64)action->sa_handler >= USER_END)
 		return -EFAULT;
 	frame.uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	if (vcpu()->xsave)
+	if (fpu_extended())
 		frame.uc.uc_flags |= UC_FP_XSTATE;
 	frame.uc.uc_stack = s->altstack;
 	frame.uc.uc_sigmask = s->restore_mask ? s->saved_mask : s->mask;

@@ -55,12 +55,19 @@ int space_fault(struct space *space, u64 va, bool write, bool exec);
 /* Maps [start, end) of a VMA ahead of its use, as far as memory allows. */
 void space_populate(struct space *space, u64 start, u64 end);
 
+/* Queues (pages_queue) the pages of [start, end) of a VMA where nothing is
+ * mapped yet; what cannot be had is left to faults. */
+void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 end);
+
 /* pages.c: the pages of [start, end) in the page tables. */
 u64 pte_bits(u32 prot);
 /* The entry for va in the page tables (read only), or 0; *size is how much of
  * memory it stands for, also where it is empty. */
 u64 page_entry(u64 va, u64 *size);
 int pages_map(u64 va, paddr_t pa, u64 bits, u64 n); /* n pages, or blocks with PTE_PS */
+/* The same with the next pages_flush(), so that one kcall makes many. */
+int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n);
+int pages_flush(void);
 void pages_free(struct space *space, u64 start, u64 end);
 void pages_protect(u64 start, u64 end, u32 prot);
 /* Moves what is mapped at `from` to `to` (mremap). 0 or -ENOMEM. */

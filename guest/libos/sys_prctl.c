@@ -191,11 +191,11 @@ long sys_arch_prctl(int option, unsigned long address)
 		return -ENODEV;
 	case ARCH_GET_XCOMP_SUPP:
 	case ARCH_GET_XCOMP_PERM:
-		return put_user((u64 *)address, fpu_features());
+		return put_user((u64 *)address, fpu_features() | 3);
 	case ARCH_REQ_XCOMP_PERM:
 		if (address >= XFEATURE_MAX)
 			return -EINVAL;
-		return fpu_features() & 1ull << address ? 0 : -EOPNOTSUPP;
+		return (fpu_features() | 3) & 1ull << address ? 0 : -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}

@@ -1,7 +1,7 @@
 /*
  * long fpu_save(void *area, u64 features)
  * long fpu_restore(const void *area, u64 features)
- * C calls; 0, or -EFAULT after a fault at the instruction.
+ * C calls. features 0: FXSAVE, FXRSTOR. 0, or -EFAULT after a fault at the instruction.
  */
 #include "entry.h"
 
@@ -18,8 +18,8 @@ fpu_save:
 	mov %rsi, %rdx
 	shr $32, %rdx
 	mov %esi, %eax
-	cmpl $0, %gs:A_XSAVE
-	je 1f
+	test %rsi, %rsi
+	jz 1f
 	guarded 3f, xsave64 (%rdi)
 	jmp 2f
 1:	guarded 3f, fxsave64 (%rdi)
@@ -30,8 +30,8 @@ fpu_restore:
 	mov %rsi, %rdx
 	shr $32, %rdx
 	mov %esi, %eax
-	cmpl $0, %gs:A_XSAVE
-	je 1f
+	test %rsi, %rsi
+	jz 1f
 	guarded 3f, xrstor64 (%rdi)
 	jmp 2f
 1:	guarded 3f, fxrstor64 (%rdi)

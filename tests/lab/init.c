@@ -343,6 +343,8 @@ int main(void)
 	mount_at("proc", "/proc", NULL);
 	mount_at("sysfs", "/sys", NULL);
 	mount_at("devtmpfs", "/dev", NULL);
+	if (access("/~complete", F_OK))
+		fail("no memory (lab.sh -m) for", "all files");
 	load_modules("/modules/order");
 	put_root_together(packed);
 	start_cpus();

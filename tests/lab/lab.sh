@@ -8,9 +8,9 @@
 #   -d         deterministic: one CPU, one instruction is one nanosecond and one
 #              TSC tick; two runs of the same files are byte for byte the same
 #   -p         packed: the lab's root is in memory and holds only the tree, and the
-#              host programs that CMD names. So it is too for who is not root or has
-#              no virtiofsd, and with -d, then with only what CMD names of the
-#              tree, and build/guest.elf
+#              host programs that CMD names; of the folders in build/, too, only what
+#              CMD names. So it is for who is not root or has no virtiofsd, and
+#              with -d, then with only what CMD names of the tree, and guest.elf
 #   -x PATHS   with -d or -p: these paths of the tree instead
 #   -o DIR     what CMD leaves in $LAB_OUT comes back into DIR
 #   -k FILE    keep the lab kernel's console in FILE
@@ -105,25 +105,28 @@ serve_root() {
 
 # ---- what this run adds to the initrd
 
-# The command and the tree's place, where the lab's init looks for them.
+# The command and the tree's place, where the lab's init looks for them, and the
+# file by which it sees that all of the archive found room in memory.
 write_job() {
 	mkdir -p "$WORK/job/lab" &&
+		: >"$WORK/job/~complete" &&
 		printf '%s' "$*" >"$WORK/job/lab/cmd" &&
 		printf '%s' "$TREE" >"$WORK/job/lab/tree"
 }
 
-# What a packed lab holds of the tree, if not said. When counting, files that the
-# command has nothing to do with must not change the count.
+# What a packed lab holds of the tree, if not said: what CMD names, and all but
+# the folders in build/. When counting, not that: files that the command has
+# nothing to do with must not change the count.
 choose_paths() {
-	local word
-	PATHS=.
-	[ $counting = 1 ] || return 0
-	PATHS=$(cd "$TREE" && for word in ${1//[^A-Za-z0-9_.\/+-]/ } build/guest.elf; do
+	local word words=${1//[^A-Za-z0-9_.\/+-]/ }
+	[ $counting = 1 ] || words+=' [!b]* b[!u]*'
+	PATHS=$(cd "$TREE" && for word in $words build/guest.elf; do
 		case $word in
-		/* | ../* | .*) ;;
+		/* | ../* | .* | build | build/) ;;
 		*) [ ! -e "$word" ] || echo "$word" ;;
 		esac
 	done)
+	[ $counting = 1 ] || PATHS+=" $(cd "$TREE" && find build -maxdepth 1 -type f)"
 }
 
 # archive DIR: a cpio archive that depends on contents and names only.

@@ -9,6 +9,7 @@
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/heap.h"
 #include "../../guest/libos/random.h"
+#include "../../guest/libos/uaccess.h"
 
 void *calloc(size_t n, size_t size);
 void *aligned_alloc(size_t align, size_t size);

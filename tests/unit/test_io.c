@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -272,7 +273,7 @@ static void from_done(void **state)
 }
 
 /* An op that always goes on must not keep others from ending. */
-static volatile bool stop;
+static atomic_bool stop;
 
 static void defer_again(struct io_op *op, int result)
 {

@@ -243,7 +243,7 @@ static void fault_in_the_middle_shows_no_old_memory(void **state)
 	assert_int_equal(sys_write(fd, user + 2 * PAGE_SIZE, 10), -EFAULT);
 	assert_int_equal(size_of(fd), PAGE_SIZE + 100);
 	assert_int_equal(sys_ftruncate(fd, 2 * PAGE_SIZE), 0);
-	fake_fault_start = NULL;
+	fake_fault_start = fake_fault_end = NULL;
 	assert_int_equal(sys_pread64(fd, back, sizeof(back), 0), 2 * PAGE_SIZE);
 	for (unsigned i = 0; i < 2 * PAGE_SIZE; i++)
 		assert_int_equal(back[i], i < PAGE_SIZE + 100 ? 'u' : 0);

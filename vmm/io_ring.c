@@ -1,0 +1,95 @@
+/* ---- with io_uring */
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop.ring);
+
+	while (!sqe) { /* full: hand the batch to the kernel, which empties it */
+		io_uring_submit(&loop.ring);
+		sqe = io_uring_get_sqe(&loop.ring);
+	}
+	return sqe;
+}
+
+static void ring_fly(struct io_op *op)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (op->kind == KIND_READ)
+		io_uring_prep_read(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
+	else if (op->kind == KIND_WRITE)
+		io_uring_prep_write(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
+	else
+		io_uring_prep_poll_add(sqe, op->fd, op->iov.iov_len);
+	io_uring_sqe_set_data(sqe, op);
+}
+
+static void ring_wait_for_wake(void)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_read(sqe, loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count), 0);
+	io_uring_sqe_set_data(sqe, &wake_tag);
+}
+
+static void ring_reap(void)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&loop.ring, &cqe) == 0) {
+		void *data = io_uring_cqe_get_data(cqe);
+		int result = cqe->res;
+
+		io_uring_cqe_seen(&loop.ring, cqe);
+		if (data == &wake_tag)
+			ring_wait_for_wake();
+		else if (data != &cancel_tag)
+			loop_finish(data, result);
+	}
+}
+
+static void ring_loop(void)
+{
+	struct io_op *op;
+
+	ring_wait_for_wake();
+	while (loop_begin()) {
+		int err;
+
+		loop_launch(ring_fly);
+		while ((op = loop_cancelled())) {
+			struct io_uring_sqe *sqe = get_sqe();
+
+			io_uring_prep_cancel(sqe, op, 0);
+			io_uring_sqe_set_data(sqe, &cancel_tag);
+		}
+		/* done() may have queued more since loop_launch(): then only look. */
+		err = loop_more() ? io_uring_submit_and_get_events(&loop.ring) :
+			       io_uring_submit_and_wait(&loop.ring, 1);
+		if (err < 0 && err != -EINTR && err != -EAGAIN && err != -EBUSY && err != -ETIME)
+			fail(EXIT_VMM, "io_uring: %s", strerror(-err));
+		ring_reap();
+	}
+	io_uring_queue_exit(&loop.ring);
+}
+
+static bool ring_create(void)
+{
+	/* Oldest kernels last: 6.1, then 5.6 (reads and writes at the file
+	 * position, no dropped completions). */
+	static const unsigned flags[] = {
+		IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_CLAMP,
+	};
+	const unsigned need = IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
+
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (io_uring_queue_init(IO_DEPTH, &loop.ring, flags[i]))
+			continue;
+		if ((loop.ring.features & need) == need)
+			return true;
+		io_uring_queue_exit(&loop.ring);
+	}
+	return false;
+}
+
