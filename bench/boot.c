@@ -166,8 +166,31 @@ static void budget(json_t *list, const char *what, double limit, double measured
 					json_us(limit), "measured", json_us(measured), "met", met));
 }
 
+/* The lines "NAME NUMBER" that tests/lab/count.sh printed. */
+static json_t *read_counts(const char *path)
+{
+	json_t *counts = json_object();
+	FILE *f = path ? fopen(path, "re") : NULL;
+	char line[256], name[128];
+	long long n;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%127s %lld", name, &n) == 2)
+			json_object_set_new(counts, name, json_integer(n));
+	if (f)
+		fclose(f);
+	return counts;
+}
+
+static double count_of(const json_t *counts, const char *name)
+{
+	const json_t *n = json_object_get(counts, name);
+
+	return n ? (double)json_integer_value(n) : -1;
+}
+
 /* The budgets of the design that this benchmark can see. */
-static json_t *budgets(const struct contenders *all, const struct timeline *t)
+static json_t *budgets(const struct contenders *all, const struct timeline *t, const json_t *counts)
 {
 	const struct contender *m = contender_find(all, "mayfly");
 	const struct contender *least = contender_find(all, "mayfly-2M");
@@ -183,6 +206,9 @@ static json_t *budgets(const struct contenders *all, const struct timeline *t)
 	if (m->has_resident)
 		budget(list, "of it the VMM's own at the end, KiB", 1536,
 		       (double)(m->resident.process - m->resident.guest));
+	budget(list, "instructions at CPL0 until CPL3", 800, count_of(counts, "cpl0-to-cpl3"));
+	budget(list, "instructions at CPL0 until program entry", 1500,
+	       count_of(counts, "cpl0-to-entry"));
 	budget(list, "smallest --mem that runs it, MiB", 2, least->failed[0] ? 1e6 : 2);
 	return list;
 }
@@ -207,29 +233,11 @@ static void print_table(const struct contenders *all, double base)
 	}
 }
 
-/* Lines "NAME: NUMBER" of what tests/lab/count.sh printed. */
-static json_t *read_counts(const char *path)
-{
-	json_t *counts = json_object();
-	FILE *f = path ? fopen(path, "re") : NULL;
-	char line[256], name[128];
-	long long n;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%127[^:\n]: %lld", name, &n) == 2) {
-			json_object_set_new(counts, name, json_integer(n));
-			printf("  %-46s %9lld\n", name, n);
-		}
-	if (f)
-		fclose(f);
-	return counts;
-}
-
 static bool write_results(const struct settings *s, const struct contenders *all, json_t *root,
 			  const struct timeline *t)
 {
 	const double base = contender_find(all, "true")->time.median;
-	json_t *results = json_object();
+	json_t *results = json_object(), *counts = read_counts(s->counts);
 	bool ok = true;
 
 	print_table(all, base);
@@ -239,8 +247,8 @@ static bool write_results(const struct settings *s, const struct contenders *all
 	}
 	json_object_set_new(root, "contenders", results);
 	json_object_set_new(root, "left_out", json_incref(all->left_out));
-	json_object_set_new(root, "budgets", budgets(all, t));
-	json_object_set_new(root, "instructions", read_counts(s->counts));
+	json_object_set_new(root, "instructions", counts);
+	json_object_set_new(root, "budgets", budgets(all, t, counts));
 	json_object_set_new(root, "timeline", timeline_json(t));
 	json_object_set_new(root, "load_after", json_us(host_load()));
 	return json_save(root, s->json) && ok;
@@ -257,20 +265,16 @@ static _Noreturn void usage(void)
 	exit(2);
 }
 
+static const struct option known[] = {
+	{ "quick", no_argument, NULL, 'q' },           { "seconds", required_argument, NULL, 's' },
+	{ "build", required_argument, NULL, 'b' },     { "json", required_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'v' },       { "bundle", required_argument, NULL, 'o' },
+	{ "no-bundle", required_argument, NULL, 'n' }, { "counts", required_argument, NULL, 'c' },
+	{ "peer", required_argument, NULL, 'p' },      { 0 },
+};
+
 static void parse(struct settings *s, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "quick", no_argument, NULL, 'q' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "build", required_argument, NULL, 'b' },
-		{ "json", required_argument, NULL, 'j' },
-		{ "svg", required_argument, NULL, 'v' },
-		{ "bundle", required_argument, NULL, 'o' },
-		{ "no-bundle", required_argument, NULL, 'n' },
-		{ "counts", required_argument, NULL, 'c' },
-		{ "peer", required_argument, NULL, 'p' },
-		{ 0 },
-	};
 	struct wishes *w = &s->wishes;
 
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {

@@ -206,7 +206,7 @@ int read_smaps(pid_t pid, struct memory *m)
  */
 static int follow(pid_t pid, struct memory *m, int *status)
 {
-	long options = PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL;
+	long options = PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 	bool first = true;
 
 	for (;;) {
@@ -223,7 +223,7 @@ static int follow(pid_t pid, struct memory *m, int *status)
 			ptrace(PTRACE_SETOPTIONS, pid, NULL, options);
 		else if (*status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
 			read_smaps(pid, m);
-		else
+		else if (*status >> 16 == 0) /* no event of ours: a signal */
 			pass = WSTOPSIG(*status);
 		first = false;
 		ptrace(PTRACE_CONT, pid, NULL, pass);

@@ -39,16 +39,18 @@ static struct bar bar_of(const struct mark *m, double from, double to)
 	static const struct {
 		const char *mark, *name;
 		enum who who;
-	} guest[] = {
+	} known[] = {
+		{ "first KVM_RUN", "guest entry (first KVM_RUN)", VMM },
+		{ "create VM", "VM made (KVM_CREATE_VM)", VMM },
 		{ "guest: library OS entered", "guest kernel, until library OS entry", KERNEL },
 		{ "guest: program entered", "library OS, until program entry", LIBOS },
 		{ "guest: program's exit call", "program: libc start, main, exit", PROGRAM },
 		{ "guest ended", "library OS ends the VM", LIBOS },
 	};
 
-	for (size_t i = 0; i < sizeof(guest) / sizeof(*guest); i++)
-		if (strcmp(m->name, guest[i].mark) == 0)
-			return (struct bar){ guest[i].name, guest[i].who, from, to };
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(m->name, known[i].mark) == 0)
+			return (struct bar){ known[i].name, known[i].who, from, to };
 	return (struct bar){ m->name, VMM, from, to };
 }
 

@@ -45,7 +45,7 @@ try_bundle() {
 cleanup() {
 	[ -n "$BUNDLE" ] || return
 	for id in mayfly-bench mayfly-try; do
-		timeout 5 crun --root "$BUNDLE/state" delete -f $id 2>/dev/null
+		timeout 5 crun --root "$BUNDLE/state" delete -f "$id" 2>/dev/null
 	done
 	rm -rf "$BUNDLE"
 }
@@ -57,7 +57,7 @@ count_instructions() {
 	local counter=tests/lab/count.sh
 	[ -x $counter ] && [ ${#quick[@]} = 0 ] || return 0
 	echo "counting instructions"
-	if timeout 120 $counter "$B/hello" >"$OUT/counts.txt" 2>"$OUT/counts.log"; then
+	if timeout 120 $counter "${MAYFLY_GUEST:-$B/guest.elf}" "$B/hello" hello >"$OUT/counts.txt" 2>"$OUT/counts.log"; then
 		counts=(--counts "$OUT/counts.txt")
 	else
 		echo "bench: $counter failed: $(tail -n 1 "$OUT/counts.log")" >&2
@@ -66,7 +66,10 @@ count_instructions() {
 
 programs=bench-programs${quick:+-quick}
 make -s --no-print-directory -f bench/bench.mk B="$B" "$programs" || exit 1
-[ -x "$B/vmm" ] && [ -x "$B/hello" ] || { echo "bench: run make first" >&2; exit 1; }
+if ! [ -x "$B/vmm" ] || ! [ -x "$B/hello" ]; then
+	echo "bench: run make first" >&2
+	exit 1
+fi
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP

@@ -123,6 +123,7 @@ SECTIONS {
 	} :ldata
 	libos_end = .;
 
+	ASSERT(libos_ro_end - vdso_start == 0x1000, "boot.S maps one page of vDSO")
 	pvh_start_pa = PA(pvh_start);
 	ASSERT(kernel_stubs == IMAGE_BASE + GUEST_IMAGE_GPA, "the IDT's constants need the stubs first")
 	ASSERT(PA(libos_end) < 0x1c0000, "the guest image must leave room below 2 MiB")

@@ -41,6 +41,20 @@
 #define VIRTIO_MMIO_MAX  32
 
 /*
+ * Mapping the program ahead. The guest image names, in an ELF note "Mayfly" of
+ * type NOTE_TABLES, the physical address (u64) of its struct boot_tables. The
+ * VMM may enter the program's pages there, in the space that the first process
+ * begins with, taking zero pages for tables from the pool; where it did, the
+ * guest has no faults and no kernel calls to make (a page costs the soft
+ * flavour two microseconds). Entries have the rights of the ELF segment, and
+ * U, A and D set. A program linked to run anywhere is placed at PIE_BASE plus
+ * its physical address modulo 2 MiB. Writable segments are mapped to a second
+ * private copy of the file's pages ("mayfly,data").
+ */
+#define NOTE_TABLES 1
+#define PIE_BASE    0x555555400000
+
+/*
  * Port 0xf4, 32 bits (the usual place of QEMU's isa-debug-exit, so that the
  * same write ends QEMU too). Write: the VM ends with this status in bits 0-7;
  * EXIT_PANIC says that the guest image itself failed. Read: the number of a
@@ -75,6 +89,8 @@
  *   mayfly,cwd        string: working directory
  *   mayfly,hostname   string
  *   mayfly,program    u64 gpa, u64 size: the program's ELF file
+ *   mayfly,data       u64 gpa, u64 size: the memory that writable segments
+ *                     were mapped to ahead
  *   mayfly,realtime   u64 tsc, u64 ns: CLOCK_REALTIME at that TSC value
  *   mayfly,stdio      three u32 STDIO_*: what 0, 1 and 2 are on the host;
  *                     STDIO_SAME_AS_OUT in the third when 1 and 2 are one
@@ -111,6 +127,11 @@
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
+
+/* Physical addresses. The VMM reads pml4, and moves pool_next up. */
+struct boot_tables {
+	uint64_t pml4, pool_next, pool_limit;
+};
 
 /* Time stamps (TSC), 0 = not reached. The guest writes, `--verbose` prints. */
 struct boot_record {

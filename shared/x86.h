@@ -66,10 +66,10 @@
 #define BLOCK_SIZE 0x200000 /* what one level-2 entry maps */
 
 /* Page-fault error code, SDM 4.7 */
-#define PF_P 0x1
-#define PF_W 0x2
-#define PF_U 0x4
-#define PF_I 0x10
+#define PFERR_P 0x1
+#define PFERR_W 0x2
+#define PFERR_U 0x4
+#define PFERR_I 0x10
 
 /* Exception vectors, SDM 6.3.1 */
 #define EXC_DE 0

@@ -9,27 +9,28 @@
 #include <unistd.h>
 #include <linux/kvm.h>
 #include "check.h"
+#include "load.h"
 #include "options.h"
 
 static const struct capability {
-	int number;
 	const char *name, *remedy;
+	int number;
 	bool needed;
 } capability[] = {
-	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", "use Linux 2.6.26 or later", true },
-	{ KVM_CAP_SPLIT_IRQCHIP, "KVM_CAP_SPLIT_IRQCHIP", "use Linux 4.5 or later", true },
-	{ KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI", "use Linux 3.5 or later", true },
-	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", "use Linux 4.13 or later", true },
-	{ KVM_CAP_GET_TSC_KHZ, "KVM_CAP_GET_TSC_KHZ", "use a host with a constant TSC", true },
-	{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE", "use Linux 2.6.25 or later", true },
-	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", "use Linux 2.6.26 or later", true },
-	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupts of busy devices cost more without", false },
-	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD", "busy devices cost more without", false },
-	{ KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER", "timers are less exact without",
+	{ "KVM_CAP_USER_MEMORY", "use Linux 2.6.26 or later", KVM_CAP_USER_MEMORY, true },
+	{ "KVM_CAP_SPLIT_IRQCHIP", "use Linux 4.5 or later", KVM_CAP_SPLIT_IRQCHIP, true },
+	{ "KVM_CAP_SIGNAL_MSI", "use Linux 3.5 or later", KVM_CAP_SIGNAL_MSI, true },
+	{ "KVM_CAP_IMMEDIATE_EXIT", "use Linux 4.13 or later", KVM_CAP_IMMEDIATE_EXIT, true },
+	{ "KVM_CAP_GET_TSC_KHZ", "use a host with a constant TSC", KVM_CAP_GET_TSC_KHZ, true },
+	{ "KVM_CAP_MP_STATE", "use Linux 2.6.25 or later", KVM_CAP_MP_STATE, true },
+	{ "KVM_CAP_EXT_CPUID", "use Linux 2.6.26 or later", KVM_CAP_EXT_CPUID, true },
+	{ "KVM_CAP_IRQFD", "interrupts of busy devices cost more without", KVM_CAP_IRQFD, false },
+	{ "KVM_CAP_IOEVENTFD", "busy devices cost more without", KVM_CAP_IOEVENTFD, false },
+	{ "KVM_CAP_TSC_DEADLINE_TIMER", "timers are less exact without", KVM_CAP_TSC_DEADLINE_TIMER,
 	  false },
-	{ KVM_CAP_VCPU_ATTRIBUTES, "KVM_CAP_VCPU_ATTRIBUTES",
-	  "the guest's TSC differs from the host's without (Linux 5.16)", false },
-	{ KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", "the start costs two calls more without", false },
+	{ "KVM_CAP_VCPU_ATTRIBUTES", "the guest's TSC differs from the host's without (Linux 5.16)",
+	  KVM_CAP_VCPU_ATTRIBUTES, false },
+	{ "KVM_CAP_SYNC_REGS", "the start costs two calls more without", KVM_CAP_SYNC_REGS, false },
 };
 
 static int check_capabilities(int kvm)
@@ -104,6 +105,18 @@ static int open_kvm(void)
 	return -1;
 }
 
+static int check_guest_image(void)
+{
+	char path[PATH_MAX];
+
+	if (load_find_guest_image(path, sizeof(path)))
+		return 0;
+	printf("MISSING: the guest image, last looked for at %s: build it with \"make\", or set "
+	       "MAYFLY_GUEST to its path\n",
+	       path);
+	return 1;
+}
+
 int check_host(void)
 {
 	int kvm = open_kvm(), version, missing;
@@ -114,7 +127,7 @@ int check_host(void)
 	version = ioctl(kvm, KVM_GET_API_VERSION, 0);
 	printf("KVM: API version %d, %s flavour, up to %d vCPUs\n", version, flavour(),
 	       ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS));
-	missing = check_capabilities(kvm) + (version != KVM_API_VERSION);
+	missing = check_capabilities(kvm) + (version != KVM_API_VERSION) + check_guest_image();
 	works = check_vm(kvm);
 	close(kvm);
 	if (missing || !works) {

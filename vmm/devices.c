@@ -1,6 +1,7 @@
 /* The devices of a VM, see devices.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -36,7 +37,7 @@ void devices_look_at_stdio(uint32_t kind[3])
 		kind[fd] = kind_of(fd, &st[fd]);
 		/* the lowest free number is fd itself */
 		if (kind[fd] == STDIO_CLOSED && open("/dev/null", O_RDWR) != fd)
-			_exit(EXIT_VMM);
+			fail(EXIT_VMM, "/dev/null: %s; mount /dev", strerror(errno));
 	}
 	/* One file or terminal, so what is written keeps its order in one stream. */
 	if (kind[1] != STDIO_CLOSED && kind[1] == kind[2] && st[1].st_dev == st[2].st_dev &&

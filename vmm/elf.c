@@ -5,6 +5,7 @@
  */
 #include <elf.h>
 #include <string.h>
+#include "../shared/abi.h"
 #include "../shared/pvh.h"
 #include "elf.h"
 
@@ -81,12 +82,12 @@ static const char *add_segment(struct elf *elf, const Elf64_Phdr *ph, size_t len
 }
 
 /*
- * Looks for the PVH entry among the notes at [at, end) (gABI chapter 5, "Note
- * Section"; entries are aligned to 4 bytes, or 8 where the segment says so).
+ * Looks for the PVH entry and for NOTE_TABLES (abi.h) among the notes at
+ * [at, end) (gABI chapter 5, "Note Section"; entries are aligned to 4 bytes, or 8 where the segment says so).
  * Notes of others that make no sense are theirs to worry about: the search
  * just ends.
  */
-static void find_pvh(struct elf *elf, const uint8_t *at, const uint8_t *end, uint64_t align)
+static void find_notes(struct elf *elf, const uint8_t *at, const uint8_t *end, uint64_t align)
 {
 	Elf64_Nhdr note;
 
@@ -104,8 +105,10 @@ static void find_pvh(struct elf *elf, const uint8_t *at, const uint8_t *end, uin
 		    !memcmp(at, "Xen", 4) && note.n_descsz >= 4) {
 			memcpy(&elf->pvh_entry, at + name, 4);
 			elf->pvh = true;
-			return;
 		}
+		if (note.n_type == NOTE_TABLES && note.n_namesz == 7 &&
+		    !memcmp(at, "Mayfly", 7) && note.n_descsz == 8)
+			memcpy(&elf->tables, at + name, 8);
 		if (desc > (size_t)(end - at) - name)
 			return;
 		at += name + desc;
@@ -130,8 +133,8 @@ static const char *read_headers(struct elf *elf, const uint8_t *bytes, size_t le
 		} else if (ph.p_type == PT_NOTE) {
 			if (ph.p_offset > len || ph.p_filesz > len - ph.p_offset)
 				return TRUNCATED;
-			if (!elf->pvh)
-				find_pvh(elf, bytes + ph.p_offset,
+			if (!elf->pvh || !elf->tables)
+				find_notes(elf, bytes + ph.p_offset,
 					 bytes + ph.p_offset + ph.p_filesz, ph.p_align);
 		}
 	}
@@ -193,5 +196,6 @@ const char *elf_parse(struct elf *elf, const void *bytes, size_t len)
 	if (why)
 		return why;
 	elf->entry = eh.e_entry;
+	elf->anywhere = eh.e_type == ET_DYN;
 	return check_segments(elf);
 }

@@ -22,6 +22,8 @@ struct elf {
 	bool pvh; /* has a PVH entry: a kernel; else a Linux program */
 	bool dynamic; /* names an interpreter */
 	uint32_t pvh_entry; /* physical, inside a segment (pvh) */
+	uint64_t tables; /* of a guest image: physical address of struct boot_tables, or 0 */
+	bool anywhere; /* ET_DYN: linked to run at any address */
 	uint64_t entry; /* e_entry, inside a segment (not pvh) */
 	uint64_t paddr_end; /* end of the highest segment (pvh) */
 	unsigned nsegments;

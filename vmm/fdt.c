@@ -115,6 +115,7 @@ static void cpus(struct tree *t, unsigned n, uint64_t tsc_hz)
 static void chosen(struct tree *t, const struct fdt_machine *m)
 {
 	const uint64_t program[] = { m->program_gpa, m->program_size };
+	const uint64_t data[] = { m->data_gpa, m->data_size };
 	const uint64_t realtime[] = { m->realtime_tsc, m->realtime_ns };
 
 	begin(t, "chosen");
@@ -125,6 +126,8 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 	string(t, "mayfly,hostname", m->hostname);
 	if (m->program_size)
 		u64s(t, "mayfly,program", program, 2);
+	if (m->data_size)
+		u64s(t, "mayfly,data", data, 2);
 	u64s(t, "mayfly,realtime", realtime, 2);
 	u32s(t, "mayfly,stdio", m->stdio, 3);
 	if (m->verbose)

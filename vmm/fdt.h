@@ -34,6 +34,7 @@ struct fdt_machine {
 	unsigned nenv;
 	const char *cwd, *hostname;
 	uint64_t program_gpa, program_size; /* size 0: none */
+	uint64_t data_gpa, data_size; /* its memory that was mapped ahead; size 0: none */
 	uint8_t seed[48];
 	uint64_t realtime_tsc, realtime_ns;
 	uint32_t stdio[3];

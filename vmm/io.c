@@ -1,60 +1,42 @@
 /*
- * The I/O loop.
+ * The I/O loop: operations on their way from the devices to the engine that
+ * carries them out and back.
  *
- * One thread owns the io_uring: it alone submits and reaps, so the ring needs
- * no lock, and completions never interrupt a vCPU thread (io_uring finishes a
- * request in the context of the thread that submitted it). Other threads put
- * their operations on a list under loop.lock and write an eventfd that the
- * ring reads.
+ * Other threads put their operations on a list under loop.lock and write an
+ * eventfd that the engine listens to; everything else is done by the I/O
+ * thread.
  *
- *   IO_IDLE --submit--> IO_QUEUED --room in the ring--> IO_FLYING --+
- *      ^                    |                               |       |
- *      +---- done() --------+<-------- cancelled -----------+-------+
+ *   IO_IDLE --submit--> IO_QUEUED --room in the engine--> IO_FLYING --+
+ *      ^                    |                                 |       |
+ *      +---- done() --------+<--------- cancelled ------------+-------+
  *
  * At most IO_DEPTH operations fly; the rest waits in the list, in order. The
  * list can't grow without bound: an op belongs to its device and each device
  * has a fixed number.
- *
- * A host that forbids io_uring (seccomp profiles of containers do, and
- * kernel.io_uring_disabled) gets the same service from poll(2), read and
- * write in the same thread: see poll_round().
  */
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
-#include <liburing.h>
 #include "fail.h"
 #include "io.h"
+#include "io_loop.h"
 #include "options.h"
-#include "vm.h"
 
-#define IO_DEPTH   256
-#define PIPE_CHUNK 4096 /* what a pipe that polls writable takes without blocking */
-
-enum { KIND_READ, KIND_WRITE, KIND_POLL, KIND_DEFER };
 enum { IO_IDLE, IO_QUEUED, IO_FLYING };
 
 static struct {
-	pthread_mutex_t lock; /* guards the lists, op->state, op->cancelled, started */
+	pthread_mutex_t lock; /* guards all of this, and op->state, op->cancelled */
 	struct io_op *head, *tail; /* IO_QUEUED, oldest first */
 	struct io_op *cancels; /* by next_cancel: IO_FLYING ops to cancel */
+	unsigned flying;
 	bool started, woken, stopping;
+	bool use_poll; /* fixed before the thread starts, as are the next two */
 	int wake_fd;
 	pthread_t thread;
-	/* The rest belongs to the I/O thread. */
-	bool use_poll;
-	struct io_uring ring;
-	uint64_t wake_count;
-	unsigned flying;
-	struct io_op *slot[IO_DEPTH]; /* flying ops, poll mode only */
 } loop = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* user_data of requests that are not ops; no op lives at these addresses. */
-static char wake_tag, cancel_tag;
 
 /* ---- any thread */
 
@@ -175,10 +157,14 @@ void io_stop(void)
 	loop.head = loop.tail = loop.cancels = NULL;
 	loop.started = loop.woken = loop.stopping = loop.use_poll = false;
 	loop.flying = 0;
-	memset(loop.slot, 0, sizeof(loop.slot));
 }
 
-/* ---- the I/O thread, both ways */
+/* ---- the I/O thread: see io_loop.h */
+
+int loop_wake_fd(void)
+{
+	return loop.wake_fd;
+}
 
 /* The oldest waiting op, or NULL; now IO_FLYING if it is to be submitted, or
  * with its result in *result. */
@@ -202,7 +188,6 @@ static struct io_op *take(bool *finished, int *result)
 	return op;
 }
 
-/* A flying op has ended: after this its owner may reuse it. */
 void loop_finish(struct io_op *op, int result)
 {
 	pthread_mutex_lock(&loop.lock);
@@ -230,7 +215,6 @@ struct io_op *loop_cancelled(void)
 	return op;
 }
 
-/* From here on submitters must wake the thread again. Returns false at the end. */
 bool loop_begin(void)
 {
 	bool run;
@@ -242,7 +226,6 @@ bool loop_begin(void)
 	return run;
 }
 
-/* Whether loop_launch() would find something. */
 bool loop_more(void)
 {
 	bool r;
@@ -253,8 +236,6 @@ bool loop_more(void)
 	return r;
 }
 
-/* Starts what waits, as many as were there at the beginning of the round or
- * fit, so that ops which done() gives again don't keep us from reaping. */
 void loop_launch(void (*fly)(struct io_op *))
 {
 	struct io_op *op;
@@ -269,18 +250,10 @@ void loop_launch(void (*fly)(struct io_op *))
 	}
 }
 
-/* ---- */
-
 static void *io_thread(void *unused)
 {
 	(void)unused;
-	if (!loop.use_poll && ring_create()) {
-		ring_loop();
-		return NULL;
-	}
-	while (loop_begin()) {
-		loop_launch(poll_fly);
-		poll_round();
-	}
+	if (loop.use_poll || !ring_run())
+		poll_run();
 	return NULL;
 }

@@ -1,10 +1,25 @@
-/* ---- with poll(2) */
+/*
+ * The I/O loop on poll(2), for hosts that forbid io_uring: seccomp profiles of
+ * containers do, and kernel.io_uring_disabled. A read or write is made once
+ * its descriptor is ready, in the I/O thread.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include "fail.h"
+#include "io_loop.h"
+#include "options.h"
+
+#define PIPE_CHUNK 4096 /* what a pipe that polls writable takes without blocking */
+
+static struct io_op *slot[IO_DEPTH]; /* flying ops */
 
 static void poll_fly(struct io_op *op)
 {
 	for (int i = 0; i < IO_DEPTH; i++) {
-		if (!loop.slot[i]) {
-			loop.slot[i] = op;
+		if (!slot[i]) {
+			slot[i] = op;
 			op->slot = i;
 			return;
 		}
@@ -47,7 +62,7 @@ static int poll_perform(struct io_op *op, short revents)
 
 static void poll_complete(struct io_op *op, int result)
 {
-	loop.slot[op->slot] = NULL;
+	slot[op->slot] = NULL;
 	loop_finish(op, result);
 }
 
@@ -56,13 +71,14 @@ static void poll_round(void)
 	struct pollfd fds[IO_DEPTH + 1];
 	struct io_op *ops[IO_DEPTH + 1];
 	struct io_op *op;
+	uint64_t count;
 	int n = 1;
 
 	while ((op = loop_cancelled()))
 		poll_complete(op, -ECANCELED);
-	fds[0] = (struct pollfd){ .fd = loop.wake_fd, .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = loop_wake_fd(), .events = POLLIN };
 	for (int i = 0; i < IO_DEPTH; i++) {
-		op = loop.slot[i];
+		op = slot[i];
 		if (!op)
 			continue;
 		ops[n] = op;
@@ -73,7 +89,7 @@ static void poll_round(void)
 			fail(EXIT_VMM, "poll in the I/O thread: %s", strerror(errno));
 		return;
 	}
-	if (fds[0].revents && read(loop.wake_fd, &loop.wake_count, sizeof(loop.wake_count)) < 0)
+	if (fds[0].revents && read(loop_wake_fd(), &count, sizeof(count)) < 0)
 		fail(EXIT_VMM, "eventfd of the I/O thread: %s", strerror(errno));
 	for (int i = 1; i < n; i++) {
 		int result = fds[i].revents ? poll_perform(ops[i], fds[i].revents) : -EAGAIN;
@@ -83,3 +99,11 @@ static void poll_round(void)
 	}
 }
 
+void poll_run(void)
+{
+	memset(slot, 0, sizeof(slot));
+	while (loop_begin()) {
+		loop_launch(poll_fly);
+		poll_round();
+	}
+}

@@ -99,40 +99,39 @@ void load_image(struct image *image, const char *name)
 		     name);
 }
 
-/* DIR/guest.elf or DIR/../share/mayfly/guest.elf, where DIR has this program. */
-static void find_guest_image(char *path, size_t size)
+bool load_find_guest_image(char *path, size_t size)
 {
-	static const char beside[] = "guest.elf", shared[] = "../share/mayfly/guest.elf";
+	static const char *const place[] = { "guest.elf", "../share/mayfly/guest.elf" };
 	const char *env = getenv("MAYFLY_GUEST");
 	ssize_t n;
 
 	if (env && *env) {
 		snprintf(path, size, "%s", env);
-		return;
+		return access(path, F_OK) == 0;
 	}
-	n = readlink("/proc/self/exe", path, size - sizeof(shared));
+	n = readlink("/proc/self/exe", path, size - strlen(place[1]) - 1);
 	while (n > 0 && path[n - 1] != '/')
 		n--;
-	if (n <= 0)
-		fail(EXIT_VMM, "cannot tell where this program is (is /proc mounted?); set "
-			       "MAYFLY_GUEST to the path of guest.elf");
-	strcpy(path + n, beside);
-	if (access(path, F_OK) == 0)
-		return;
-	strcpy(path + n, shared);
-	if (access(path, F_OK) < 0)
-		fail(EXIT_VMM,
-		     "guest.elf is neither in %.*s nor in %s; build it with \"make\", or "
-		     "set MAYFLY_GUEST to its path",
-		     (int)n, path, path);
+	if (n < 0)
+		n = 0; /* no /proc: the current directory is the best guess */
+	for (unsigned i = 0; i < 2; i++) {
+		strcpy(path + n, place[i]);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 void load_guest_image(struct image *image, const char *path)
 {
 	if (path)
 		snprintf(image->path, sizeof(image->path), "%s", path);
-	else
-		find_guest_image(image->path, sizeof(image->path));
+	else if (!load_find_guest_image(image->path, sizeof(image->path)))
+		fail(EXIT_VMM,
+		     "the guest image is not beside this program, nor at %s; build it with "
+		     "\"make\", "
+		     "or set MAYFLY_GUEST to its path",
+		     image->path);
 	open_image(image, image->path, "guest image");
 	if (!image->elf.pvh)
 		fail(EXIT_CANNOT_RUN,

@@ -24,8 +24,12 @@ struct image {
  */
 void load_image(struct image *image, const char *name);
 
-/* Finds and opens the guest image: `path` if not NULL (--kernel), else
- * $MAYFLY_GUEST, guest.elf beside this program, or in ../share/mayfly. */
+/* Where our guest image is: $MAYFLY_GUEST, guest.elf beside this program, or
+ * in ../share/mayfly. Writes the path; false, with the last place that was
+ * tried, when it is in none. size >= PATH_MAX. */
+bool load_find_guest_image(char *path, size_t size);
+
+/* Opens the guest image: `path` if not NULL (--kernel), else the one found. */
 void load_guest_image(struct image *image, const char *path);
 
 /* Puts a PVH kernel's segments at their physical addresses. Returns the first

@@ -13,6 +13,7 @@
 #include "help.h"
 #include "ioapic.h"
 #include "load.h"
+#include "premap.h"
 #include "signals.h"
 #include "term.h"
 #include "timeline.h"
@@ -29,6 +30,7 @@ static uint32_t stdio[3];
 static struct fdt_device device[DEVICES_MAX];
 static unsigned ndevices;
 static struct boot boot;
+static struct premap_data data; /* the program's writable memory, mapped ahead */
 
 /* IMAGE is looked at first: what is wrong with it is the likeliest error. */
 static const struct image *open_images(void)
@@ -54,6 +56,8 @@ static void load_memory(const struct image *kernel)
 		return;
 	boot.program_gpa = load_program(&vm.mem, &image, free);
 	boot.program_size = image.size;
+	if (vm.own_guest)
+		data = premap_program(&vm.mem, kernel, &image, boot.program_gpa);
 	timeline_mark("program loaded");
 }
 
@@ -73,6 +77,8 @@ static void describe(void)
 		.hostname = options.hostname,
 		.program_gpa = boot.program_gpa,
 		.program_size = boot.program_size,
+		.data_gpa = data.gpa,
+		.data_size = data.size,
 		.stdio = { stdio[0], stdio[1], stdio[2] },
 		.verbose = options.verbose,
 		.device = device,
@@ -145,8 +151,8 @@ static _Noreturn void run(int argc, char **argv)
 		describe();
 	timeline_mark("device tree");
 	set_boot_state(kernel->elf.pvh_entry);
+	signals_start(&vm); /* before the terminal, which they give back */
 	term_setup();
-	signals_start(&vm);
 	timeline_mark("registers, terminal, signals");
 	vcpu_start_others(&vm);
 	timeline_mark("first KVM_RUN");

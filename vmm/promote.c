@@ -18,9 +18,9 @@
  * device that finishes requests in kick() would lose, because its driver
  * would then wait for a thread switch and an interrupt.
  *
- * The interrupt becomes an irqfd with an MSI route: an eventfd write costs
- * the I/O thread about what KVM_SIGNAL_MSI costs (`test_kvm_cost` in the
- * benchmark), but other writers, such as io_uring or vhost, can use it.
+ * The interrupt becomes an irqfd with an MSI route. For the I/O thread that is
+ * no gain (0.45 us a write, KVM_SIGNAL_MSI 0.41, on the soft flavour, and 60
+ * us once), but other writers, such as io_uring or vhost, can use it.
  */
 #include <errno.h>
 #include <string.h>
@@ -190,8 +190,9 @@ int promote_queue(struct virtio_dev *dev, unsigned q)
 		return r;
 	}
 	dev->doorbell[q] = bell;
-	/* Without an irqfd vm_raise() goes on working. */
-	if (!dev->irqfd_plus1)
+	/* Without an irqfd vm_raise() goes on working, and for another kernel it
+	 * must, because that one programs the vectors in its IOAPIC. */
+	if (!dev->irqfd_plus1 && !dev->vm->ioapic)
 		add_irqfd(dev);
 	listen_for_kicks(bell);
 	return 0;

@@ -1,6 +1,7 @@
 /* --stats, see stats.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include "stats.h"
@@ -14,18 +15,19 @@ static void resident(const struct guest_mem *mem, uint64_t *process, uint64_t *g
 	const uint64_t start = (uint64_t)mem->base, end = start + mem->size;
 	FILE *f = fopen("/proc/self/smaps", "re");
 	bool inside = false;
-	char line[512];
+	char line[512], *end_of_number;
 
 	*process = *guest = 0;
 	while (f && fgets(line, sizeof(line), f)) {
-		uint64_t from, to, kib;
+		const uint64_t from = strtoull(line, &end_of_number, 16);
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) == 2) {
-			inside = from >= start && to <= end;
-		} else if (sscanf(line, "Rss: %" SCNu64, &kib) == 1) {
+		if (*end_of_number == '-') { /* "from-to rw-p ..." begins a mapping */
+			inside = from >= start && strtoull(end_of_number + 1, NULL, 16) <= end;
+		} else if (!strncmp(line, "Rss:", 4)) {
+			const uint64_t kib = strtoull(line + 4, NULL, 10);
+
 			*process += kib;
-			if (inside)
-				*guest += kib;
+			*guest += inside ? kib : 0;
 		}
 	}
 	if (f)

@@ -196,6 +196,13 @@ void vcpu_start_others(struct vm *vm)
 {
 	pthread_t starter;
 
-	if (vm->opt->cpus > 1)
-		start_thread(&starter, starter_thread, vm);
+	int max;
+
+	if (vm->opt->cpus == 1)
+		return;
+	max = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	if (max > 0 && vm->opt->cpus > (unsigned)max)
+		fail(EXIT_VMM, "this host's KVM makes at most %d vCPUs; give fewer with --cpus",
+		     max);
+	start_thread(&starter, starter_thread, vm);
 }

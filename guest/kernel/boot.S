@@ -23,6 +23,12 @@
 	.asciz "Xen"
 	.long pvh_start_pa
 
+	.balign 4
+	.long 7, 8, NOTE_TABLES
+	.asciz "Mayfly"
+	.balign 4
+	.quad boot_tables - IMAGE_BASE
+
 	.text
 	.code32
 	.globl pvh_start
@@ -253,6 +259,12 @@ lstar:
 sfmask:
 	.long RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC
 
+	/* struct boot_tables (abi.h) */
+	.balign 8
+	.globl boot_tables
+boot_tables:
+	.quad pml4 - IMAGE_BASE, pool_start - IMAGE_BASE, pool_end - IMAGE_BASE
+
 	/* vCPU 0's private page (struct percpu) */
 	.balign 4096
 	.globl percpu0
@@ -289,6 +301,8 @@ ist0:
 #define TABLE(t) (t - IMAGE_BASE + (PTE_P | PTE_W | PTE_U | PTE_A))
 	.globl pml4, pt_percpu, pd_image, pd_direct
 pml4:
+	.org pml4 + 255 * 8
+	.quad TABLE(pdpt_top)
 	.org pml4 + 257 * 8
 	.quad TABLE(pdpt_direct)
 	.org pml4 + 511 * 8
@@ -323,6 +337,25 @@ pt_fixmap:
 	.set window, window + 1
 	.endr
 	.org pt_fixmap + 4096
+	/* the top of the first process's stack, and the vDSO */
+pdpt_top:
+	.org pdpt_top + (STACK_TOP >> 30 & 511) * 8
+	.quad TABLE(pd_top)
+	.org pdpt_top + 4096
+pd_top:
+	.org pd_top + (STACK_TOP >> 21 & 511) * 8
+	.quad TABLE(pt_top)
+	.org pd_top + 4096
+pt_top:
+	.org pt_top + ((STACK_TOP >> 12 & 511) - STACK_PAGES) * 8
+	.set page, 0
+	.rept STACK_PAGES
+	.quad first_stack - IMAGE_BASE + page * 4096 + KERNEL_RW + PTE_U
+	.set page, page + 1
+	.endr
+	.org pt_top + (VDSO_BASE >> 12 & 511) * 8
+	.quad vdso_start - IMAGE_BASE + (PTE_P | PTE_U | PTE_A)
+	.org pt_top + 4096
 pdpt_direct:
 	.quad TABLE(pd_direct)
 	.org pdpt_direct + 4096
@@ -337,7 +370,6 @@ pd_direct: /* the first GiB; the library OS asks for more (KCALL_MAP) */
 	/* Frames for more page tables until blocks are donated. */
 	.section .pool, "aw", @nobits
 	.balign 4096
-	.globl pool_start, pool_end
 pool_start:
 	.skip 32 * 4096
 pool_end:

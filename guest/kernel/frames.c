@@ -10,8 +10,6 @@
 #define KERNEL_BLOCK (PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX)
 #define SHOWN_BLOCK  (PTE_P | PTE_U | PTE_A | PTE_PS | PTE_NX)
 
-static uint64_t pool_next = (uint64_t)pool_start - IMAGE_BASE;
-static uint64_t pool_limit = (uint64_t)pool_end - IMAGE_BASE;
 int any_donated;
 /* Pages of a block that the domain has mapped, beside its direct map. Never
  * too low: mapping over a mapping counts twice. */
@@ -20,10 +18,10 @@ uint32_t kernel_lock_word;
 
 uint64_t pool_take(void)
 {
-	if (pool_next == pool_limit)
+	if (boot_tables.pool_next == boot_tables.pool_limit)
 		return 0;
-	uint64_t pa = pool_next;
-	pool_next += PAGE_SIZE;
+	uint64_t pa = boot_tables.pool_next;
+	boot_tables.pool_next += PAGE_SIZE;
 	if (any_donated) { /* what the domain wrote there must not become entries */
 		void *page = kernel_page(pa);
 		uint64_t n = PAGE_SIZE / 8;
@@ -86,8 +84,8 @@ static long donate(uint64_t pa)
 	pd_image[block] = pa | KERNEL_BLOCK;
 	asm volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
 	any_donated = 1;
-	pool_next = pa;
-	pool_limit = pa + BLOCK_SIZE;
+	boot_tables.pool_next = pa;
+	boot_tables.pool_limit = pa + BLOCK_SIZE;
 	return 0;
 }
 

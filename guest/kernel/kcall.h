@@ -30,6 +30,12 @@
 #define WINDOW_BASE 0xffff810000000000
 #define USER_END    0x00007ffffffff000
 
+/* Top of the first process's stack and its vDSO, in one 2 MiB; the page
+ * tables are made with them (boot.S). */
+#define STACK_TOP   0x7fffffff0000
+#define STACK_PAGES 8
+#define VDSO_BASE   0x7fffffff8000
+
 /* Selectors: Linux's, because the soft flavour looks at the host's GDT. */
 #define KERNEL_CS 0x10
 #define KERNEL_SS 0x18

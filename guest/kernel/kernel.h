@@ -91,6 +91,7 @@ uint64_t pool_take(void);
  * lying between this image and the APIC while no block is the kernel's. */
 int domain_owns_slow(uint64_t pa, uint64_t len);
 extern int any_donated;
+extern struct boot_tables boot_tables; /* boot.S; the pool */
 static inline int domain_owns(uint64_t pa, uint64_t len)
 {
 	if (pa >= (uint64_t)kernel_end - IMAGE_BASE && pa + len <= APIC_GPA && pa < pa + len &&
@@ -125,7 +126,7 @@ static inline volatile uint32_t *apic(uint32_t reg)
 }
 
 /* From the assembly files and the linker script. */
-extern char ap_boot_start[], ap_boot_end[], kernel_start[], pool_start[], pool_end[];
+extern char ap_boot_start[], ap_boot_end[], kernel_start[];
 extern uint64_t pml4[512], pt_percpu[512], pd_image[512], pd_direct[512];
 extern void libos_syscall_soft(void), libos_probe(void), libos_event(void), libos_fault(void), libos_ap_start(void);
 extern uint32_t lstar, sfmask; /* for MSR_LSTAR (low half) and MSR_SFMASK */

@@ -97,6 +97,9 @@ static void read_chosen(const void *fdt)
 		b->program = cells(p);
 		b->program_size = cells(p + 1);
 	}
+	p = property_u64(fdt, node, "mayfly,data", 2);
+	if (p)
+		mark_used(cells(p), cells(p + 1));
 	p = property_u64(fdt, node, "mayfly,realtime", 2);
 	if (p) {
 		b->realtime_tsc = cells(p);

@@ -4,12 +4,11 @@
  * what it may write is copied on first touch.
  */
 #include <linux/elf.h>
+#include "../../shared/abi.h"
 #include "../kernel/kcall.h"
 #include "entry.h"
 #include "exec.h"
 #include "memory.h"
-
-#define PIE_BASE 0x555555400000
 
 /* Program headers that lie inside the file; NULL: not a program. */
 static const Elf64_Phdr *headers(const Elf64_Ehdr *e, u64 size)

@@ -173,7 +173,8 @@ libos_return: /* to the program with every register as in struct regs */
 	jmp *%gs:L_RET_RIP
 
 /* With TF the flags must come last of all: IRETQ is followed by one
- * instruction of the program's before the trap, POPFQ by one of ours. */
+ * instruction of the program's before the trap, POPFQ by one of ours. (QEMU's
+ * TCG before 9.1 pops as the supervisor, so that SMAP gets in the way.) */
 return_stepping:
 	push $USER_SS
 	push R_RSP(%rdx)

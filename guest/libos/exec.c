@@ -15,16 +15,16 @@
 #include "thread.h"
 #include "uaccess.h"
 
-#define STACK_TOP  0x7fffffff0000
 #define STACK_SIZE (8ull << 20)
-#define VDSO_BASE  0x7fffffff8000 /* in the same 2 MiB as the stack's top */
 #define EAGER      (1ull << 20) /* segments up to here are mapped at once */
-#define STACK_AHEAD (32ull << 10)
 #define ARGS_MAX   (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
 #define HWCAP2_FSGSBASE 2
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
+
+/* boot.S has it mapped below STACK_TOP. */
+__attribute__((section(".bss.pages"), aligned(PAGE_SIZE))) u8 first_stack[STACK_PAGES * PAGE_SIZE];
 
 extern char vdso_start[], libos_ro_end[];
 
@@ -155,8 +155,9 @@ static int map_stack(struct space *space, bool executable)
 }
 
 /*
- * Small segments, the top of the stack and the vDSO in one kcall, since each
- * fault costs more than many pages.
+ * Small segments, the top of the stack and the vDSO, as far as the VMM and the
+ * image have not mapped them already, in one kcall: each fault costs more than
+ * many pages.
  */
 static void map_ahead(struct space *space)
 {
@@ -164,7 +165,7 @@ static void map_ahead(struct space *space)
 		const struct vma *vma = &space->vma[i];
 		u64 start = vma->start;
 		if (vma->flags & MAP_GROWSDOWN)
-			start = vma->end - STACK_AHEAD;
+			start = vma->end - STACK_PAGES * PAGE_SIZE;
 		else if (!vma->backing || vma->end - start > EAGER)
 			continue;
 		space_map_ahead(space, vma, start, vma->end);

@@ -20,6 +20,8 @@ struct elf_image {
  */
 int elf_load(struct space *space, paddr_t pa, u64 size, struct elf_image *image);
 
+extern u8 first_stack[];
+
 /* Loads the boot program and sets the current thread up to begin it; on
  * failure says why on the host's stderr and ends the VM with status 126. */
 void exec_boot_program(void);

@@ -145,6 +145,11 @@ void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 
 {
 	u64 n = (end - start) >> PAGE_SHIFT;
 	paddr_t pa = vma->backing + (start - vma->start);
+	u64 size;
+	if (page_entry(start, &size)) { /* by the VMM, or at link time */
+		space->resident += n;
+		return;
+	}
 	if (!vma->backing || vma->prot & PROT_WRITE) {
 		pa = frames_alloc_run(n);
 		if (!pa)
@@ -160,7 +165,7 @@ static int try_page(u64 vector, u64 error, u64 cr2)
 {
 	if (vector != EXC_PF || cr2 >= USER_END)
 		return -EFAULT;
-	return space_fault(current_process()->space, cr2, error & PF_W, error & PF_I);
+	return space_fault(current_process()->space, cr2, error & PFERR_W, error & PFERR_I);
 }
 
 void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)

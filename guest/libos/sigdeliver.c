@@ -96,7 +96,7 @@ void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped
 	s->trap = vector;
 	s->error = error;
 	if (vector == EXC_PF) {
-		s->error |= PF_U | (cr2 >= USER_END ? PF_P : 0); /* as Linux shows it */
+		s->error |= PFERR_U | (cr2 >= USER_END ? PFERR_P : 0); /* as Linux shows it */
 		s->cr2 = cr2;
 		page_fault(s, &info, mapped, beyond_file);
 	} else if (!trap_info(&info, vector, regs->rip)) {

@@ -9,6 +9,7 @@
 
 /* syscall.c */
 long sys_unknown(void);
+long sys_rseq(void);
 
 /* process.c */
 long sys_exit(int status);

@@ -361,10 +361,8 @@ static bool signal_char(u8 c)
 	if (sig == 0)
 		return false;
 	signal_send_kernel(sig);
-	if (!L(NOFLSH)) {
+	if (!L(NOFLSH))
 		tty_flush_input();
-		tty.echo_len = 0;
-	}
 	if (I(IXON))
 		tty_resume();
 	if (L(ECHO))

@@ -1,5 +1,5 @@
-// link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c vmm/mem.c vmm/rng.c vmm/console.c
-// link: vmm/stream.c tests/unit/driver.c
+// link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
+// link: vmm/mem.c vmm/rng.c vmm/console.c vmm/stream.c tests/unit/driver.c
 // libs: -luring -pthread
 // flags: -DDRIVER_MEM=0x40000
 /*

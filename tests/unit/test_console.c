@@ -1,4 +1,5 @@
-// link: vmm/console.c vmm/stream.c vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c
+// link: vmm/console.c vmm/stream.c vmm/virtio.c vmm/promote.c vmm/queue.c
+// link: vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: vmm/mem.c tests/unit/driver.c
 // libs: -luring -pthread
 /*

@@ -1,4 +1,4 @@
-// link: vmm/io.c
+// link: vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // libs: -luring -pthread
 /*
  * The I/O loop, once with io_uring and once with poll(2): what comes back,

@@ -1,4 +1,4 @@
-// link: vmm/serial.c vmm/stream.c vmm/io.c
+// link: vmm/serial.c vmm/stream.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // libs: -luring -pthread
 /*
  * The UART as Linux's 8250 driver meets it: probing, sending, interrupts,

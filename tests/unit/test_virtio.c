@@ -1,10 +1,11 @@
-// link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c vmm/mem.c vmm/rng.c
-// link: tests/unit/driver.c
+// link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
+// link: vmm/mem.c vmm/rng.c tests/unit/driver.c
 // libs: -luring -pthread
 /*
  * The virtio-mmio transport: register by register, status machine, what is
  * refused when, and the entropy device over it.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <linux/kvm.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
@@ -19,6 +23,7 @@
 #undef fail /* cmocka's; fail.h has its own */
 #include "driver.h"
 #include "../../vmm/io.h"
+#include "../../vmm/promote.h"
 #include "../../vmm/rng.h"
 
 #define ACK   VIRTIO_CONFIG_S_ACKNOWLEDGE
@@ -373,6 +378,62 @@ static void handed_over(void **state)
 	assert_int_equal(kicks[1], 2);
 }
 
+/* ---- promotion */
+
+static void promotion_refused(void **state)
+{
+	struct virtio_ops busy = ops;
+
+	(void)state;
+	busy.promote = true;
+	dev.ops = &busy;
+	driver_start(&dev, 0, 16);
+	dev.born_ns -= 10000000000; /* an old VM, so that it pays */
+	for (int i = 0; i < 300; i++)
+		set(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	assert_int_equal(kicks[1], 300);
+	assert_null(dev.doorbell[1]); /* the file descriptor of the VM is -1 */
+	assert_int_equal(dev.irqfd_plus1, 0);
+}
+
+/* With a KVM, if there is one: both eventfds, and interrupts go the new way. */
+static void promotion(void **state)
+{
+	struct virtio_ops busy = ops;
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	if (kvm < 0)
+		skip();
+	driver_vm.fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	assert_int_equal(ioctl(driver_vm.fd, KVM_ENABLE_CAP, &split), 0);
+	busy.promote = true;
+	dev.ops = &busy;
+	driver_start(&dev, 0, 16);
+	for (int i = 0; i < 300; i++)
+		set(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	assert_null(dev.doorbell[1]); /* a VM this young may end soon */
+	dev.born_ns -= 10000000000;
+	for (int i = 0; i < 300; i++)
+		set(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	assert_non_null(dev.doorbell[1]);
+	assert_null(dev.doorbell[0]);
+	assert_true(dev.irqfd_plus1 > 0);
+	pthread_mutex_lock(&dev.lock);
+	assert_int_equal(promote_queue(&dev, 1), 0); /* again: nothing */
+	assert_int_equal(promote_queue(&dev, 0), 0);
+	queue_push(&dev.queue[0], 0, 0);
+	virtio_notify_used(&dev, 0);
+	pthread_mutex_unlock(&dev.lock);
+	assert_int_equal(driver_interrupts(), 0);
+	io_stop();
+	for (unsigned q = 0; q < 2; q++)
+		free(dev.doorbell[q]);
+	close(driver_vm.fd);
+	close(kvm);
+}
+
 /* ---- entropy */
 
 static void entropy(void **state)
@@ -417,10 +478,11 @@ static void entropy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(identity),         TEST(odd_accesses),      TEST(configuration),
-		TEST(features),         TEST(status_in_order),   TEST(kicks_only_when_live),
-		TEST(half_set_up),      TEST(queues_are_frozen), TEST(bad_queues),
-		TEST(interrupt_status), TEST(handed_over),       TEST(entropy),
+		TEST(identity),          TEST(odd_accesses),      TEST(configuration),
+		TEST(features),          TEST(status_in_order),   TEST(kicks_only_when_live),
+		TEST(half_set_up),       TEST(queues_are_frozen), TEST(bad_queues),
+		TEST(interrupt_status),  TEST(handed_over),       TEST(promotion),
+		TEST(promotion_refused), TEST(entropy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,3 +248,5 @@ timeout -s KILL "$T_LIMIT" "$VMM" run --help >/dev/full 2>"$T/err"
 T_STATUS=$?
 t_status_is 125
 t_err_line 'standard output'
+
+t_done

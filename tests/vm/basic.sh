@@ -168,8 +168,10 @@ for size in 2M 3M 4M 16M 64M 512M 1G 2G 3G 3073M 4G 5G 8G 16G 64G; do
 done
 t_run 'all memory of a VM can be used' 0 "$VMM" run "$probe" --mem 64M -- touch 48
 t_out touched
-t_run 'memory above 4 GiB can be used' 0 "$VMM" run "$probe" --mem 6G -- skim 4000
-t_out touched
+if [ -z "$LAB" ]; then # which has less itself
+	t_run 'memory above 4 GiB can be used' 0 "$VMM" run "$probe" --mem 6G -- skim 4000
+	t_out touched
+fi
 t_run 'more memory than there is' '*' "$VMM" run "$probe" --mem 16M -- touch 1000
 t_check 'it was given out' t_not grep -q touched "$T/out"
 
@@ -183,11 +185,11 @@ ticks()
 seconds=10
 [ -z "$LAB" ] || seconds=3
 t_case "an idle VM uses no CPU time in $seconds s"
-timeout -s KILL 60 "$VMM" run "$busybox" --cpus 2 -- sleep 50 >"$T/out" 2>"$T/err" </dev/null &
+timeout -s KILL 60 sh -c 'echo $$ >"$0"; exec "$@"' "$T/pid" \
+	"$VMM" run "$busybox" --cpus 2 -- sleep 50 >"$T/out" 2>"$T/err" </dev/null &
 limiter=$!
 sleep 2
-pid=$(cat "/proc/$limiter/task/$limiter/children" 2>/dev/null)
-pid=${pid%% *}
+pid=$(cat "$T/pid")
 if [ -n "$pid" ] && [ -d "/proc/$pid" ]; then
 	before=$(ticks "$pid")
 	sleep "$seconds"
@@ -198,3 +200,5 @@ else
 fi
 kill "$limiter" 2>/dev/null
 wait "$limiter" 2>/dev/null
+
+t_done

@@ -13,10 +13,11 @@
 #   t_same NAME PROGRAM ARG.. stdout, stderr and status in a VM are those on Linux
 #   t_check WHAT CMD...       CMD succeeds, or the case fails for WHAT
 #   t_fail REASON             the case failed
-#   t_note TEXT               shown when the case fails
+#   t_done                    the last line of every script
 #
 # $T is a scratch directory; $T_LIMIT seconds bound each command. The output is
-# one line "ok - NAME" or "not ok - NAME" for each case.
+# one line "ok - NAME" or "not ok - NAME" for each case; T_TIMES=1 adds when it
+# ended.
 set -u
 
 B=${T_BUILD:-build}
@@ -27,13 +28,18 @@ LAB=${LAB:-}
 # In the lab, the CPU itself is emulated.
 T_LIMIT=${T_LIMIT:-${LAB:+60}}
 T_LIMIT=${T_LIMIT:-20}
-t_name='' t_broken='' t_failures=0
+t_name='' t_broken='' t_failures=0 t_ended=''
 T_STATUS=0
 
-# An empty reason: the case is fine so far.
+t_now()
+{
+	cut -d ' ' -f 1 /proc/uptime
+}
+
 t_close()
 {
 	[ -n "$t_name" ] || return 0
+	[ -z "${T_TIMES:-}" ] || echo "# $(t_now) $t_name"
 	if [ -z "$t_broken" ]; then
 		echo "ok - $t_name"
 	else
@@ -49,14 +55,24 @@ t_close()
 	t_name='' t_broken=''
 }
 
-t_end()
+t_done()
 {
+	t_close
+	t_ended=1
+	[ "$t_failures" = 0 ]
+}
+
+# A script that dies halfway must not look as if all had been well.
+t_cleanup()
+{
+	[ -n "$t_ended" ] || t_fail 'the script ended before its last line'
+	[ -n "$t_ended" ] || t_name=${t_name:-'before the first case'}
 	t_close
 	t_terminal_end
 	rm -rf "$T"
 	[ "$t_failures" = 0 ] || exit 1
 }
-trap t_end EXIT
+trap t_cleanup EXIT
 trap 'exit 130' INT TERM
 
 t_case()

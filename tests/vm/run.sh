@@ -9,15 +9,7 @@ flavour=${flavour:-native}
 [ $# -gt 0 ] || set -- basic badinput tty vi
 failed=0
 for script; do
-	if out=$("tests/vm/$script.sh" 2>&1); then :; else
-		failed=1
-		# A script that died says nothing about the cases it never came to.
-		case $out in
-		*'not ok'*) ;;
-		*) out="$out
-not ok - ended early" ;;
-		esac
-	fi
+	out=$("tests/vm/$script.sh" 2>&1) || failed=1
 	printf '%s\n' "$out" | sed "s|^\(not \)\{0,1\}ok - |&vm/$flavour/$script: |"
 done
 exit $failed

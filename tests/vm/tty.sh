@@ -71,3 +71,5 @@ t_terminal "$VMM run $busybox --timeout 1 -- sh; echo left with \$?; stty -a"
 t_screen_has 'left with 124'
 t_screen_has ' icanon'
 t_terminal_end
+
+t_done

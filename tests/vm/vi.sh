@@ -31,3 +31,5 @@ t_keys ':q' Enter
 t_screen_has '^left with 0$'
 t_screen_has ' icanon'
 t_terminal_end
+
+t_done
