@@ -103,8 +103,8 @@ run: all ## boot build/hello and print its boot timeline
 	$(if $(V),,@)$(B)/vmm run $(B)/hello --verbose
 
 # ---- the tests: tests/run.sh runs them and counts
-VM_PROGRAMS := $(patsubst tests/vm/programs/%.c,$(B)/vm/%,$(wildcard tests/vm/programs/*.c)) \
-	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/mkelf
+VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
+	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -127,10 +127,7 @@ $(B)/vm/hello-pie: examples/hello.c | need-test
 $(B)/vm/hello-dynamic: examples/hello.c | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$@) $(CC) -O2 -o $@ $<
-$(B)/vm/mkelf: tests/vm/mkelf.c $(B)/flags | need-test
-	@mkdir -p $(@D)
-	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
-$(B)/vm/%: tests/vm/programs/%.c $(B)/flags | need-test
+$(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 

@@ -38,7 +38,7 @@
 
 #define STEPS      64 /* transfers for one doorbell */
 #define STEP_IOV   64 /* buffers in one transfer */
-#define STEP_BYTES (1u << 20) /* bytes in one transfer */
+#define STEP_BYTES (256u << 10) /* bytes in one transfer */
 #define BOUNCE     (64u << 10)
 
 struct console;

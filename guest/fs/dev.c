@@ -147,13 +147,13 @@ struct inode *dev_inode(u32 rdev)
 	return *early != NULL ? inode_get(*early) : NULL;
 }
 
-static void fill_dev(struct dentry *dir)
+static bool fill_dev(struct dentry *dir, const char *name)
 {
 	static const struct {
 		const char *name;
 		u32 mode, rdev;
 	} nodes[] = {
-		{ "zero", 0666, MKDEV(1, 5) },	 { "full", 0666, MKDEV(1, 7) },
+		{ "zero", 0666, MKDEV(1, 5) },   { "full", 0666, MKDEV(1, 7) },
 		{ "random", 0666, MKDEV(1, 8) }, { "urandom", 0666, MKDEV(1, 9) },
 		{ "tty", 0666, MKDEV(5, 0) },
 	};
@@ -165,6 +165,7 @@ static void fill_dev(struct dentry *dir)
 	};
 	struct inode *null = dev_inode(DEV_NULL), *console = dev_inode(DEV_CONSOLE);
 
+	(void)name;
 	if (null != NULL)
 		tmpfs_put_inode(dir, "null", null);
 	if (console != NULL)
@@ -175,6 +176,7 @@ static void fill_dev(struct dentry *dir)
 		tmpfs_make_link(dir, links[i][0], links[i][1]);
 	tmpfs_make(dir, "shm", S_IFDIR | S_ISVTX | 0777, 0);
 	tmpfs_make(dir, "pts", S_IFDIR | 0755, 0);
+	return true;
 }
 
 struct super *devfs(void)

@@ -7,8 +7,8 @@
 #include "../libos/frames.h"
 #include "../libos/heap.h"
 
-#define BITS 6
-#define FANOUT (1u << BITS)
+#define BITS       6
+#define FANOUT     (1u << BITS)
 #define MAX_HEIGHT 9 /* 2^54 pages; file sizes end at 2^51 */
 
 struct node {

@@ -9,7 +9,7 @@
 #include "../libos/proc_info.h"
 
 #define PROC_MAGIC 0x9fa0
-#define NUMBERED 0x10000 /* readdir positions of numbered children begin here */
+#define NUMBERED   0x10000 /* readdir positions of numbered children begin here */
 
 static const struct inode_ops dir_ops, link_ops, magic_ops, file_ops;
 static const struct file_ops dir_file_ops, text_file_ops;

@@ -18,8 +18,8 @@ struct proc_text {
 };
 #define PROC_LINE 512 /* what one proc_print() may add */
 bool proc_room(struct proc_text *t, size_t n);
-#define proc_print(t, ...)                                                              \
-	((void)(proc_room((t), PROC_LINE) &&                                            \
+#define proc_print(t, ...)                   \
+	((void)(proc_room((t), PROC_LINE) && \
 		((t)->len += snprintf((t)->buf + (t)->len, PROC_LINE, __VA_ARGS__))))
 void proc_bytes(struct proc_text *t, const char *bytes, size_t n);
 void proc_pad(struct proc_text *t, size_t line_start, size_t column); /* with spaces */

@@ -19,21 +19,25 @@ static struct cpuid cpuid(u32 leaf, u32 sub)
 
 /* Names of flags as Linux gives them; NULL: none is shown. */
 static const char *const leaf1_edx[32] = {
-	"fpu", "vme", "de",  "pse",   "tsc",  "msr", "pae",  "mce",  "cx8", "apic", NULL,
-	"sep", "mtrr", "pge", "mca",  "cmov", "pat", "pse36", "pn", "clflush", NULL, "dts",
-	"acpi", "mmx", "fxsr", "sse", "sse2", "ss",  "ht",   "tm",   "ia64", "pbe",
+	"fpu",  "vme",  "de",   "pse", "tsc",  "msr", "pae",   "mce", "cx8",     "apic", NULL,
+	"sep",  "mtrr", "pge",  "mca", "cmov", "pat", "pse36", "pn",  "clflush", NULL,   "dts",
+	"acpi", "mmx",  "fxsr", "sse", "sse2", "ss",  "ht",    "tm",  "ia64",    "pbe",
 };
 static const char *const leaf1_ecx[32] = {
-	"pni", "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx", "smx", "est",
-	"tm2", "ssse3", "cid", "sdbg", "fma", "cx16", "xtpr", "pdcm",
-	NULL, "pcid", "dca", "sse4_1", "sse4_2", "x2apic", "movbe", "popcnt",
-	"tsc_deadline_timer", "aes", "xsave", NULL, "avx", "f16c", "rdrand", "hypervisor",
+	"pni",    "pclmulqdq",  "dtes64", "monitor", "ds_cpl",
+	"vmx",    "smx",        "est",    "tm2",     "ssse3",
+	"cid",    "sdbg",       "fma",    "cx16",    "xtpr",
+	"pdcm",   NULL,         "pcid",   "dca",     "sse4_1",
+	"sse4_2", "x2apic",     "movbe",  "popcnt",  "tsc_deadline_timer",
+	"aes",    "xsave",      NULL,     "avx",     "f16c",
+	"rdrand", "hypervisor",
 };
 static const char *const leaf7_ebx[32] = {
-	"fsgsbase", "tsc_adjust", "sgx", "bmi1", "hle", "avx2", NULL, "smep",
-	"bmi2", "erms", "invpcid", "rtm", "cqm", NULL, "mpx", "rdt_a",
-	"avx512f", "avx512dq", "rdseed", "adx", "smap", "avx512ifma", NULL, "clflushopt",
-	"clwb", "intel_pt", "avx512pf", "avx512er", "avx512cd", "sha_ni", "avx512bw", "avx512vl",
+	"fsgsbase",   "tsc_adjust", "sgx",        "bmi1",     "hle",      "avx2",     NULL,
+	"smep",       "bmi2",       "erms",       "invpcid",  "rtm",      "cqm",      NULL,
+	"mpx",        "rdt_a",      "avx512f",    "avx512dq", "rdseed",   "adx",      "smap",
+	"avx512ifma", NULL,         "clflushopt", "clwb",     "intel_pt", "avx512pf", "avx512er",
+	"avx512cd",   "sha_ni",     "avx512bw",   "avx512vl",
 };
 static const char *const ext1_ecx[8] = {
 	"lahf_lm", NULL, "svm", NULL, NULL, "abm", "sse4a", "misalignsse",
@@ -94,11 +98,12 @@ static void show_cpu(struct proc_text *t, unsigned number)
 	brand(name);
 	proc_print(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", number,
 		   vendor, family, model);
-	proc_print(t, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n", name, one.a & 15,
-		   cpu_khz() / 1000, cpu_khz() % 1000);
+	proc_print(t, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n", name,
+		   one.a & 15, cpu_khz() / 1000, cpu_khz() % 1000);
 	proc_print(t, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n",
 		   cpus_online(), number, cpus_online());
-	proc_print(t, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n", zero.a);
+	proc_print(t, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
+		   zero.a);
 	show_all_flags(t);
 	proc_print(t, "clflush size\t: %u\ncache_alignment\t: 64\n\n", (one.b >> 8 & 0xff) * 8);
 }

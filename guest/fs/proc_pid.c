@@ -274,8 +274,7 @@ static void show_status(struct proc_text *t, const struct proc_inode *pi, struct
 	proc_print(t, "VmLck:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\n",
 		   p->space->resident * kb, p->space->resident * kb, s.data * kb);
 	proc_print(t, "VmExe:\t%8lu kB\nVmSwap:\t       0 kB\nThreads:\t1\n", s.text * kb);
-	proc_print(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed_list:\t0-%u\n",
-		   cpus_online() - 1);
+	proc_print(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed_list:\t0-%u\n", cpus_online() - 1);
 	proc_print(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
 

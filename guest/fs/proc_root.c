@@ -112,7 +112,7 @@ void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct p
 	(void)pi;
 	(void)p;
 	show_mount(t, root_mount);
-	list_for_each(l, &mounts)
+	list_for_each (l, &mounts)
 		show_mount(t, container_of(l, struct mount, link));
 }
 
@@ -171,10 +171,22 @@ static void show_boot_id(struct proc_text *t, const struct proc_inode *pi, struc
 	show_bytes_as_uuid(t, bytes);
 }
 
-#define CONSTANT(n, t) { .name = n, .mode = S_IFREG | 0644, .text = t }
-#define SHOWN(n, f) { .name = n, .mode = S_IFREG | 0444, .show = f }
-#define DIRECTORY(n, t) { .name = n, .mode = S_IFDIR | 0555, .table = t }
-#define END { .name = NULL }
+#define CONSTANT(n, t)                                       \
+	{                                                    \
+		.name = n, .mode = S_IFREG | 0644, .text = t \
+	}
+#define SHOWN(n, f)                                          \
+	{                                                    \
+		.name = n, .mode = S_IFREG | 0444, .show = f \
+	}
+#define DIRECTORY(n, t)                                       \
+	{                                                     \
+		.name = n, .mode = S_IFDIR | 0555, .table = t \
+	}
+#define END                  \
+	{                    \
+		.name = NULL \
+	}
 
 static const struct proc_entry random_table[] = {
 	SHOWN("boot_id", show_boot_id),
@@ -201,12 +213,9 @@ static const struct proc_entry kernel_table[] = {
 	END,
 };
 static const struct proc_entry vm_table[] = {
-	CONSTANT("max_map_count", "65530\n"),
-	CONSTANT("mmap_min_addr", "4096\n"),
-	CONSTANT("overcommit_memory", "1\n"),
-	CONSTANT("overcommit_ratio", "50\n"),
-	CONSTANT("swappiness", "0\n"),
-	END,
+	CONSTANT("max_map_count", "65530\n"), CONSTANT("mmap_min_addr", "4096\n"),
+	CONSTANT("overcommit_memory", "1\n"), CONSTANT("overcommit_ratio", "50\n"),
+	CONSTANT("swappiness", "0\n"),        END,
 };
 static const struct proc_entry sys_fs_table[] = {
 	CONSTANT("file-max", "1048576\n"),

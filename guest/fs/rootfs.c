@@ -1,8 +1,8 @@
 /*
  * The root file system: a tmpfs with the directories and the few files that
  * programs expect, /dev, /proc and /sys mounted in it, and the program itself
- * at its path. At boot there is an empty root; the rest is made when the first
- * path is looked up, which many programs never do.
+ * at its path. At boot there is an empty root; each of these is made when it is
+ * first looked for, which most of them never are.
  */
 #include "../libos/heap.h"
 #include "../libos/proc_info.h"
@@ -20,9 +20,28 @@ struct mapped {
 	u32 mode;
 };
 
-static struct mapped waiting[4]; /* for the root to be filled */
-static unsigned waiting_count;
-static bool filled;
+static struct mapped waiting[4]; /* to be made; path NULL: free */
+
+/* "/name" or "/name/..." */
+static bool starts_with(const char *path, const char *name)
+{
+	size_t len = strlen(name);
+
+	return path[0] == '/' && strncmp(path + 1, name, len) == 0 &&
+	       (path[1 + len] == '/' || path[1 + len] == 0);
+}
+
+/* Whether the first component has not been looked for yet. */
+static bool root_waits(const char *path)
+{
+	const char *end = strchr(path + 1, '/');
+	size_t len = end != NULL ? (size_t)(end - path - 1) : strlen(path + 1);
+	struct dentry *d = path[0] == '/' ? dentry_find(root.root, path + 1, len) : NULL;
+
+	if (d != NULL)
+		dentry_put(d);
+	return d == NULL && tmpfs_is_waiting(root.root);
+}
 
 static int add_file(struct path *dir, const char *name, const struct mapped *m)
 {
@@ -63,13 +82,29 @@ int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode)
 
 	if (m.path == NULL)
 		return -ENOMEM;
-	if (!filled && waiting_count < ARRAY_SIZE(waiting)) {
-		waiting[waiting_count++] = m;
-		return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting) && root_waits(m.path); i++) {
+		if (waiting[i].path == NULL) {
+			waiting[i] = m;
+			return 0;
+		}
 	}
 	error = add_now(&m);
 	kfree(m.path);
 	return error;
+}
+
+/* Makes the waiting files under a name in the root, or (NULL) all. */
+static void add_waiting(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++) {
+		struct mapped m = waiting[i];
+
+		if (m.path == NULL || (name != NULL && !starts_with(m.path, name)))
+			continue;
+		waiting[i].path = NULL; /* making it looks names up again */
+		add_now(&m);
+		kfree(m.path);
+	}
 }
 
 /* ---- filling ---- */
@@ -82,10 +117,11 @@ static void put_file(struct dentry *dir, const char *name, const char *text)
 		tmpfs_put_text(d, text);
 }
 
-static void fill_etc(struct dentry *dir)
+static bool fill_etc(struct dentry *dir, const char *name)
 {
 	char text[160];
 
+	(void)name;
 	put_file(dir, "passwd",
 		 "root:x:0:0:root:/root:/bin/sh\n"
 		 "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
@@ -98,63 +134,74 @@ static void fill_etc(struct dentry *dir)
 	put_file(dir, "hosts", text);
 	put_file(dir, "resolv.conf", "");
 	tmpfs_make_link(dir, "mtab", "/proc/self/mounts");
+	return true;
 }
 
-static void fill_usr(struct dentry *dir)
+static bool fill_usr(struct dentry *dir, const char *name)
 {
 	static const char *const names[] = { "bin", "lib", "local", "sbin", "share" };
 
+	(void)name;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		tmpfs_make(dir, names[i], S_IFDIR | 0755, 0);
+	return true;
 }
 
-static void fill_var(struct dentry *dir)
+static bool fill_var(struct dentry *dir, const char *name)
 {
 	static const char *const names[] = { "cache", "lib", "log", "spool" };
 
+	(void)name;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		tmpfs_make(dir, names[i], S_IFDIR | 0755, 0);
 	tmpfs_make(dir, "tmp", S_IFDIR | S_ISVTX | 0777, 0);
 	tmpfs_make_link(dir, "run", "/run");
+	return true;
 }
 
-static void mount_in(struct dentry *dir, const char *name, struct mount *m, struct super *sb)
+static void mount_on_dir(struct dentry *d, struct mount *m, struct super *sb)
 {
-	struct path point = { &root, tmpfs_make(dir, name, S_IFDIR | 0755, 0) };
+	struct path point = { &root, d };
 
-	if (point.dentry != NULL && sb != NULL) {
-		m->source = sb->type;
-		mount_add(m, sb, &point);
-	}
+	if (sb == NULL)
+		return;
+	m->source = sb->type;
+	mount_add(m, sb, &point);
 }
 
-static void fill_root(struct dentry *dir)
-{
-	static const struct {
-		const char *name;
-		u32 mode;
-		void (*fill)(struct dentry *dir);
-	} dirs[] = {
-		{ "bin", 0755, NULL },	   { "etc", 0755, fill_etc }, { "home", 0755, NULL },
-		{ "lib", 0755, NULL },	   { "mnt", 0755, NULL },     { "root", 0700, NULL },
-		{ "run", 0755, NULL },	   { "sbin", 0755, NULL },    { "tmp", 01777, NULL },
-		{ "usr", 0755, fill_usr }, { "var", 0755, fill_var },
-	};
+static const struct {
+	const char *name;
+	u32 mode;
+	fill_function *fill;
+	struct mount *mount;
+	struct super *(*super)(void);
+} dirs[] = {
+	{ "bin", 0755, NULL, NULL, NULL },           { "dev", 0755, NULL, &dev_mount, devfs },
+	{ "etc", 0755, fill_etc, NULL, NULL },       { "home", 0755, NULL, NULL, NULL },
+	{ "lib", 0755, NULL, NULL, NULL },           { "mnt", 0755, NULL, NULL, NULL },
+	{ "proc", 0555, NULL, &proc_mount, procfs }, { "root", 0700, NULL, NULL, NULL },
+	{ "run", 0755, NULL, NULL, NULL },           { "sbin", 0755, NULL, NULL, NULL },
+	{ "sys", 0555, NULL, &sys_mount, sysfs },    { "tmp", 01777, NULL, NULL, NULL },
+	{ "usr", 0755, fill_usr, NULL, NULL },       { "var", 0755, fill_var, NULL, NULL },
+};
 
-	filled = true;
+static bool fill_root(struct dentry *dir, const char *name)
+{
 	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++) {
-		struct dentry *d = tmpfs_make(dir, dirs[i].name, S_IFDIR | dirs[i].mode, 0);
+		struct dentry *d;
 
-		if (d != NULL && dirs[i].fill != NULL)
+		if (name != NULL && strcmp(name, dirs[i].name) != 0)
+			continue;
+		d = tmpfs_make(dir, dirs[i].name, S_IFDIR | dirs[i].mode, 0);
+		if (d == NULL) /* it is there, or there is no memory */
+			continue;
+		if (dirs[i].fill != NULL)
 			tmpfs_populate_later(d, dirs[i].fill);
+		if (dirs[i].mount != NULL)
+			mount_on_dir(d, dirs[i].mount, dirs[i].super());
 	}
-	mount_in(dir, "dev", &dev_mount, devfs());
-	mount_in(dir, "proc", &proc_mount, procfs());
-	mount_in(dir, "sys", &sys_mount, sysfs());
-	for (unsigned i = 0; i < waiting_count; i++) {
-		add_now(&waiting[i]);
-		kfree(waiting[i].path);
-	}
+	add_waiting(name);
+	return name == NULL;
 }
 
 int fs_init(void)

@@ -34,10 +34,11 @@ static void put_file(struct dentry *dir, const char *path, const char *text)
 		tmpfs_put_text(dir, text);
 }
 
-static void fill_sys(struct dentry *dir)
+static bool fill_sys(struct dentry *dir, const char *name)
 {
 	char cpus[32];
 
+	(void)name;
 	if (cpus_online() > 1)
 		snprintf(cpus, sizeof(cpus), "0-%u\n", cpus_online() - 1);
 	else
@@ -48,6 +49,7 @@ static void fill_sys(struct dentry *dir)
 	put_file(dir, "devices/system/node/online", "0\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
+	return true;
 }
 
 struct super *sysfs(void)

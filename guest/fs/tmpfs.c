@@ -4,9 +4,9 @@
  * a reference, so looking a name up is the VFS's own table, and what is not
  * there does not exist. Contents of regular files: tmpfs_file.c.
  *
- * Directories that most programs never look into (/etc, /dev, the root
- * itself) are filled on the first lookup, by a function that the directory
- * carries: a VM that runs "hello" does not pay for them.
+ * Entries that most programs never look for (/etc, /dev, most of the root) are
+ * made on the first lookup, by a function that the directory carries: a VM that
+ * runs "hello" does not pay for them.
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
@@ -14,8 +14,8 @@
 #include "../libos/heap.h"
 
 #define TMPFS_MAGIC 0x01021994
-#define ENTRY_SIZE 20 /* what an entry adds to a directory's size, as in Linux */
-#define MAX_LINKS 0xffff0000u
+#define ENTRY_SIZE  20 /* what an entry adds to a directory's size, as in Linux */
+#define MAX_LINKS   0xffff0000u
 
 static const struct inode_ops file_ops, dir_ops, link_ops, node_ops;
 static const struct file_ops dir_file_ops;
@@ -57,29 +57,32 @@ static void evict(struct inode *inode)
 	kfree(ti);
 }
 
-static void fill(struct dentry *dir)
+static void fill(struct dentry *dir, const char *name)
 {
 	struct tmpfs_inode *ti = tmpfs_inode(dir->inode);
-	void (*make)(struct dentry *) = ti->fill;
+	fill_function *make = ti->fill;
 
-	ti->fill = NULL;
-	if (make != NULL)
-		make(dir);
+	if (make == NULL)
+		return;
+	if (name == NULL)
+		ti->fill = NULL;
+	if (make(dir, name))
+		ti->fill = NULL;
 }
 
 /* ---- directories ---- */
 
 /* Every entry is attached; so what is looked for here does not exist, unless
- * the directory had to be filled, and then the VFS looks again. */
+ * it is made now, and then the VFS finds it. */
 static int lookup(struct inode *dir, struct dentry *d)
 {
 	(void)dir;
-	fill(d->parent);
+	fill(d->parent, d->name);
 	return 0;
 }
 
 /* Takes over the caller's reference to the inode. */
-static void enter(struct dentry *d, struct inode *inode)
+void tmpfs_enter(struct dentry *d, struct inode *inode)
 {
 	struct inode *dir = d->parent->inode;
 
@@ -107,7 +110,7 @@ static int create(struct dentry *d, u32 mode, u32 rdev)
 	if (inode == NULL)
 		return -ENOSPC;
 	inode_set_owner(inode, d->parent->inode);
-	enter(d, inode);
+	tmpfs_enter(d, inode);
 	return 0;
 }
 
@@ -136,7 +139,7 @@ static int make_symlink(struct dentry *d, const char *target)
 	}
 	inode->size = strlen(target);
 	inode_set_owner(inode, d->parent->inode);
-	enter(d, inode);
+	tmpfs_enter(d, inode);
 	return 0;
 }
 
@@ -146,14 +149,16 @@ static int make_link(struct inode *inode, struct dentry *d)
 		return -EMLINK;
 	inode->nlink++;
 	inode_stamp(inode, false);
-	enter(d, inode_get(inode));
+	tmpfs_enter(d, inode_get(inode));
 	return 0;
 }
 
+/* A name that is taken away must not be made again. */
 static int unlink(struct dentry *d)
 {
 	struct inode *inode = d->inode;
 
+	fill(d->parent, NULL);
 	inode->nlink--;
 	inode_stamp(inode, false);
 	leave(d);
@@ -162,7 +167,8 @@ static int unlink(struct dentry *d)
 
 static int remove_dir(struct dentry *d)
 {
-	fill(d);
+	fill(d, NULL);
+	fill(d->parent, NULL);
 	if (!list_empty(&d->children))
 		return -ENOTEMPTY;
 	d->inode->nlink = 0;
@@ -186,6 +192,7 @@ static int rename(struct dentry *from, struct dentry *to, unsigned int flags)
 	struct inode *old_dir = from->parent->inode, *new_dir = to->parent->inode;
 	int error = 0;
 
+	fill(from->parent, NULL);
 	if (flags & RENAME_EXCHANGE) {
 		moved(from->inode, old_dir, new_dir);
 		moved(to->inode, new_dir, old_dir);
@@ -218,8 +225,7 @@ static struct list *first_from(struct file *file, struct dentry *dir)
 
 	if (last != NULL && last->attached && last->parent == dir && last->cookie < file->pos)
 		l = &last->siblings;
-	while (l != &dir->children &&
-	       container_of(l, struct dentry, siblings)->cookie < file->pos)
+	while (l != &dir->children && container_of(l, struct dentry, siblings)->cookie < file->pos)
 		l = l->next;
 	return l;
 }
@@ -229,7 +235,7 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 	struct dentry *dir = file->path.dentry;
 	struct list *l;
 
-	fill(dir);
+	fill(dir, NULL);
 	inode_accessed(dir->inode);
 	if (!dir_emit_dots(file, sink))
 		return 0;
@@ -293,7 +299,7 @@ static long read_link(struct inode *inode, char *buf, size_t size)
 	return n;
 }
 
-static int tmp_file(struct super *sb, u32 mode, struct inode **inode)
+int tmpfs_nameless(struct super *sb, u32 mode, struct inode **inode)
 {
 	*inode = tmpfs_new_inode(sb, mode, 0);
 	if (*inode == NULL)
@@ -317,7 +323,7 @@ static const struct inode_ops dir_ops = {
 	.unlink = unlink,
 	.rmdir = remove_dir,
 	.rename = rename,
-	.tmpfile = tmp_file,
+	.tmpfile = tmpfs_nameless,
 	.setattr = set_attr,
 };
 static const struct inode_ops link_ops = { .readlink = read_link, .setattr = set_attr };
@@ -363,83 +369,12 @@ int tmpfs_init(struct super *sb, u32 dev, u32 root_mode)
 	return 0;
 }
 
-void tmpfs_populate_later(struct dentry *dir, void (*make)(struct dentry *dir))
+void tmpfs_populate_later(struct dentry *dir, fill_function *make)
 {
 	tmpfs_inode(dir->inode)->fill = make;
 }
 
-/* The library OS's own entries: NULL when there is no memory or the name is
- * taken. The result is the directory's; the caller gets no reference. */
-static struct dentry *fresh(struct dentry *dir, const char *name)
+bool tmpfs_is_waiting(struct dentry *dir)
 {
-	struct dentry *d = dentry_find(dir, name, strlen(name));
-
-	if (d != NULL) {
-		dentry_put(d);
-		return NULL;
-	}
-	return dentry_new(dir, name, strlen(name));
-}
-
-struct dentry *tmpfs_make(struct dentry *dir, const char *name, u32 mode, u32 rdev)
-{
-	struct dentry *d = fresh(dir, name);
-	int error;
-
-	if (d == NULL)
-		return NULL;
-	error = S_ISDIR(mode) ? make_dir(d, mode & 07777) : create(d, mode, rdev);
-	dentry_put(d);
-	return error < 0 ? NULL : d;
-}
-
-int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode)
-{
-	struct dentry *d = fresh(dir, name);
-
-	if (d == NULL) {
-		inode_put(inode);
-		return -ENOSPC;
-	}
-	enter(d, inode);
-	dentry_put(d);
-	return 0;
-}
-
-struct dentry *tmpfs_make_link(struct dentry *dir, const char *name, const char *target)
-{
-	struct dentry *d = fresh(dir, name);
-	int error;
-
-	if (d == NULL)
-		return NULL;
-	error = make_symlink(d, target);
-	dentry_put(d);
-	return error < 0 ? NULL : d;
-}
-
-int tmpfs_put_text(struct dentry *d, const char *text)
-{
-	struct iovec iov = { (void *)text, strlen(text) };
-	struct uio uio = { .iov = &iov, .niov = 1, .resid = iov.iov_len, .kernel = true };
-	struct file file = { .inode = d->inode };
-	u64 pos = 0;
-
-	return tmpfs_file_ops.write(&file, &uio, &pos) == (long)iov.iov_len ? 0 : -ENOSPC;
-}
-
-void tmpfs_set_mapped(struct inode *inode, paddr_t pa, u64 size)
-{
-	struct tmpfs_inode *ti = tmpfs_inode(inode);
-
-	ti->mapped = pa;
-	ti->mapped_pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
-	inode->size = size;
-}
-
-struct inode *tmpfs_new_file(u32 mode)
-{
-	struct inode *inode;
-
-	return tmp_file(root_mount->sb, S_IFREG | mode, &inode) < 0 ? NULL : inode;
+	return tmpfs_inode(dir->inode)->fill != NULL;
 }

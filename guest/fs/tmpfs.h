@@ -19,7 +19,7 @@ struct tmpfs_inode {
 			u64 mapped_pages;
 		};
 		char *target; /* symbolic links */
-		void (*fill)(struct dentry *dir); /* directories: not yet filled */
+		fill_function *fill; /* directories: what is not there yet */
 	};
 };
 static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
@@ -27,6 +27,9 @@ static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
 	return container_of(inode, struct tmpfs_inode, inode);
 }
 
+/* Makes an entry of a fresh dentry; takes over the reference to the inode. */
+void tmpfs_enter(struct dentry *d, struct inode *inode);
+int tmpfs_nameless(struct super *sb, u32 mode, struct inode **inode);
 extern const struct file_ops tmpfs_file_ops;
 /* Sets the size: frees or zeroes what lies behind it. 0 or -ENOSPC. */
 int tmpfs_resize(struct tmpfs_inode *ti, u64 size);

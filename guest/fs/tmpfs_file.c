@@ -34,9 +34,9 @@ static paddr_t page_find(const struct tmpfs_inode *ti, u64 index)
 static void fill_frame(const struct tmpfs_inode *ti, u64 index, paddr_t pa, size_t from)
 {
 	u64 start = index * PAGE_SIZE;
-	size_t end = index < ti->mapped_pages && start < ti->inode.size
-			     ? MIN(ti->inode.size - start, PAGE_SIZE)
-			     : 0;
+	size_t end = index < ti->mapped_pages && start < ti->inode.size ?
+			     MIN(ti->inode.size - start, PAGE_SIZE) :
+			     0;
 
 	if (from < end)
 		memcpy(phys_to_virt(pa + from), phys_to_virt(ti->mapped + start + from),
@@ -283,7 +283,8 @@ static i64 tmpfs_lseek(struct file *file, i64 offset, int whence)
 		return -ENXIO;
 	index = offset / PAGE_SIZE;
 	if (index < ti->mapped_pages)
-		found = whence == SEEK_DATA ? index : page_tree_next(&ti->pages, ti->mapped_pages, false);
+		found = whence == SEEK_DATA ? index :
+					      page_tree_next(&ti->pages, ti->mapped_pages, false);
 	else
 		found = page_tree_next(&ti->pages, index, whence == SEEK_DATA);
 	if (found > size / PAGE_SIZE || found * PAGE_SIZE >= size) {

@@ -22,24 +22,24 @@
 #include "../libos/file.h"
 
 #ifndef S_IFMT /* <linux/stat.h> leaves these to a hosted C library */
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-#define S_IFLNK 0120000
-#define S_IFREG 0100000
-#define S_IFBLK 0060000
-#define S_IFDIR 0040000
-#define S_IFCHR 0020000
-#define S_IFIFO 0010000
-#define S_ISUID 04000
-#define S_ISGID 02000
-#define S_ISVTX 01000
-#define S_ISLNK(m) (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m) (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m) (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m) (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m) (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_IFMT      0170000
+#define S_IFSOCK    0140000
+#define S_IFLNK     0120000
+#define S_IFREG     0100000
+#define S_IFBLK     0060000
+#define S_IFDIR     0040000
+#define S_IFCHR     0020000
+#define S_IFIFO     0010000
+#define S_ISUID     04000
+#define S_ISGID     02000
+#define S_ISVTX     01000
+#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 #endif
 #ifndef PATH_MAX
 #define PATH_MAX 4096
@@ -59,15 +59,14 @@
 #endif
 #ifndef RENAME_EXCHANGE
 #define RENAME_NOREPLACE 1
-#define RENAME_EXCHANGE 2
-#define RENAME_WHITEOUT 4
+#define RENAME_EXCHANGE  2
+#define RENAME_WHITEOUT  4
 #endif
 
 /* Device numbers as stat(2) shows them and mknod(2) takes them. */
-#define MKDEV(major, minor) \
-	((u32)(((minor)&0xff) | (major) << 8 | ((minor) & ~0xffu) << 12))
-#define DEV_MAJOR(dev) ((dev) >> 8 & 0xfff)
-#define DEV_MINOR(dev) (((dev)&0xff) | ((dev) >> 12 & 0xfff00))
+#define MKDEV(major, minor) ((u32)(((minor)&0xff) | (major) << 8 | ((minor) & ~0xffu) << 12))
+#define DEV_MAJOR(dev)      ((dev) >> 8 & 0xfff)
+#define DEV_MINOR(dev)      (((dev)&0xff) | ((dev) >> 12 & 0xfff00))
 
 struct super;
 struct mount;
@@ -98,14 +97,14 @@ struct kstat {
 };
 
 /* A change of attributes; `valid` says which. */
-#define ATTR_MODE 0x01
-#define ATTR_UID 0x02
-#define ATTR_GID 0x04
-#define ATTR_SIZE 0x08
-#define ATTR_ATIME 0x10
-#define ATTR_MTIME 0x20
+#define ATTR_MODE       0x01
+#define ATTR_UID        0x02
+#define ATTR_GID        0x04
+#define ATTR_SIZE       0x08
+#define ATTR_ATIME      0x10
+#define ATTR_MTIME      0x20
 #define ATTR_OPEN_TRUNC 0x40 /* with ATTR_SIZE: O_TRUNC, sets the times always */
-#define ATTR_OWNER 0x80 /* with or without the two: chown was asked for */
+#define ATTR_OWNER      0x80 /* with or without the two: chown was asked for */
 struct attr {
 	u32 valid, mode, uid, gid;
 	u64 size;
@@ -310,8 +309,14 @@ int fs_make_dirs(const char *path, struct path *out);
 
 int tmpfs_init(struct super *sb, u32 dev, u32 root_mode);
 void tmpfs_init_super(struct super *sb, u32 dev); /* no root yet; idempotent */
-/* The directory's content is made by `fill` when it is first looked into. */
-void tmpfs_populate_later(struct dentry *dir, void (*fill)(struct dentry *dir));
+/*
+ * A directory whose entries are made when they are first looked for: called
+ * with a name that is not there, which it may make alone; or with NULL, to
+ * make all that it has not made. True: nothing is left to make.
+ */
+typedef bool fill_function(struct dentry *dir, const char *name);
+void tmpfs_populate_later(struct dentry *dir, fill_function *fill);
+bool tmpfs_is_waiting(struct dentry *dir); /* for entries to be looked for */
 struct dentry *tmpfs_make(struct dentry *dir, const char *name, u32 mode, u32 rdev);
 struct dentry *tmpfs_make_link(struct dentry *dir, const char *name, const char *target);
 int tmpfs_put_text(struct dentry *d, const char *text);
@@ -331,7 +336,7 @@ struct super *sysfs(void);
  * descriptors 0 to 2 begin before anyone looks into it. Of the null device and
  * of the console only. */
 struct inode *dev_inode(u32 rdev);
-#define DEV_NULL MKDEV(1, 3)
+#define DEV_NULL    MKDEV(1, 3)
 #define DEV_CONSOLE MKDEV(5, 1)
 
 #endif

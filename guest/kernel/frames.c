@@ -5,15 +5,12 @@
  */
 #include "kernel.h"
 
-#define BLOCKS 512 /* 1 GiB: what pd_image can map */
 #define EINVAL 22
 #define KERNEL_BLOCK (PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX)
 #define SHOWN_BLOCK  (PTE_P | PTE_U | PTE_A | PTE_PS | PTE_NX)
 
 int any_donated;
-/* Pages of a block that the domain has mapped, beside its direct map. Never
- * too low: mapping over a mapping counts twice. */
-static uint32_t mapped[BLOCKS];
+uint32_t mapped[BLOCKS];
 uint32_t kernel_lock_word;
 
 uint64_t pool_take(void)

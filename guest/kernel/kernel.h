@@ -100,6 +100,12 @@ static inline int domain_owns(uint64_t pa, uint64_t len)
 	return domain_owns_slow(pa, len);
 }
 
+#define BLOCKS 512 /* 1 GiB: what pd_image can map, and where donated blocks lie */
+
+/* Pages of each block that the domain has mapped, beside its direct map. Never
+ * too low: mapping over a mapping counts twice. frames.c */
+extern uint32_t mapped[BLOCKS];
+
 /* Entries for [pa, pa + len) came or went; a leaf at a time for the latter. */
 void count_mapped(uint64_t pa, uint64_t len);
 void count_unmapped(uint64_t pa, uint64_t len);

@@ -132,8 +132,20 @@ static inline long map_pages(struct cursor *c, uint64_t va, uint64_t entry, uint
 	return 0;
 }
 
+/*
+ * Where a page is mapped already, the domain must have unmapped it: what it
+ * would see through stale translations is only its own memory.
+ */
 static long map_blocks(uint64_t va, uint64_t entry, uint64_t n)
 {
+	uint64_t pa = entry & PTE_ADDR;
+
+	if (n - 1 >= 1 << 17 || !va_allowed(va, n * BLOCK_SIZE) || (va | pa) & (BLOCK_SIZE - 1) ||
+	    entry & ~(PTE_ADDR | ALLOWED | PTE_PS) || !domain_owns(pa, n * BLOCK_SIZE))
+		return -EINVAL;
+	if (va >> 39 != DIRECT_MAP_SLOT)
+		count_mapped(pa, n * BLOCK_SIZE);
+	entry |= BOOKKEEPING;
 	while (n) {
 		uint64_t *table = directory_for(va, 1);
 		if (!table)
@@ -149,22 +161,41 @@ static long map_blocks(uint64_t va, uint64_t entry, uint64_t n)
 	return 0;
 }
 
+/* 4 KiB pages that may cross tables, blocks or halves: the long way. */
+static long map_pages_anywhere(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
+{
+	uint64_t pa = entry & PTE_ADDR;
+
+	if (n - 1 >= 1 << 26 || !va_allowed(va, n * PAGE_SIZE) ||
+	    entry & ~(PTE_ADDR | ALLOWED) || !domain_owns(pa, n * PAGE_SIZE))
+		return -EINVAL;
+	if (va >> 39 != DIRECT_MAP_SLOT)
+		count_mapped(pa, n * PAGE_SIZE);
+	return map_pages(c, va, entry | BOOKKEEPING, n);
+}
+
 /*
- * Where a page is mapped already, the domain must have unmapped it: what it
- * would see through stale translations is only its own memory.
+ * The common run lies in the program's half, in one table, its frames in one
+ * block between this image and 1 GiB: few checks decide.
  */
 static inline long map_run(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
 {
-	uint64_t unit = entry & PTE_PS ? BLOCK_SIZE : PAGE_SIZE;
 	uint64_t pa = entry & PTE_ADDR;
+	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1);
 
-	if (n - 1 >= 1 << 26 || !va_allowed(va, n * unit) || (va | pa) & (unit - 1) ||
-	    entry & ~(PTE_ADDR | ALLOWED | PTE_PS) || !domain_owns(pa, n * unit))
-		return -EINVAL;
-	if (va >> 39 != DIRECT_MAP_SLOT)
-		count_mapped(pa, n * unit);
-	entry |= BOOKKEEPING;
-	return unit == PAGE_SIZE ? map_pages(c, va, entry, n) : map_blocks(va, entry, n);
+	if (entry & PTE_PS)
+		return map_blocks(va, entry, n);
+	if (n - 1 >= ENTRIES || first + n > ENTRIES || va >> 47 || va & (PAGE_SIZE - 1) ||
+	    entry & ~(PTE_ADDR | ALLOWED) || pa < (uint64_t)kernel_end - IMAGE_BASE ||
+	    pa >= BLOCKS * (uint64_t)BLOCK_SIZE ||
+	    (pa >> PAGE_SHIFT & (ENTRIES - 1)) + n > ENTRIES || pd_image[pa >> 21] & PTE_PS)
+		return map_pages_anywhere(c, va, entry, n);
+	uint64_t *table = table_at(c, va);
+	if (!table)
+		return -ENOMEM;
+	mapped[pa >> 21] += n;
+	fill_pages(table + first, entry | BOOKKEEPING, n);
+	return 0;
 }
 
 /* The runs are in the vCPU area, where the domain may change them at any
@@ -184,44 +215,59 @@ long kcall_map(uint64_t count)
 	return result;
 }
 
-/*
- * Calls for each entry of [va, va + n pages) that is in use; a block counts
- * 512 pages and must lie wholly inside. `bits` replaces the rights, or the
- * entry is cleared when `clear` is set.
- */
-static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
+/* Rights of, or nothing in, the entries [first, first + n) of a table. */
+static void change_pages(uint64_t *e, uint64_t va, uint64_t n, uint64_t bits, int clear)
 {
-	if (n - 1 >= 1ull << 36 || !va_allowed(va, n * PAGE_SIZE))
-		return -EINVAL;
-	uint64_t end = va + n * PAGE_SIZE;
-	long result = 0;
-	kernel_lock();
+	for (uint64_t *end = e + n; e != end; e++, va += PAGE_SIZE) {
+		uint64_t old = *e;
+		if (!old)
+			continue;
+		if (clear)
+			count_unmapped(old & PTE_ADDR, PAGE_SIZE);
+		*e = clear ? 0 : (old & ~ALLOWED) | bits;
+		flush(va);
+	}
+}
+
+/*
+ * New rights for, or the end of, the entries in use in [va, va + n pages); a
+ * block counts 512 pages and must lie wholly inside.
+ */
+static long change_locked(uint64_t va, uint64_t end, uint64_t bits, int clear)
+{
 	while (va < end) {
-		uint64_t step = PAGE_SIZE;
-		uint64_t *table = directory_for(va, 0);
-		uint64_t *e = table ? &table[entry_index(va, 21)] : NULL;
+		uint64_t next = (va | (BLOCK_SIZE - 1)) + 1;
+		uint64_t *directory = directory_for(va, 0);
+		uint64_t *e = directory ? &directory[entry_index(va, 21)] : NULL;
+		if (next > end)
+			next = end;
 		if (!e || !*e) {
-			va = (va | (BLOCK_SIZE - 1)) + 1;
+			va = next;
 			continue;
 		}
 		if (*e & PTE_PS) {
-			step = BLOCK_SIZE;
-			if (va & (BLOCK_SIZE - 1) || end - va < BLOCK_SIZE) {
-				result = -EINVAL;
-				break;
-			}
-		} else {
-			table = kernel_page(*e & PTE_ADDR);
-			e = &table[entry_index(va, 12)];
-		}
-		if (*e) {
-			if (clear && va >> 39 != DIRECT_MAP_SLOT)
-				count_unmapped(*e & PTE_ADDR, step);
+			if (va & (BLOCK_SIZE - 1) || next - va < BLOCK_SIZE)
+				return -EINVAL;
+			if (clear)
+				count_unmapped(*e & PTE_ADDR, BLOCK_SIZE);
 			*e = clear ? 0 : (*e & ~ALLOWED) | bits;
 			flush(va);
+		} else {
+			uint64_t *table = kernel_page(*e & PTE_ADDR);
+			change_pages(table + entry_index(va, 12), va, (next - va) / PAGE_SIZE, bits,
+				     clear);
 		}
-		va += step;
+		va = next;
 	}
+	return 0;
+}
+
+static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
+{
+	if (n - 1 >= 1ull << 36 || !va_allowed(va, n * PAGE_SIZE) || va >> 39 == DIRECT_MAP_SLOT)
+		return -EINVAL;
+	kernel_lock();
+	long result = change_locked(va, va + n * PAGE_SIZE, bits, clear);
 	kernel_unlock();
 	return result;
 }

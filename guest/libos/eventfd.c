@@ -8,7 +8,7 @@
 #include "sys.h"
 
 #define EFD_SEMAPHORE 1
-#define MAX_COUNT (UINT64_MAX - 1)
+#define MAX_COUNT     (UINT64_MAX - 1)
 
 struct eventfd {
 	u64 count;
@@ -102,9 +102,9 @@ long sys_eventfd2(unsigned int count, int flags)
 		return -EINVAL;
 	e = kalloc(sizeof(*e));
 	inode = inode_anonymous(0600);
-	file = e != NULL && inode != NULL
-		       ? file_new(&eventfd_ops, inode, O_RDWR | (flags & O_NONBLOCK), e)
-		       : NULL;
+	file = e != NULL && inode != NULL ?
+		       file_new(&eventfd_ops, inode, O_RDWR | (flags & O_NONBLOCK), e) :
+		       NULL;
 	if (file == NULL) {
 		if (inode != NULL)
 			inode_put(inode);

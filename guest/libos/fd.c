@@ -13,7 +13,7 @@
 #include "sys.h"
 
 #define FIRST_SIZE 32
-#define MAX_SIZE (1 << 20)
+#define MAX_SIZE   (1 << 20)
 
 struct fd_table {
 	u32 refs, size;

@@ -6,8 +6,8 @@
 
 #include "uaccess.h"
 
-#define MAX_IOV 1024
-#define MAX_RW 0x7ffff000 /* one transfer moves no more, as in Linux */
+#define MAX_IOV    1024
+#define MAX_RW     0x7ffff000 /* one transfer moves no more, as in Linux */
 #define USER_LIMIT 0x7ffffffff000 /* programs have no address from here on */
 
 static inline bool user_range_ok(const void *p, size_t n)

@@ -12,7 +12,7 @@
 #include "process.h"
 #include "sys.h"
 
-#define LAST INT64_MAX /* of a range up to the end of the file */
+#define LAST    INT64_MAX /* of a range up to the end of the file */
 #define LOCK_SH 1
 #define LOCK_EX 2
 #define LOCK_NB 4
@@ -55,7 +55,7 @@ static struct lock *conflict(const struct file_locks *locks, const struct lock *
 {
 	struct list *l;
 
-	list_for_each(l, &locks->held) {
+	list_for_each (l, &locks->held) {
 		struct lock *have = lock_of(l);
 
 		if ((have->kind == FLOCK) == (want->kind == FLOCK) && !same_owner(have, want) &&

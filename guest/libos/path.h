@@ -31,9 +31,9 @@ struct pathname {
 int pathname_get(struct pathname *pn, const char *user, bool empty_ok);
 void pathname_put(struct pathname *pn);
 
-#define LOOKUP_FOLLOW 1 /* the last component, if it is a symbolic link */
+#define LOOKUP_FOLLOW    1 /* the last component, if it is a symbolic link */
 #define LOOKUP_DIRECTORY 2 /* -ENOTDIR if it is anything else */
-#define LOOKUP_EMPTY 4 /* "" is dirfd itself */
+#define LOOKUP_EMPTY     4 /* "" is dirfd itself */
 /* RESOLVE_* of openat2, shifted out of the way */
 #define LOOKUP_RESOLVE(r) ((u32)(r) << 8)
 
@@ -83,7 +83,6 @@ static inline u32 lookup_flags(int at_flags)
 }
 
 /* open(2) without the descriptor: a new file, or NULL and *error. */
-struct file *path_open(int dirfd, const char *text, u64 flags, u32 mode, u32 resolve,
-		       int *error);
+struct file *path_open(int dirfd, const char *text, u64 flags, u32 mode, u32 resolve, int *error);
 
 #endif

@@ -19,7 +19,7 @@
 #include "sys.h"
 
 #define DEFAULT_SLOTS 16
-#define MAX_SLOTS 256 /* /proc/sys/fs/pipe-max-size: 1 MiB */
+#define MAX_SLOTS     256 /* /proc/sys/fs/pipe-max-size: 1 MiB */
 
 struct slot {
 	paddr_t page;

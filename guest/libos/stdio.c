@@ -183,8 +183,7 @@ static struct file *stream_file(int fd, unsigned kind)
 	inode->ino = fd + 1;
 	inode->ops = &stream_inode_ops;
 	inode->fops = &console_ops;
-	file = file_new(&console_ops, inode, fd == 0 ? O_RDONLY : O_WRONLY,
-			(void *)(uintptr_t)fd);
+	file = file_new(&console_ops, inode, fd == 0 ? O_RDONLY : O_WRONLY, (void *)(uintptr_t)fd);
 	if (file == NULL)
 		inode_put(inode);
 	return file;
@@ -224,7 +223,8 @@ static struct file *share_or_make(struct file **files, int fd)
 	for (int other = 0; other < fd; other++) {
 		bool same = other == 1 && boot_info.stdio[2] & STDIO_SAME_AS_OUT;
 
-		if (files[other] != NULL && (same || (kind == STDIO_TTY && console_kind(other) == kind))) {
+		if (files[other] != NULL &&
+		    (same || (kind == STDIO_TTY && console_kind(other) == kind))) {
 			file_get(files[other]);
 			return files[other];
 		}

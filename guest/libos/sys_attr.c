@@ -137,7 +137,7 @@ long sys_umask(u32 mask)
 
 /* ---- times ---- */
 
-#define UTIME_NOW 0x3fffffff
+#define UTIME_NOW  0x3fffffff
 #define UTIME_OMIT 0x3ffffffe
 
 struct old_utimbuf { /* utime(2)'s, which no header of ours has */
@@ -181,13 +181,12 @@ static long refuse_times(int dirfd, const char *path, int flags)
 }
 
 /* times: copied from the program, or NULL for "now". */
-static long set_times(int dirfd, const char *path, const struct __kernel_timespec *times,
-		      int flags)
+static long set_times(int dirfd, const char *path, const struct __kernel_timespec *times, int flags)
 {
-	bool now = times == NULL ||
-		   (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
-	bool valid = times == NULL ||
-		     (nsec_valid(times[0].tv_nsec) && nsec_valid(times[1].tv_nsec));
+	bool now =
+		times == NULL || (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
+	bool valid =
+		times == NULL || (nsec_valid(times[0].tv_nsec) && nsec_valid(times[1].tv_nsec));
 	struct attr attr = times_attr(times);
 
 	/* nothing to do, whatever the path: Linux looks no further */

@@ -180,9 +180,9 @@ static long remove_last(struct walk *w, bool dir)
 	if (w->last.type != LAST_NAME) {
 		if (!dir)
 			return -EISDIR;
-		return w->last.type == LAST_DOTDOT ? -ENOTEMPTY
-		       : w->last.type == LAST_DOT  ? -EINVAL
-						   : -EBUSY;
+		return w->last.type == LAST_DOTDOT ? -ENOTEMPTY :
+		       w->last.type == LAST_DOT    ? -EINVAL :
+						     -EBUSY;
 	}
 	r = walk_last(w, &d);
 	if (r < 0)
@@ -403,8 +403,8 @@ long sys_getcwd(char *user, unsigned long size)
 	else if (strlen(text) + 1 > size)
 		r = -ERANGE;
 	else
-		r = copy_to_user(user, text, strlen(text) + 1) < 0 ? -EFAULT
-								   : (long)strlen(text) + 1;
+		r = copy_to_user(user, text, strlen(text) + 1) < 0 ? -EFAULT :
+								     (long)strlen(text) + 1;
 	kfree(buf);
 	return r;
 }

@@ -126,9 +126,9 @@ long sys_pwrite64(int fd, const void *buf, size_t n, i64 pos)
 
 /* ---- vectors ---- */
 
-#define RWF_HIPRI 1
-#define RWF_DSYNC 2
-#define RWF_SYNC 4
+#define RWF_HIPRI  1
+#define RWF_DSYNC  2
+#define RWF_SYNC   4
 #define RWF_APPEND 0x10
 
 static long vector_flagged(struct file *file, struct uio *uio, const u64 *at, bool write, int flags)

@@ -13,7 +13,8 @@
 #include "thread.h"
 #include "uaccess.h"
 
-#define LEN_MAX (USER_END - USER_START)
+#define LEN_MAX    (USER_END - USER_START)
+#define HEAP_AHEAD (256ull << 10)
 
 static struct space *space(void)
 {
@@ -42,6 +43,11 @@ long sys_brk(u64 to)
 		if ((new_end - old_end) / PAGE_SIZE > frames_total() ||
 		    !space_is_free(s, old_end, new_end) || space_add(s, &heap))
 			return s->brk;
+		/* malloc() uses what it asks for: one call now for several faults */
+		if (new_end - old_end <= HEAP_AHEAD) {
+			space_map_ahead(s, &heap, old_end, new_end);
+			pages_flush();
+		}
 	} else if (new_end < old_end && space_remove(s, new_end, old_end)) {
 		return s->brk;
 	}

@@ -8,10 +8,10 @@
 #include "process.h"
 #include "sys.h"
 
-#define KNOWN_FLAGS                                                                        \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |       \
-	 O_SYNC | O_DSYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW |   \
-	 O_NOATIME | O_CLOEXEC | O_PATH | __O_TMPFILE)
+#define KNOWN_FLAGS                                                                           \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
+	 O_DSYNC | FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |   \
+	 O_CLOEXEC | O_PATH | __O_TMPFILE)
 #define PATH_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
 
 static bool wants_write(u32 flags)
@@ -151,8 +151,8 @@ struct file *path_open(int dirfd, const char *text, u64 flags, u32 mode, u32 res
 		r = walk_parent(&w, text);
 		if (r == 0)
 			do
-				r = flags & O_CREAT ? create_last(&w, flags, mode, &created)
-						    : walk_step_last(&w, follow);
+				r = flags & O_CREAT ? create_last(&w, flags, mode, &created) :
+						      walk_step_last(&w, follow);
 			while (r == 1);
 		if (r == 0)
 			file = open_found(&w, flags, created, &r);
@@ -241,7 +241,7 @@ long sys_creat(const char *path, u32 mode)
 	return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-#define KNOWN_RESOLVE                                                                    \
+#define KNOWN_RESOLVE                                                                      \
 	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | \
 	 RESOLVE_IN_ROOT | RESOLVE_CACHED)
 

@@ -87,8 +87,7 @@ long sys_fallocate(int fd, int mode, i64 offset, i64 len)
 		return -EBADF;
 	if (offset < 0 || len <= 0)
 		r = -EINVAL;
-	else if (mode & ~known ||
-		 (mode & FALLOC_FL_PUNCH_HOLE && !(mode & FALLOC_FL_KEEP_SIZE)))
+	else if (mode & ~known || (mode & FALLOC_FL_PUNCH_HOLE && !(mode & FALLOC_FL_KEEP_SIZE)))
 		r = -EOPNOTSUPP;
 	else
 		r = check_fallocate(file, mode);
@@ -113,7 +112,8 @@ static long do_fsync(int fd)
 		return -EBADF;
 	if (file->ops->fsync != NULL)
 		r = file->ops->fsync(file);
-	else if (file->inode == NULL || (!S_ISREG(file->inode->mode) && !S_ISDIR(file->inode->mode)))
+	else if (file->inode == NULL ||
+		 (!S_ISREG(file->inode->mode) && !S_ISDIR(file->inode->mode)))
 		r = -EINVAL;
 	file_put(file);
 	return r;
@@ -184,7 +184,7 @@ long sys_readahead(int fd, i64 offset, size_t count)
 
 /* ---- memfd ---- */
 
-#define MEMFD_PREFIX "memfd:"
+#define MEMFD_PREFIX   "memfd:"
 #define MEMFD_NAME_MAX (NAME_MAX - (sizeof(MEMFD_PREFIX) - 1))
 
 static struct file *memfd_open(const char *name, int *error)

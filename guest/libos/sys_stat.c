@@ -130,8 +130,7 @@ long sys_statx(int dirfd, const char *path, int flags, unsigned int mask, struct
 	struct kstat k;
 	int error;
 
-	if (mask & STATX__RESERVED ||
-	    (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
+	if (mask & STATX__RESERVED || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
 	    flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	error = kstat_at(dirfd, path, flags, &k);
@@ -140,9 +139,9 @@ long sys_statx(int dirfd, const char *path, int flags, unsigned int mask, struct
 
 /* ---- statfs ---- */
 
-#define ST_VALID 0x20
+#define ST_VALID    0x20
 #define ST_RELATIME 0x1000
-#define ST_RDONLY 1
+#define ST_RDONLY   1
 
 static long put_statfs(struct super *sb, bool read_only, struct statfs *user)
 {

@@ -10,7 +10,7 @@
 #include "file.h"
 
 #define TTY_BUFFER 4096 /* input not yet read; a line is at most one less */
-#define TTY_ECHO 1024
+#define TTY_ECHO   1024
 
 struct tty {
 	struct termios2 t;

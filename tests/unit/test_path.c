@@ -1,5 +1,7 @@
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_attr.c guest/libos/sys_dir.c guest/libos/getdents.c
+// clang-format off
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_attr.c guest/libos/sys_dir.c guest/libos/getdents.c
 // flags: -DLIBOS_HOST_TEST
+// clang-format on
 /*
  * Path resolution: links, "..", mounts, confinement, permissions, and every
  * allocation failing.
@@ -359,16 +361,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
-		TEST(paths_lead_where_they_say),
-		TEST(lengths_are_limited),
-		TEST(forty_links_and_no_more),
-		TEST(directories_by_descriptor),
-		TEST(openat2_confines),
-		TEST(chroot_holds),
-		TEST(removed_working_directory),
-		TEST(mounts_are_crossed_both_ways),
-		TEST(permissions_without_root),
-		TEST(any_allocation_may_fail),
+		TEST(paths_lead_where_they_say), TEST(lengths_are_limited),
+		TEST(forty_links_and_no_more),   TEST(directories_by_descriptor),
+		TEST(openat2_confines),          TEST(chroot_holds),
+		TEST(removed_working_directory), TEST(mounts_are_crossed_both_ways),
+		TEST(permissions_without_root),  TEST(any_allocation_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fd.c guest/libos/fcntl.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_dir.c
+// clang-format off
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/fcntl.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_dir.c
 // flags: -DLIBOS_HOST_TEST
+// clang-format on
 /*
  * Pipes and fifos: slots and atomicity as Linux has them, both ends closing,
  * waiting (the test acts for the other side while a call sleeps).
@@ -327,16 +329,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
-		TEST(small_writes_share_slots),
-		TEST(page_writes_are_atomic),
-		TEST(bytes_come_out_in_order),
-		TEST(packets_stay_apart),
-		TEST(size_can_be_changed),
-		TEST(both_ends_close),
-		TEST(faults_lose_nothing),
-		TEST(calls_wait_for_the_other_side),
-		TEST(fifo_waits_for_the_other_side),
-		TEST(any_allocation_may_fail),
+		TEST(small_writes_share_slots),      TEST(page_writes_are_atomic),
+		TEST(bytes_come_out_in_order),       TEST(packets_stay_apart),
+		TEST(size_can_be_changed),           TEST(both_ends_close),
+		TEST(faults_lose_nothing),           TEST(calls_wait_for_the_other_side),
+		TEST(fifo_waits_for_the_other_side), TEST(any_allocation_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c
+// clang-format off
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c
 // flags: -DLIBOS_HOST_TEST
+// clang-format on
 /*
  * tmpfs through the system calls: contents against a plain array, names, the
  * program's image as a file, and every allocation failing once.
@@ -175,7 +177,7 @@ static void model_check(void)
 
 static void model_run(unsigned steps)
 {
-	static void (*const actions[])(void) = { model_write, model_write, model_write,
+	static void (*const actions[])(void) = { model_write,    model_write, model_write,
 						 model_truncate, model_punch, model_fallocate };
 
 	for (unsigned i = 0; i < steps; i++) {
@@ -429,9 +431,14 @@ static void nameless_files_can_get_a_name(void **state)
 	sys_close(fd);
 }
 
-static void fill(struct dentry *dir)
+/* Makes "late" alone when it is asked for, "later" with all the rest. */
+static bool fill(struct dentry *dir, const char *name)
 {
-	tmpfs_make(dir, "late", S_IFREG | 0644, 0);
+	if (name == NULL || strcmp(name, "late") == 0)
+		tmpfs_make(dir, "late", S_IFREG | 0644, 0);
+	if (name == NULL)
+		tmpfs_make(dir, "later", S_IFREG | 0644, 0);
+	return name == NULL;
 }
 
 static void directory_fills_when_looked_into(void **state)
@@ -448,10 +455,14 @@ static void directory_fills_when_looked_into(void **state)
 		if (way == 0)
 			assert_int_equal(sys_stat("/d/late", &st), 0);
 		else if (way == 1)
-			assert_int_equal(list("/d", 4096, NULL), 3);
-		assert_int_equal(sys_rmdir("/d"), -ENOTEMPTY);
+			assert_int_equal(list("/d", 4096, NULL), 4);
+		else
+			assert_int_equal(sys_rmdir("/d"), -ENOTEMPTY);
 		assert_int_equal(sys_open("/d/late", O_CREAT | O_EXCL, 0600), -EEXIST);
 		assert_int_equal(sys_unlink("/d/late"), 0);
+		assert_int_equal(sys_stat("/d/late", &st), -ENOENT);
+		assert_int_equal(sys_unlink("/d/later"), 0);
+		assert_int_equal(list("/d", 4096, NULL), 2);
 		assert_int_equal(sys_rmdir("/d"), 0);
 	}
 }

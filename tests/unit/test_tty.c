@@ -1,5 +1,7 @@
-// link: tests/unit/fake_libos.c guest/libos/tty.c guest/libos/tty_file.c
+// clang-format off
+// link: tests/unit/fake_libos.c guest/libos/tty.c guest/libos/tty_edit.c guest/libos/tty_file.c
 // flags: -DLIBOS_HOST_TEST
+// clang-format on
 /*
  * The line discipline: bytes typed go in by tty_input(), what a read gets and
  * what the user sees (the echo) come out.
@@ -79,10 +81,10 @@ static long put(const char *text)
 	return tty_ops.write(&file, &uio, NULL);
 }
 
-#define READS(text)                                                                      \
-	do {                                                                             \
-		assert_int_equal(take(sizeof(got)), strlen(text));                       \
-		assert_string_equal(got, text);                                          \
+#define READS(text)                                                \
+	do {                                                       \
+		assert_int_equal(take(sizeof(got)), strlen(text)); \
+		assert_string_equal(got, text);                    \
 	} while (0)
 
 static void shows(const char *text)
