@@ -61,7 +61,8 @@ $(B)/obj/net/%.o: net/%.c $(B)/flags | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(VMM_CFLAGS) $(DEPS) -c $< -o $@
 $(B)/vmm: $(VMM_OBJ) $(B)/sources
-	$(Q)$(call say,LINK,$@) $(CC) -static -O2 -o $@ $(VMM_OBJ) $(VMM_LIBS) -pthread
+	$(Q)$(call say,LINK,$@) $(CC) -static -O2 -o $@.new $(VMM_OBJ) $(VMM_LIBS) \
+		-pthread && mv $@.new $@ # never half a file under this name
 
 $(B)/obj/guest/kernel/%.o: guest/kernel/%.c $(B)/flags | need-build
 	@mkdir -p $(@D)
@@ -88,8 +89,8 @@ $(B)/guest.lds: guest/guest.lds.S shared/abi.h | need-build
 	$(Q)$(CC) -E -P -x assembler-with-cpp -D__ASSEMBLER__ -o $@ $<
 $(B)/guest.elf: $(B)/guest.lds $(GUEST_OBJ) $(B)/sources
 	$(Q)$(call say,LINK,$@) $(LD) -static -nostdlib -z noexecstack -z max-page-size=4096 \
-		--no-warn-rwx-segments -T $(B)/guest.lds -o $@ $(GUEST_OBJ) \
-		/usr/lib/x86_64-linux-gnu/libfdt.a
+		--no-warn-rwx-segments -T $(B)/guest.lds -o $@.new $(GUEST_OBJ) \
+		/usr/lib/x86_64-linux-gnu/libfdt.a && mv $@.new $@
 
 # ---- programs to run
 $(B)/hello: examples/hello.c | need-build

@@ -140,21 +140,23 @@ long console_write(int out, const void *buf, size_t n, bool nonblock)
 	return done;
 }
 
+/* Asks for input. What the host has already is there when the doorbell's exit
+ * returns, without an interrupt. */
 static void ask(size_t n)
 {
 	struct virtq *q = &console[0].queue[RECEIVE];
 	if (q->busy)
 		return;
-	virtq_interrupts(q, true);
+	virtq_interrupts(q, false);
 	virtq_submit(&console[0], q, virt_to_phys(in_buffer), MIN(n, BUFFER), true);
 }
 
 /* Takes a completed receive request in. */
-static void receive_done(void)
+static bool take_received(void)
 {
 	u32 len;
 	if (!virtq_done(&console[0].queue[RECEIVE], &len))
-		return;
+		return false;
 	if (console_kind(0) == STDIO_TTY) {
 		tty_input(in_buffer, MIN(len, TTY_READ));
 		if (len)
@@ -165,6 +167,18 @@ static void receive_done(void)
 		in_eof = !len;
 	}
 	wake_all(&console_in_wait);
+	return true;
+}
+
+/* Takes what has come; a request that is still out interrupts when it is done. */
+static void receive_done(void)
+{
+	while (take_received())
+		;
+	if (console[0].queue[RECEIVE].busy) {
+		virtq_interrupts(&console[0].queue[RECEIVE], true);
+		take_received();
+	}
 }
 
 static bool input_ready(void)
@@ -178,9 +192,10 @@ static bool input_ready(void)
 
 void console_start(void)
 {
-	if (console_kind(0) == STDIO_TTY && input_ready())
+	if (console_kind(0) == STDIO_TTY && input_ready()) {
 		ask(TTY_READ);
-	else if (!boot_info.device_tree && !have(0))
+		receive_done();
+	} else if (!boot_info.device_tree && !have(0))
 		serial_start();
 }
 

@@ -41,14 +41,13 @@ static void show_meminfo(struct proc_text *t, const struct proc_inode *pi, struc
 	(void)p;
 	proc_print(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
 		   total, available, available);
-	proc_print(t, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n", 0,
-		   0, 0);
-	proc_print(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nShmem:          %8u kB\n", 0,
-		   0, 0);
+	proc_print(t, "Buffers:               0 kB\nCached:                0 kB\n");
+	proc_print(t, "SwapCached:            0 kB\nSwapTotal:             0 kB\n");
+	proc_print(t, "SwapFree:              0 kB\nShmem:                 0 kB\n");
 	proc_print(t, "CommitLimit:    %8lu kB\nCommitted_AS:   %8lu kB\n", total,
 		   total - available);
-	proc_print(t, "HugePages_Total:   %5u\nHugePages_Free:    %5u\nHugepagesize:   %8u kB\n", 0,
-		   0, 2048);
+	proc_print(t, "HugePages_Total:       0\nHugePages_Free:        0\n");
+	proc_print(t, "Hugepagesize:       2048 kB\n");
 }
 
 static void show_uptime(struct proc_text *t, const struct proc_inode *pi, struct process *p)

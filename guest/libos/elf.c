@@ -37,7 +37,8 @@ static u32 segment_prot(const Elf64_Phdr *p)
 }
 
 /* A segment's file part, and the zeroes behind it in a VMA of their own. */
-static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64 base)
+static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64 base,
+		       const char *name)
 {
 	u64 start = ALIGN_DOWN(p->p_vaddr + base, PAGE_SIZE);
 	u64 end = ALIGN_UP(p->p_vaddr + base + p->p_memsz, PAGE_SIZE);
@@ -55,7 +56,7 @@ static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64
 		/* a read-only last page shows the file's bytes behind the segment,
 		 * as Linux does; a writable one is zero there */
 		vma.backing_len = vma.prot & PROT_WRITE ? lead + p->p_filesz : vma.end - start;
-		vma.name = "program";
+		vma.name = name;
 		if (space_add(space, &vma))
 			return -ENOMEM;
 	}
@@ -68,7 +69,8 @@ static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64
 	return 0;
 }
 
-int elf_load(struct space *space, paddr_t pa, u64 size, struct elf_image *image)
+int elf_load(struct space *space, paddr_t pa, u64 size, const char *name,
+	     struct elf_image *image)
 {
 	const Elf64_Ehdr *e = map_physical(pa, size);
 	const Elf64_Phdr *p = headers(e, size);
@@ -86,7 +88,7 @@ int elf_load(struct space *space, paddr_t pa, u64 size, struct elf_image *image)
 			image->exec_stack = p[i].p_flags & PF_X;
 		if (p[i].p_type != PT_LOAD)
 			continue;
-		int error = sane(&p[i], size, base) ? map_segment(space, &p[i], pa, base) :
+		int error = sane(&p[i], size, base) ? map_segment(space, &p[i], pa, base, name) :
 						      -ENOEXEC;
 		if (error)
 			return error;

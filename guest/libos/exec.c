@@ -203,14 +203,15 @@ void exec_boot_program(void)
 
 	if (!boot_info.program)
 		cannot_run("the VMM passed no program");
-	int error = elf_load(p->space, boot_info.program, boot_info.program_size, &image);
+	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
+	p->exe_path = kstrdup(path);
+	int error = elf_load(p->space, boot_info.program, boot_info.program_size, p->exe_path,
+			     &image);
 	if (error == -ENOEXEC)
 		cannot_run("not a static x86-64 Linux program");
-	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
-	if (error || map_stack(p->space, image.exec_stack) || map_vdso(p->space))
+	if (error || !p->exe_path || map_stack(p->space, image.exec_stack) || map_vdso(p->space))
 		cannot_run("not enough memory");
 	p->space->brk_start = p->space->brk = ALIGN_UP(image.end, PAGE_SIZE);
-	p->exe_path = kstrdup(path);
 	set_comm(current(), path);
 	map_ahead(p->space);
 	u64 sp = build_stack(p, &image, path);

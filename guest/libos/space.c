@@ -44,9 +44,9 @@ bool space_is_free(struct space *space, u64 start, u64 end)
 	return i == space->count || space->vma[i].start >= end;
 }
 
-u64 space_gap(struct space *space, u64 len)
+u64 space_gap(struct space *space, u64 len, u64 limit)
 {
-	u64 top = space->mmap_top;
+	u64 top = MIN(space->mmap_top, limit);
 	/* large mappings where blocks fit */
 	u64 align = len >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
 	for (unsigned i = index_of(space, top - 1) + 1; i-- > 0;) {

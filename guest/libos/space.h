@@ -33,8 +33,8 @@ struct space *space_new(void); /* NULL: no memory */
 /* The VMA that holds va, or NULL. */
 struct vma *space_find(struct space *space, u64 va);
 
-/* A free range of `len` bytes below mmap_top, or 0. */
-u64 space_gap(struct space *space, u64 len);
+/* A free range of `len` bytes below mmap_top and `limit`, or 0. */
+u64 space_gap(struct space *space, u64 len, u64 limit);
 bool space_is_free(struct space *space, u64 start, u64 end);
 
 /* Adds a mapping where nothing is mapped. 0 or -ENOMEM. */

@@ -73,7 +73,7 @@ static long place(u64 addr, u64 len, u32 flags)
 	addr = ALIGN_UP(addr, PAGE_SIZE);
 	if (addr && range_ok(addr, len) && space_is_free(s, addr, addr + len))
 		return addr;
-	addr = space_gap(s, len);
+	addr = space_gap(s, len, flags & MAP_32BIT ? 1ull << 31 : USER_END);
 	return addr ? (long)addr : -ENOMEM;
 }
 
@@ -214,7 +214,7 @@ static long grow_mapping(u64 old, u64 old_len, u64 len, u64 flags)
 	}
 	if (!(flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	u64 to = space_gap(space(), len);
+	u64 to = space_gap(space(), len, USER_END);
 	return to ? move_mapping(old, old_len, len, to) : -ENOMEM;
 }
 

@@ -45,13 +45,14 @@ trap 'exit 130' INT TERM
 ulimit -c 0
 passed=0 failed=0
 
-# The shell's word about a crash must not mix with the program's own stderr.
+# The shell's word about a crash must not mix with the program's own stderr:
+# newer dash redirects itself while it waits for a command, hence the subshell.
 # run OUTPREFIX LIMIT COMMAND...: leaves OUTPREFIX.out, .err and .status
 run()
 {
 	prefix=$1 secs=$2
 	shift 2
-	{ timeout -s KILL "$secs" "$@" </dev/null >"$prefix.out" 2>"$prefix.err"; } 2>/dev/null
+	{ (exec timeout -s KILL "$secs" "$@" </dev/null >"$prefix.out" 2>"$prefix.err"); } 2>/dev/null
 	echo $? >"$prefix.status"
 }
 
