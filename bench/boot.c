@@ -69,11 +69,14 @@ static void rounds(struct contenders *all, double seconds)
 	for (size_t i = 0; i < all->n; i++)
 		sample(order[i]);
 	end = now_ns() + (uint64_t)(seconds * 1e9);
-	for (; done < MAX_SAMPLES && (now_ns() < end || done < 3); done++) {
+	for (; done < MAX_SAMPLES && (now_ns() < end || done < 5); done++) {
 		shuffle(order, all->n);
-		for (size_t i = 0; i < all->n; i++)
-			if (!order[i]->failed[0] && sample(order[i]))
-				order[i]->us[order[i]->n++] = run.us;
+		for (size_t i = 0; i < all->n; i++) {
+			struct contender *c = order[i];
+
+			if (done % c->every == 0 && !c->failed[0] && sample(c))
+				c->us[c->n++] = run.us;
+		}
 	}
 	for (size_t i = 0; i < all->n; i++)
 		all->of[i]->time = figures_of(all->of[i]->us, all->of[i]->n);
@@ -284,7 +287,7 @@ static void parse(struct settings *s, int argc, char **argv)
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (o) {
 		case 'q':
-			w->quick = true, s->seconds = 2;
+			w->quick = true, s->seconds = 1;
 			break;
 		case 's':
 			s->seconds = atof(optarg);

@@ -36,6 +36,7 @@ struct contender *contender_add(struct contenders *c, const char *name, const ch
 	new->what = what;
 	new->command = command;
 	new->output = HELLO;
+	new->every = 1;
 	split(new);
 	c->of[c->n++] = new;
 	return new;
@@ -138,6 +139,7 @@ static void add_qemu(struct contenders *c, const struct wishes *w)
 			w->build, r->program, r->program);
 		new->output = r->output;
 		new->status = 1;
+		new->every = r->large ? 8 : 2;
 	}
 }
 

@@ -21,6 +21,7 @@ struct contender {
 	int status; /* with which it must end */
 	const char *output; /* and what it must print, exactly; NULL: nothing is known */
 	bool mayfly; /* understands --stats and --verbose */
+	unsigned every; /* takes part in one round of so many: slow ones in fewer */
 	/* what was measured */
 	double us[MAX_SAMPLES];
 	size_t n;

@@ -351,7 +351,7 @@ static char *join(const char *dir, const char *name)
 	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
-static unsigned make_kinds(struct kind *kind, const char *build, unsigned most)
+static unsigned make_kinds(struct kind *kind, const char *build, unsigned most, unsigned most_qemu)
 {
 	char *idle = join(build, "bench/idle"), *qemu = host_find("qemu-system-x86_64");
 	char *guest = getenv("MAYFLY_GUEST");
@@ -387,7 +387,7 @@ static unsigned make_kinds(struct kind *kind, const char *build, unsigned most)
 					     "-no-reboot",
 					     "-serial",
 					     "stdio" },
-					   most < 10 ? most : 10 };
+					   most < most_qemu ? most : most_qemu };
 	return n;
 }
 
@@ -395,7 +395,7 @@ static bool measure_all(json_t *results, const char *build, bool quick, unsigned
 {
 	static const unsigned counts[] = { 1, 10, 50, 100, 200 };
 	struct kind kind[3];
-	const unsigned kinds = make_kinds(kind, build, most);
+	const unsigned kinds = make_kinds(kind, build, most, quick ? 1 : 10);
 	bool ok = true;
 
 	printf("%-24s %5s %9s %9s %9s %9s %9s %9s %8s\n", "at once", "N", "all up ms", "median ms",

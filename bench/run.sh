@@ -57,7 +57,8 @@ count_instructions() {
 	local counter=tests/lab/count.sh
 	[ -x $counter ] && [ ${#quick[@]} = 0 ] || return 0
 	echo "counting instructions"
-	if timeout 120 $counter "${MAYFLY_GUEST:-$B/guest.elf}" "$B/hello" hello >"$OUT/counts.txt" 2>"$OUT/counts.log"; then
+	if timeout 120 $counter "${MAYFLY_GUEST:-$B/guest.elf}" "$B/hello" hello \
+		>"$OUT/counts.txt" 2>"$OUT/counts.log"; then
 		counts=(--counts "$OUT/counts.txt")
 	else
 		echo "bench: $counter failed: $(tail -n 1 "$OUT/counts.log")" >&2

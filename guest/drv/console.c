@@ -109,12 +109,15 @@ static unsigned out_device(int out)
 	return 0;
 }
 
+static bool echo_in_flight; /* nobody waits for console 0's request */
+
 static long write_piece(unsigned index, const void *buf, size_t n, bool nonblock)
 {
 	struct virtio *dev = &console[index];
 	int error = output_idle(dev, nonblock);
 	if (error)
 		return error;
+	echo_in_flight = false;
 	memcpy(out_buffer[index], buf, n);
 	virtq_interrupts(&dev->queue[TRANSMIT], false);
 	virtq_submit(dev, &dev->queue[TRANSMIT], virt_to_phys(out_buffer[index]), n, false);
@@ -129,8 +132,8 @@ long console_write(int out, const void *buf, size_t n, bool nonblock)
 		return serial_write(buf, n);
 	size_t done = 0;
 	while (done < n) {
-		long moved = write_piece(index, (const u8 *)buf + done, MIN(n - done, BUFFER),
-					 nonblock);
+		long moved =
+			write_piece(index, (const u8 *)buf + done, MIN(n - done, BUFFER), nonblock);
 		if (moved < 0)
 			return done ? (long)done : moved;
 		done += moved;
@@ -138,6 +141,22 @@ long console_write(int out, const void *buf, size_t n, bool nonblock)
 			break;
 	}
 	return done;
+}
+
+/* The request of a write that waits is not touched: its result is the write's. */
+long console_echo(const void *buf, size_t n)
+{
+	struct virtq *q = &console[0].queue[TRANSMIT];
+	u32 error;
+	if (!have(0))
+		return serial_write(buf, n);
+	if (q->busy && !(echo_in_flight && virtq_done(q, &error)))
+		return 0;
+	n = MIN(n, BUFFER);
+	memcpy(out_buffer[0], buf, n);
+	virtq_submit(&console[0], q, virt_to_phys(out_buffer[0]), n, false);
+	echo_in_flight = true;
+	return n;
 }
 
 /* Asks for input. What the host has already is there when the doorbell's exit

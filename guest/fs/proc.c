@@ -33,7 +33,7 @@ bool proc_room(struct proc_text *t, size_t n)
 	char *buf;
 	size_t room = MAX(t->room * 2, 2048ul);
 
-	if (t->room - t->len >= n)
+	if (t->buf != NULL && t->room - t->len >= n)
 		return true;
 	while (room - t->len < n)
 		room *= 2;
@@ -42,7 +42,8 @@ bool proc_room(struct proc_text *t, size_t n)
 		t->failed = true;
 		return false;
 	}
-	memcpy(buf, t->buf, t->len);
+	if (t->buf != NULL)
+		memcpy(buf, t->buf, t->len);
 	kfree(t->buf);
 	t->buf = buf;
 	t->room = room;

@@ -13,12 +13,9 @@
 #include "../libos/frames.h"
 #include "../libos/heap.h"
 
-#define TMPFS_MAGIC 0x01021994
-#define ENTRY_SIZE  20 /* what an entry adds to a directory's size, as in Linux */
-#define MAX_LINKS   0xffff0000u
+#define MAX_LINKS 0xffff0000u
 
-static const struct inode_ops file_ops, dir_ops, link_ops, node_ops;
-static const struct file_ops dir_file_ops;
+static const struct inode_ops file_ops, link_ops, node_ops;
 
 struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 {
@@ -36,10 +33,10 @@ struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 		inode->ops = &file_ops;
 		inode->fops = &tmpfs_file_ops;
 	} else if (S_ISDIR(mode)) {
-		inode->ops = &dir_ops;
-		inode->fops = &dir_file_ops;
+		inode->ops = &tmpfs_dir_ops;
+		inode->fops = &tmpfs_dir_file_ops;
 		inode->nlink = 2;
-		inode->size = 2 * ENTRY_SIZE;
+		inode->size = 2 * TMPFS_ENTRY;
 	} else if (S_ISLNK(mode)) {
 		inode->ops = &link_ops;
 	}
@@ -89,7 +86,7 @@ void tmpfs_enter(struct dentry *d, struct inode *inode)
 	d->inode = inode;
 	d->deleted = false;
 	dentry_attach(dentry_get(d));
-	dir->size += ENTRY_SIZE;
+	dir->size += TMPFS_ENTRY;
 	inode_stamp(dir, true);
 }
 
@@ -98,7 +95,7 @@ static void leave(struct dentry *d)
 	struct inode *dir = d->parent->inode;
 
 	dentry_detach(d);
-	dir->size -= ENTRY_SIZE;
+	dir->size -= TMPFS_ENTRY;
 	inode_stamp(dir, true);
 	dentry_put(d);
 }
@@ -203,8 +200,8 @@ static int rename(struct dentry *from, struct dentry *to, unsigned int flags)
 		if (error < 0)
 			return error;
 		moved(from->inode, old_dir, new_dir);
-		old_dir->size -= ENTRY_SIZE;
-		new_dir->size += ENTRY_SIZE;
+		old_dir->size -= TMPFS_ENTRY;
+		new_dir->size += TMPFS_ENTRY;
 		dentry_move(from, to);
 	}
 	inode_stamp(old_dir, true);
@@ -314,7 +311,7 @@ static const struct inode_ops file_ops = {
 	.fallocate = tmpfs_fallocate,
 	.get_page = tmpfs_get_page,
 };
-static const struct inode_ops dir_ops = {
+const struct inode_ops tmpfs_dir_ops = {
 	.lookup = lookup,
 	.create = create,
 	.mkdir = make_dir,
@@ -328,7 +325,7 @@ static const struct inode_ops dir_ops = {
 };
 static const struct inode_ops link_ops = { .readlink = read_link, .setattr = set_attr };
 static const struct inode_ops node_ops = { .setattr = set_attr };
-static const struct file_ops dir_file_ops = {
+const struct file_ops tmpfs_dir_file_ops = {
 	.readdir = read_dir,
 	.lseek = dir_lseek,
 	.release = release_dir,

@@ -27,6 +27,13 @@ static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
 	return container_of(inode, struct tmpfs_inode, inode);
 }
 
+#define TMPFS_MAGIC 0x01021994
+#define TMPFS_ENTRY 20 /* what an entry adds to a directory's size, as in Linux */
+
+/* For a root that is there without being made: rootfs.c. */
+extern const struct inode_ops tmpfs_dir_ops;
+extern const struct file_ops tmpfs_dir_file_ops;
+
 /* Makes an entry of a fresh dentry; takes over the reference to the inode. */
 void tmpfs_enter(struct dentry *d, struct inode *inode);
 int tmpfs_nameless(struct super *sb, u32 mode, struct inode **inode);

@@ -22,7 +22,7 @@ long kcall_timer(uint64_t tsc, uint64_t ticks)
 static int port_allowed(unsigned port)
 {
 	return (port & ~3u) == EXIT_PORT || (port & ~7u) == SERIAL_PORT || (port & ~3u) == 0x40 ||
-	       port == 0x61 || (port & ~1u) == 0x70 || port == 0x64;
+	       (port & ~1u) == 0x70;
 }
 
 long kcall_port(uint64_t what, uint64_t value)

@@ -85,7 +85,8 @@
 #define KCALL_IPI       9 /* (cpu) VECTOR_IPI there */
 #define KCALL_FS_BASE   10 /* (address) where CPL3 cannot WRFSBASE */
 #define KCALL_SOFT      11 /* () SYSCALL stays at CPL3 here: the soft flavour */
-#define KCALL_COUNT     12
+#define KCALL_RESET     12 /* () triple fault: the last way to end a VM */
+#define KCALL_COUNT     13
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>

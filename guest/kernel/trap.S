@@ -182,6 +182,12 @@ syscall_entry:
 	swapgs
 	sysretq
 
+kcall_reset:
+	push $0
+	push $0
+	lidt (%rsp)
+	ud2
+
 /*
  * KCALL_WAIT: the caller is in P_RIP, P_RFLAGS, P_RSP; the stack is empty.
  * STI holds interrupts off for one instruction, so none can be lost between
@@ -205,6 +211,7 @@ wait:
 kcalls:
 	.quad 0, kcall_timer, kcall_map, kcall_protect, kcall_unmap, kcall_split
 	.quad kcall_donate, kcall_port, kcall_start_cpu, kcall_ipi, kcall_fs_base, kcall_soft
+	.quad kcall_reset
 	.if (. - kcalls) / 8 != KCALL_COUNT
 	.error "kcalls does not match kcall.h"
 	.endif

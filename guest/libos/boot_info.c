@@ -244,6 +244,8 @@ static void read_command_line(const char *s)
 	boot_info.cwd = "/";
 	boot_info.hostname = "mayfly";
 	boot_info.cpus = 1;
+	for (int i = 0; i < 3; i++)
+		boot_info.stdio[i] = STDIO_CHAR;
 }
 
 void boot_info_read(paddr_t start_info)

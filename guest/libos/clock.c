@@ -9,9 +9,8 @@
 #include "sched.h"
 
 #define PIT_HZ      1193182
-#define PIT_CHANNEL 0x42
+#define PIT_COUNTER 0x40
 #define PIT_COMMAND 0x43
-#define PIT_GATE    0x61
 #define RTC_INDEX   0x70
 #define RTC_DATA    0x71
 #define NS          1000000000ull
@@ -55,19 +54,29 @@ static void port_out(unsigned port, u8 value)
 	kcall(KCALL_PORT, port | 1 << 16 | 1 << 24, value, 0);
 }
 
-/* Counts TSC ticks while PIT channel 2 counts 10 ms down (8254 mode 0). */
+/* Counter 0 of the PIT, latched (8254, "read operations"). */
+static unsigned pit_count(void)
+{
+	port_out(PIT_COMMAND, 0);
+	unsigned low = port_in(PIT_COUNTER);
+	return low | port_in(PIT_COUNTER) << 8;
+}
+
+/* TSC ticks a second, from 10 ms of the PIT counting down from 65536. */
 static u64 calibrate(void)
 {
-	unsigned count = PIT_HZ / 100;
-	port_out(PIT_GATE, (port_in(PIT_GATE) & ~2) | 1);
-	port_out(PIT_COMMAND, 0xb0);
-	port_out(PIT_CHANNEL, count & 0xff);
-	port_out(PIT_CHANNEL, count >> 8);
-	u64 start = rdtsc();
-	while (!(port_in(PIT_GATE) & 0x20))
-		if (rdtsc() - start > NS * 10)
+	port_out(PIT_COMMAND, 0x34); /* counter 0, both bytes, mode 2 */
+	port_out(PIT_COUNTER, 0);
+	port_out(PIT_COUNTER, 0);
+	unsigned first = pit_count(), passed;
+	u64 start = rdtsc(), now;
+	do {
+		passed = (first - pit_count()) & 0xffff;
+		now = rdtsc();
+		if (now - start > NS * 10)
 			panic("no TSC frequency: the PIT does not count");
-	return (rdtsc() - start) * 100;
+	} while (passed < PIT_HZ / 100);
+	return (now - start) * PIT_HZ / passed;
 }
 
 static unsigned rtc(unsigned reg)

@@ -53,10 +53,11 @@ void file_put(struct file *file)
 		locks_file_closed(file);
 	if (file->ops->release != NULL)
 		file->ops->release(file);
-	if (file->writer)
-		inode_end_write(file->inode);
-	if (file->inode != NULL)
+	if (file->inode != NULL) {
+		if (file->writer)
+			inode_end_write(file->inode);
 		inode_put(file->inode);
+	}
 	path_put(&file->path);
 	kfree(file);
 }

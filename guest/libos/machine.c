@@ -15,5 +15,5 @@ void machine_exit(int status)
 	volatile u8 *ged = mmio_map(GED_SLEEP_CONTROL);
 	*ged = GED_SLEEP_S5;
 	for (;;)
-		kcall(KCALL_PORT, 0x64 | 1 << 16 | 1 << 24, 0xfe, 0);
+		kcall(KCALL_RESET, 0, 0, 0);
 }

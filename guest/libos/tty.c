@@ -197,15 +197,6 @@ static void receive(u8 c)
 		put_echoed(c);
 }
 
-/* Where the driver cannot take output in event context, echo waits for a
- * thread. */
-__attribute__((weak)) long console_echo(const void *buf, size_t n)
-{
-	(void)buf;
-	(void)n;
-	return 0;
-}
-
 void tty_input(const void *buf, size_t n)
 {
 	const u8 *c = buf;

@@ -194,7 +194,6 @@ static u32 tty_poll(struct file *file, struct poll_table *table)
 	(void)file;
 	poll_wait(table, &tty.read_wait);
 	poll_wait(table, &tty.resume_wait);
-	tty_flush_echo();
 	if (tty_available() >= need)
 		mask |= POLLIN | POLLRDNORM;
 	if (!tty.stopped)
