@@ -1,5 +1,8 @@
 /*
- * Small objects come in size classes of 32 bytes to 2 KiB, cut from frames;
+ * The first objects, those of the boot, lie close together in an arena of the
+ * image, whatever their size, since each page touched for the first time costs
+ * the host a fault; they are never given back. After that,
+ * small objects come in size classes of 32 bytes to 2 KiB, cut from frames;
  * larger ones are runs of frames. A frame of small objects begins with its
  * class; a run of frames is remembered in its own table, keyed by address,
  * because its memory is all the caller's.
@@ -19,6 +22,15 @@ struct slab { /* head of a frame of small objects */
 struct object {
 	struct object *next;
 };
+
+#define ARENA_SIZE 8192
+static u8 arena[ARENA_SIZE] __attribute__((aligned(64)));
+static size_t arena_used;
+
+static bool in_arena(const void *p)
+{
+	return (const u8 *)p >= arena && (const u8 *)p < arena + ARENA_SIZE;
+}
 
 static struct object *free_objects[CLASSES];
 static u8 *bump[CLASSES], *bump_end[CLASSES];
@@ -48,6 +60,10 @@ static void *alloc_small(unsigned class)
 	if (object) {
 		free_objects[class] = object->next;
 		return memset(object, 0, size);
+	}
+	if (arena_used + size <= ARENA_SIZE) {
+		arena_used += size;
+		return arena + arena_used - size;
 	}
 	if (bump[class] + size > bump_end[class]) {
 		paddr_t pa = frames_alloc(0);
@@ -116,7 +132,7 @@ static void free_run(void *p)
 
 void kfree(void *p)
 {
-	if (!p)
+	if (!p || in_arena(p))
 		return;
 	if (!((u64)p % PAGE_SIZE)) {
 		free_run(p);
