@@ -47,7 +47,8 @@
  * begins with, taking zero pages for tables from the pool; where it did, the
  * guest has no faults and no kernel calls to make (a page costs the soft
  * flavour two microseconds). Entries have the rights of the ELF segment, and
- * U, A and D set. A program linked to run anywhere is placed at PIE_BASE plus
+ * U, A and D set. Behind the last segment a part of the heap to come may be
+ * mapped too. A program linked to run anywhere is placed at PIE_BASE plus
  * its physical address modulo 2 MiB. Writable segments are mapped to a second
  * private copy of the file's pages ("mayfly,data").
  */

@@ -16,6 +16,7 @@
 #define BLOCK     ((uint64_t)BLOCK_SIZE)
 #define SMALL_MAX (4u << 20) /* larger pieces than this only in blocks */
 #define ZEROES    (64u << 10) /* of a segment's zeroes, mapped with it */
+#define HEAP      (144u << 10) /* behind the program: what malloc() asks for first */
 #define ROOM_LEFT (256u << 10) /* memory not to be used up here */
 #define TABLE     (PTE_P | PTE_W | PTE_U | PTE_A)
 
@@ -81,8 +82,16 @@ static bool maps_cheaply(uint64_t va, uint64_t gpa, uint64_t len)
 	return len <= SMALL_MAX || (va - gpa) % BLOCK == 0;
 }
 
+static bool is_last(const struct image *program, const struct elf_segment *seg)
+{
+	for (unsigned i = 0; i < program->elf.nsegments; i++)
+		if (program->elf.segment[i].vaddr > seg->vaddr)
+			return false;
+	return true;
+}
+
 /* A second private copy of a writable segment's pages, zero behind its bytes
- * of the file, at *gpa, which moves up. */
+ * of the file, at *gpa, which moves up. The heap follows the last one. */
 static void map_writable(struct premap *p, const struct image *program,
 			 const struct elf_segment *seg, uint64_t base, uint64_t *gpa)
 {
@@ -94,6 +103,8 @@ static void map_writable(struct premap *p, const struct image *program,
 
 	if (whole > file + ZEROES)
 		whole = file + ZEROES;
+	else if (is_last(program, seg) && mem_at(p->mem, *gpa, 2 * ROOM_LEFT + whole + HEAP))
+		whole += HEAP;
 	if (whole > SMALL_MAX || !mem_at(p->mem, *gpa, whole + ROOM_LEFT))
 		return;
 	to = mem_at(p->mem, *gpa, whole);

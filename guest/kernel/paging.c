@@ -63,6 +63,11 @@ static void flush(uint64_t va)
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+static void flush_all(void)
+{
+	asm volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
+}
+
 /* Two instructions an entry, eight entries a turn, since the soft flavour
  * pays for each instruction. */
 static inline void fill_pages(uint64_t *e, uint64_t entry, uint64_t n)
@@ -215,17 +220,19 @@ long kcall_map(uint64_t count)
 	return result;
 }
 
-/* Rights of, or nothing in, the entries [first, first + n) of a table. */
-static void change_pages(uint64_t *e, uint64_t va, uint64_t n, uint64_t bits, int clear)
+static void protect_pages(uint64_t *e, uint64_t n, uint64_t bits)
 {
-	for (uint64_t *end = e + n; e != end; e++, va += PAGE_SIZE) {
-		uint64_t old = *e;
-		if (!old)
-			continue;
-		if (clear)
-			count_unmapped(old & PTE_ADDR, PAGE_SIZE);
-		*e = clear ? 0 : (old & ~ALLOWED) | bits;
-		flush(va);
+	for (uint64_t *end = e + n; e != end; e++)
+		if (*e)
+			*e = (*e & ~ALLOWED) | bits;
+}
+
+static void clear_pages(uint64_t *e, uint64_t n)
+{
+	for (uint64_t *end = e + n; e != end; e++) {
+		if (*e)
+			count_unmapped(*e & PTE_ADDR, PAGE_SIZE);
+		*e = 0;
 	}
 }
 
@@ -251,11 +258,13 @@ static long change_locked(uint64_t va, uint64_t end, uint64_t bits, int clear)
 			if (clear)
 				count_unmapped(*e & PTE_ADDR, BLOCK_SIZE);
 			*e = clear ? 0 : (*e & ~ALLOWED) | bits;
-			flush(va);
 		} else {
-			uint64_t *table = kernel_page(*e & PTE_ADDR);
-			change_pages(table + entry_index(va, 12), va, (next - va) / PAGE_SIZE, bits,
-				     clear);
+			uint64_t *first = (uint64_t *)kernel_page(*e & PTE_ADDR) +
+					  entry_index(va, PAGE_SHIFT);
+			if (clear)
+				clear_pages(first, (next - va) / PAGE_SIZE);
+			else
+				protect_pages(first, (next - va) / PAGE_SIZE, bits);
 		}
 		va = next;
 	}
@@ -269,6 +278,10 @@ static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
 	kernel_lock();
 	long result = change_locked(va, va + n * PAGE_SIZE, bits, clear);
 	kernel_unlock();
+	if (n == 1)
+		flush(va);
+	else
+		flush_all();
 	return result;
 }
 

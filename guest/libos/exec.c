@@ -173,6 +173,15 @@ static void map_ahead(struct space *space)
 	pages_flush();
 }
 
+/* How far the VMM has mapped zeroes behind the program, for the heap. */
+static void find_ahead(struct space *space)
+{
+	u64 end = space->brk, size;
+	while (page_entry(end, &size) && size == PAGE_SIZE)
+		end += PAGE_SIZE;
+	space->ahead_end = end > space->brk ? end : 0;
+}
+
 _Noreturn static void cannot_run(const char *why)
 {
 	klog("mayfly: %s: %s", boot_info.args.len ? boot_info.args.data : "program", why);
@@ -214,6 +223,7 @@ void exec_boot_program(void)
 	p->space->brk_start = p->space->brk = ALIGN_UP(image.end, PAGE_SIZE);
 	set_comm(current(), path);
 	map_ahead(p->space);
+	find_ahead(p->space);
 	u64 sp = build_stack(p, &image, path);
 	if (!sp)
 		cannot_run("arguments and environment are too large");

@@ -146,7 +146,8 @@ void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 
 	u64 n = (end - start) >> PAGE_SHIFT;
 	paddr_t pa = vma->backing + (start - vma->start);
 	u64 size;
-	if (page_entry(start, &size)) { /* by the VMM, or at link time */
+	/* by the VMM, or at link time; what is not, faults bring in */
+	if (page_entry(start, &size)) {
 		space->resident += n;
 		return;
 	}

@@ -59,6 +59,20 @@ paddr_t virt_to_phys(const void *p)
 	return va >= IMAGE_BASE ? va - IMAGE_BASE : va - DIRECT_MAP;
 }
 
+/* What alignment skipped stays fresh, or is lost to the used memory. */
+static void keep_gap(paddr_t start, paddr_t end)
+{
+	if (nfresh < MAX_RANGES) {
+		fresh[nfresh++] = (struct range){ start, end };
+		return;
+	}
+	for (; start < end; start += PAGE_SIZE) {
+		direct_map(start, PAGE_SIZE);
+		frames_free(start, 0);
+		available--; /* it was counted all along */
+	}
+}
+
 static paddr_t take_small(unsigned order)
 {
 	u64 size = PAGE_SIZE << order;
@@ -67,13 +81,9 @@ static paddr_t take_small(unsigned order)
 		paddr_t pa = ALIGN_UP(r->start, size);
 		if (pa + size > r->end)
 			continue;
-		/* what alignment skips is returned as used memory */
-		while (r->start < pa) {
-			frames_free(r->start, 0);
-			available--;
-			r->start += PAGE_SIZE;
-		}
-		r->start += size;
+		if (r->start < pa)
+			keep_gap(r->start, pa);
+		r->start = pa + size;
 		return pa;
 	}
 	return 0;

@@ -63,6 +63,15 @@ u64 space_gap(struct space *space, u64 len, u64 limit)
 	return 0;
 }
 
+void space_drop_ahead(struct space *space, u64 start, u64 end)
+{
+	u64 from = ALIGN_UP(space->brk, PAGE_SIZE);
+	if (start >= space->ahead_end || end <= from)
+		return;
+	pages_free(space, from, space->ahead_end);
+	space->ahead_end = 0;
+}
+
 static int make_room(struct space *space, unsigned n)
 {
 	if (space->count + n <= space->capacity)

@@ -21,6 +21,7 @@ struct space {
 	struct vma *vma;
 	unsigned count, capacity;
 	u64 brk_start, brk; /* the heap; its VMA ends at ALIGN_UP(brk) */
+	u64 ahead_end; /* the VMM has mapped zeroes for the heap up to here, or 0 */
 	u64 mmap_top; /* mappings are placed below */
 	u64 resident; /* pages that the program has, for /proc and getrusage */
 };
@@ -36,6 +37,10 @@ struct vma *space_find(struct space *space, u64 va);
 /* A free range of `len` bytes below mmap_top and `limit`, or 0. */
 u64 space_gap(struct space *space, u64 len, u64 limit);
 bool space_is_free(struct space *space, u64 start, u64 end);
+
+/* Something else is to be mapped at [start, end): what was mapped ahead for
+ * the heap must not show there. */
+void space_drop_ahead(struct space *space, u64 start, u64 end);
 
 /* Adds a mapping where nothing is mapped. 0 or -ENOMEM. */
 int space_add(struct space *space, const struct vma *vma);

@@ -48,8 +48,10 @@ long sys_brk(u64 to)
 			space_map_ahead(s, &heap, old_end, new_end);
 			pages_flush();
 		}
-	} else if (new_end < old_end && space_remove(s, new_end, old_end)) {
-		return s->brk;
+	} else if (new_end < old_end) {
+		space_drop_ahead(s, old_end, old_end + PAGE_SIZE);
+		if (space_remove(s, new_end, old_end))
+			return s->brk;
 	}
 	s->brk = to;
 	return to;
@@ -59,6 +61,8 @@ long sys_brk(u64 to)
 static long place(u64 addr, u64 len, u32 flags)
 {
 	struct space *s = space();
+	if (addr)
+		space_drop_ahead(s, addr, addr + ALIGN_UP(len, PAGE_SIZE));
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (addr % PAGE_SIZE)
 			return -EINVAL;
@@ -222,6 +226,7 @@ static long mremap_fixed(u64 old, u64 old_len, u64 len, u64 to)
 {
 	if (to % PAGE_SIZE || !range_ok(to, len) || (to < old + old_len && old < to + len))
 		return -EINVAL;
+	space_drop_ahead(space(), to, to + len);
 	if (space_remove(space(), to, to + len))
 		return -ENOMEM;
 	return move_mapping(old, old_len, len, to);
