@@ -230,5 +230,6 @@ help: ## list the targets
 .PHONY: all run test bench lint format asan fuzz install deps clean help \
 	vm-programs unit-programs fuzz-programs need-build need-test
 
+-include bench/bench.mk
 -include $(wildcard tests/lab/lab.mk tests/abi/abi.mk)
 -include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d))
