@@ -61,8 +61,8 @@
  * EXIT_PANIC says that the guest image itself failed. Read: the number of a
  * signal that the host sent and the guest has not yet fetched, or 0.
  */
-#define EXIT_PORT  0xf4
-#define EXIT_PANIC 0x80000000
+#define EXIT_PORT   0xf4
+#define EXIT_PANIC  0x80000000
 #define SERIAL_PORT 0x3f8
 
 /*
@@ -107,12 +107,12 @@
  *                     area, u64 device area. A driver may still reset it.
  *   mayfly,console    u32: 0 = standard input and output, 1 = standard error
  */
-#define STDIO_CLOSED 0
-#define STDIO_TTY    1
-#define STDIO_PIPE   2 /* pipes and sockets */
-#define STDIO_FILE   3
-#define STDIO_NULL   4 /* /dev/null */
-#define STDIO_CHAR   5 /* another character device */
+#define STDIO_CLOSED      0
+#define STDIO_TTY         1
+#define STDIO_PIPE        2 /* pipes and sockets */
+#define STDIO_FILE        3
+#define STDIO_NULL        4 /* /dev/null */
+#define STDIO_CHAR        5 /* another character device */
 #define STDIO_SAME_AS_OUT 0x100
 
 /*

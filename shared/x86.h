@@ -72,39 +72,39 @@
 #define PFERR_I 0x10
 
 /* Exception vectors, SDM 6.3.1 */
-#define EXC_DE 0
-#define EXC_DB 1
+#define EXC_DE  0
+#define EXC_DB  1
 #define EXC_NMI 2
-#define EXC_BP 3
-#define EXC_OF 4
-#define EXC_BR 5
-#define EXC_UD 6
-#define EXC_NM 7
-#define EXC_DF 8
-#define EXC_TS 10
-#define EXC_NP 11
-#define EXC_SS 12
-#define EXC_GP 13
-#define EXC_PF 14
-#define EXC_MF 16
-#define EXC_AC 17
-#define EXC_MC 18
-#define EXC_XM 19
+#define EXC_BP  3
+#define EXC_OF  4
+#define EXC_BR  5
+#define EXC_UD  6
+#define EXC_NM  7
+#define EXC_DF  8
+#define EXC_TS  10
+#define EXC_NP  11
+#define EXC_SS  12
+#define EXC_GP  13
+#define EXC_PF  14
+#define EXC_MF  16
+#define EXC_AC  17
+#define EXC_MC  18
+#define EXC_XM  19
 
 /* Local APIC registers, SDM 10.4.1; x2APIC MSR = 0x800 + offset / 16 */
-#define APIC_GPA       0xfee00000
-#define APIC_ID        0x20
-#define APIC_EOI       0xb0
-#define APIC_SVR       0xf0
-#define APIC_ICR_LO    0x300
-#define APIC_ICR_HI    0x310
-#define APIC_LVT_TIMER 0x320
-#define APIC_TIMER_ICR 0x380
-#define APIC_TIMER_CCR 0x390
-#define APIC_TIMER_DCR 0x3e0
-#define APIC_SVR_ENABLE 0x100
+#define APIC_GPA                0xfee00000
+#define APIC_ID                 0x20
+#define APIC_EOI                0xb0
+#define APIC_SVR                0xf0
+#define APIC_ICR_LO             0x300
+#define APIC_ICR_HI             0x310
+#define APIC_LVT_TIMER          0x320
+#define APIC_TIMER_ICR          0x380
+#define APIC_TIMER_CCR          0x390
+#define APIC_TIMER_DCR          0x3e0
+#define APIC_SVR_ENABLE         0x100
 #define APIC_TIMER_TSC_DEADLINE 0x40000
-#define APIC_ICR_INIT    0x4500
-#define APIC_ICR_STARTUP 0x4600
+#define APIC_ICR_INIT           0x4500
+#define APIC_ICR_STARTUP        0x4600
 
 #endif

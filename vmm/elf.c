@@ -83,9 +83,8 @@ static const char *add_segment(struct elf *elf, const Elf64_Phdr *ph, size_t len
 
 /*
  * Looks for the PVH entry and for NOTE_TABLES (abi.h) among the notes at
- * [at, end) (gABI chapter 5, "Note Section"; entries are aligned to 4 bytes, or 8 where the segment says so).
- * Notes of others that make no sense are theirs to worry about: the search
- * just ends.
+ * [at, end) (gABI chapter 5, "Note Section"; entries are aligned to 4 bytes, or 8 where the segment
+ * says so). Notes of others that make no sense are theirs to worry about: the search just ends.
  */
 static void find_notes(struct elf *elf, const uint8_t *at, const uint8_t *end, uint64_t align)
 {
@@ -106,8 +105,8 @@ static void find_notes(struct elf *elf, const uint8_t *at, const uint8_t *end, u
 			memcpy(&elf->pvh_entry, at + name, 4);
 			elf->pvh = true;
 		}
-		if (note.n_type == NOTE_TABLES && note.n_namesz == 7 &&
-		    !memcmp(at, "Mayfly", 7) && note.n_descsz == 8)
+		if (note.n_type == NOTE_TABLES && note.n_namesz == 7 && !memcmp(at, "Mayfly", 7) &&
+		    note.n_descsz == 8)
 			memcpy(&elf->tables, at + name, 8);
 		if (desc > (size_t)(end - at) - name)
 			return;
@@ -135,7 +134,7 @@ static const char *read_headers(struct elf *elf, const uint8_t *bytes, size_t le
 				return TRUNCATED;
 			if (!elf->pvh || !elf->tables)
 				find_notes(elf, bytes + ph.p_offset,
-					 bytes + ph.p_offset + ph.p_filesz, ph.p_align);
+					   bytes + ph.p_offset + ph.p_filesz, ph.p_align);
 		}
 	}
 	return NULL;

@@ -14,7 +14,7 @@
 #include "options.h"
 
 #define ROOM_WANTED   (256u << 10) /* left for the guest above 1 MiB, where possible */
-#define POPULATE_MAX (2u << 20)
+#define POPULATE_MAX  (2u << 20)
 #define LARGE_PROGRAM (1u << 20) /* from here on, on a 2 MiB boundary */
 
 static uint64_t round_up(uint64_t n, uint64_t unit)

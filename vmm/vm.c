@@ -1,4 +1,4 @@
-/* The virtual machine as a whole, see vm.h; order of set-up: docs/kvm.md. */
+/* The virtual machine as a whole, see vm.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -14,8 +14,8 @@
 #include "mmio.h"
 #include "virtio.h"
 
-#define IOAPIC_GPA   0xfec00000
-#define MAGIC        0x74726976 /* "virt" */
+#define IOAPIC_GPA 0xfec00000
+#define MAGIC      0x74726976 /* "virt" */
 
 static struct virtio *device[VIRTIO_MMIO_MAX]; /* by vector - VECTOR_DEVICE */
 
@@ -111,8 +111,7 @@ static void route(unsigned irq, unsigned vector)
 	ioapic[4] = 0;
 }
 
-int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted,
-		 unsigned nqueues)
+int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted, unsigned nqueues)
 {
 	unsigned vector = place->vector;
 	dev->place = place;
@@ -173,7 +172,7 @@ void virtio_interrupt(unsigned index)
 		return;
 	/* InterruptACK (4.2.2); an edge-triggered MSI of our VMM needs none */
 	if (!dev->place->vector)
-		write32(dev, VIRTIO_MMIO_INTERRUPT_ACK, virtio_read32(dev,
-					VIRTIO_MMIO_INTERRUPT_STATUS));
+		write32(dev, VIRTIO_MMIO_INTERRUPT_ACK,
+			virtio_read32(dev, VIRTIO_MMIO_INTERRUPT_STATUS));
 	dev->interrupt(dev);
 }

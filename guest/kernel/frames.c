@@ -5,7 +5,7 @@
  */
 #include "kernel.h"
 
-#define EINVAL 22
+#define EINVAL       22
 #define KERNEL_BLOCK (PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX)
 #define SHOWN_BLOCK  (PTE_P | PTE_U | PTE_A | PTE_PS | PTE_NX)
 
@@ -74,8 +74,7 @@ int domain_owns_slow(uint64_t pa, uint64_t len)
 static long donate(uint64_t pa)
 {
 	uint64_t block = pa / BLOCK_SIZE;
-	if (pa % BLOCK_SIZE || !block || block >= BLOCKS || pd_image[block] ||
-	    mapped[block])
+	if (pa % BLOCK_SIZE || !block || block >= BLOCKS || pd_image[block] || mapped[block])
 		return -EINVAL;
 	pd_direct[block] = pa | SHOWN_BLOCK;
 	pd_image[block] = pa | KERNEL_BLOCK;

@@ -22,7 +22,9 @@
 #include "../../shared/abi.h"
 #include "../../shared/x86.h"
 
-#define DIRECT_MAP  0xffff808000000000 /* not 0xffff8000...: the soft flavour cannot use that slot */
+#define DIRECT_MAP                                                                     \
+	0xffff808000000000 /* not 0xffff8000...: the soft flavour cannot use that slot \
+			    */
 #define IMAGE_BASE  0xffffffff80000000
 #define PERCPU_BASE 0xffffffffc0000000
 #define FIXMAP_BASE 0xffffffffc0200000
@@ -47,27 +49,27 @@
  * A vCPU's pages, from PERCPU_BASE + cpu * PERCPU_SIZE. What lies between
  * them is not mapped and guards the stacks.
  */
-#define PERCPU_SIZE       0x8000
-#define PERCPU_STACK_TOP  0x2000 /* of interrupts, faults and kcalls */
-#define PERCPU_IST_TOP    0x4000 /* of NMI, #DB, #DF, #MC */
-#define PERCPU_PRIVATE    0x5000 /* struct percpu */
-#define PERCPU_AREA       0x6000 /* supervisor alias of the vCPU area */
+#define PERCPU_SIZE      0x8000
+#define PERCPU_STACK_TOP 0x2000 /* of interrupts, faults and kcalls */
+#define PERCPU_IST_TOP   0x4000 /* of NMI, #DB, #DF, #MC */
+#define PERCPU_PRIVATE   0x5000 /* struct percpu */
+#define PERCPU_AREA      0x6000 /* supervisor alias of the vCPU area */
 
 /* struct vcpu_area offsets */
-#define A_PENDING  0x08
-#define A_RIP      0x10
-#define A_RFLAGS   0x18
-#define A_RSP      0x20
-#define A_ERROR    0x28
-#define A_CR2      0x30
-#define A_VECTOR   0x38
-#define A_SCRATCH  0x40
-#define A_KCALL    0x48
-#define A_CPU      0x50
+#define A_PENDING           0x08
+#define A_RIP               0x10
+#define A_RFLAGS            0x18
+#define A_RSP               0x20
+#define A_ERROR             0x28
+#define A_CR2               0x30
+#define A_VECTOR            0x38
+#define A_SCRATCH           0x40
+#define A_KCALL             0x48
+#define A_CPU               0x50
 #define A_TIMER_IS_DEADLINE 0x54
-#define A_FSGSBASE 0x58
-#define A_XSAVE    0x5c
-#define A_LIBOS    0x80
+#define A_FSGSBASE          0x58
+#define A_XSAVE             0x5c
+#define A_LIBOS             0x80
 
 /*
  * kcalls: number in EAX, arguments in RDI, RSI, RDX, result in RAX (0 or

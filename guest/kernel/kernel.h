@@ -134,7 +134,8 @@ static inline volatile uint32_t *apic(uint32_t reg)
 /* From the assembly files and the linker script. */
 extern char ap_boot_start[], ap_boot_end[], kernel_start[];
 extern uint64_t pml4[512], pt_percpu[512], pd_image[512], pd_direct[512];
-extern void libos_syscall_soft(void), libos_probe(void), libos_event(void), libos_fault(void), libos_ap_start(void);
+extern void libos_syscall_soft(void), libos_probe(void), libos_event(void), libos_fault(void),
+	libos_ap_start(void);
 extern uint32_t lstar, sfmask; /* for MSR_LSTAR (low half) and MSR_SFMASK */
 extern uint64_t cr4_run;
 

@@ -5,14 +5,14 @@
  */
 #include "kernel.h"
 
-#define ENOMEM 12
-#define EINVAL 22
-#define ENTRIES 512
-#define ALLOWED (PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX)
-#define BOOKKEEPING (PTE_U | PTE_A | PTE_D)
-#define ALIGN_PAGE(va) ((va) & ~(PAGE_SIZE - 1ull))
+#define ENOMEM          12
+#define EINVAL          22
+#define ENTRIES         512
+#define ALLOWED         (PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX)
+#define BOOKKEEPING     (PTE_U | PTE_A | PTE_D)
+#define ALIGN_PAGE(va)  ((va) & ~(PAGE_SIZE - 1ull))
 #define DIRECT_MAP_SLOT (DIRECT_MAP >> 39)
-#define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
+#define TABLE           (PTE_P | PTE_W | PTE_U | PTE_A)
 
 static inline unsigned entry_index(uint64_t va, unsigned shift)
 {
@@ -171,8 +171,8 @@ static long map_pages_anywhere(struct cursor *c, uint64_t va, uint64_t entry, ui
 {
 	uint64_t pa = entry & PTE_ADDR;
 
-	if (n - 1 >= 1 << 26 || !va_allowed(va, n * PAGE_SIZE) ||
-	    entry & ~(PTE_ADDR | ALLOWED) || !domain_owns(pa, n * PAGE_SIZE))
+	if (n - 1 >= 1 << 26 || !va_allowed(va, n * PAGE_SIZE) || entry & ~(PTE_ADDR | ALLOWED) ||
+	    !domain_owns(pa, n * PAGE_SIZE))
 		return -EINVAL;
 	if (va >> 39 != DIRECT_MAP_SLOT)
 		count_mapped(pa, n * PAGE_SIZE);

@@ -4,10 +4,10 @@
  */
 #include "kernel.h"
 
-#define ENOMEM 12
-#define EINVAL 22
+#define ENOMEM  12
+#define EINVAL  22
 #define PAGE_RW (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
-#define SLOTS (PERCPU_SIZE / PAGE_SIZE)
+#define SLOTS   (PERCPU_SIZE / PAGE_SIZE)
 
 static void send(uint64_t cpu, uint32_t command)
 {
@@ -35,8 +35,8 @@ static void set_tables(struct percpu *p, uint64_t base)
 	for (unsigned i = 0; i < GDT_ENTRIES; i++)
 		p->gdt[i] = p0->gdt[i];
 	uint64_t tss = (uint64_t)&p->tss;
-	p->gdt[TSS_SEL / 8] = TSS_LIMIT | (tss & 0xffffff) << 16 | 0x89ull << 40 |
-			      (tss >> 24 & 0xff) << 56;
+	p->gdt[TSS_SEL / 8] =
+		TSS_LIMIT | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
 	p->gdt[TSS_SEL / 8 + 1] = tss >> 32;
 	p->tss.rsp[0] = base + PERCPU_STACK_TOP;
 	p->tss.ist[0] = base + PERCPU_IST_TOP;

@@ -115,7 +115,7 @@ static void read_cpus(const void *fdt)
 	int child, node = fdt_path_offset(fdt, "/cpus");
 	const fdt64_t *hz = property_u64(fdt, node, "timebase-frequency", 1);
 	boot_info.tsc_hz = hz ? cells(hz) : 0;
-	fdt_for_each_subnode(child, fdt, node)
+	fdt_for_each_subnode (child, fdt, node)
 		boot_info.cpus++;
 }
 
@@ -138,8 +138,8 @@ static void read_ready(struct virtio_place *v, const u8 *p, int len)
 	v->features = quad(p);
 	p += 8;
 	for (unsigned i = 0; i < n; i++, p += 28)
-		v->queue[i] = (struct queue_place){ word(p), quad(p + 4), quad(p + 12),
-						    quad(p + 20) };
+		v->queue[i] =
+			(struct queue_place){ word(p), quad(p + 4), quad(p + 12), quad(p + 20) };
 }
 
 static void read_virtio(const void *fdt)

@@ -94,8 +94,7 @@ static unsigned rtc_number(unsigned reg, bool bcd)
 /* Seconds since 1970 from the MC146818; 0 when there is none. */
 static u64 rtc_seconds(void)
 {
-	static const u16 days_before[] = { 0,	31,  59,  90,  120, 151,
-					   181, 212, 243, 273, 304, 334 };
+	static const u16 days_before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
 	if (rtc(0xa) == 0xff)
 		return 0;
 	while (rtc(0xa) & 0x80)
@@ -138,8 +137,8 @@ void clock_arm(u64 deadline_ns)
 	u64 delta = deadline_ns > now ? deadline_ns - now : 0;
 	delta = MIN(delta, NS * 3600);
 	/* a local APIC without TSC deadline counts ns, in KVM and in QEMU */
-	kcall(KCALL_TIMER, rdtsc() + delta / 1000000 * tsc_per_ms +
-				   delta % 1000000 * tsc_per_ms / 1000000 + 1,
+	kcall(KCALL_TIMER,
+	      rdtsc() + delta / 1000000 * tsc_per_ms + delta % 1000000 * tsc_per_ms / 1000000 + 1,
 	      delta ? delta : 1, 0);
 }
 

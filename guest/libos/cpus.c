@@ -44,8 +44,8 @@ static void prepare(unsigned n)
 		return;
 	cpu[n].prepared = true;
 	/* not pages_map(): what that keeps in mind is vCPU 0's */
-	vcpu()->run[0] = (struct map_run){ bottom, cpu[n].stack | PTE_P | PTE_W | PTE_NX,
-					   1 << STACK_ORDER };
+	vcpu()->run[0] =
+		(struct map_run){ bottom, cpu[n].stack | PTE_P | PTE_W | PTE_NX, 1 << STACK_ORDER };
 	if (kcall(KCALL_MAP, 1, 0, 0))
 		panic("no memory for the stack of vCPU %u", n);
 	area->self = area;

@@ -15,9 +15,8 @@ static const Elf64_Phdr *headers(const Elf64_Ehdr *e, u64 size)
 {
 	if (size < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) ||
 	    e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_machine != EM_X86_64 ||
-	    (e->e_type != ET_EXEC && e->e_type != ET_DYN) ||
-	    e->e_phentsize != sizeof(Elf64_Phdr) || !e->e_phnum || e->e_phoff > size ||
-	    e->e_phnum * sizeof(Elf64_Phdr) > size - e->e_phoff)
+	    (e->e_type != ET_EXEC && e->e_type != ET_DYN) || e->e_phentsize != sizeof(Elf64_Phdr) ||
+	    !e->e_phnum || e->e_phoff > size || e->e_phnum * sizeof(Elf64_Phdr) > size - e->e_phoff)
 		return NULL;
 	return (const Elf64_Phdr *)((const char *)e + e->e_phoff);
 }
@@ -69,8 +68,7 @@ static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64
 	return 0;
 }
 
-int elf_load(struct space *space, paddr_t pa, u64 size, const char *name,
-	     struct elf_image *image)
+int elf_load(struct space *space, paddr_t pa, u64 size, const char *name, struct elf_image *image)
 {
 	const Elf64_Ehdr *e = map_physical(pa, size);
 	const Elf64_Phdr *p = headers(e, size);

@@ -8,26 +8,26 @@
 #include "../kernel/kcall.h"
 
 /* struct regs offsets */
-#define R_R15 0x00
-#define R_R14 0x08
-#define R_R13 0x10
-#define R_R12 0x18
-#define R_RBP 0x20
-#define R_RBX 0x28
-#define R_R11 0x30
-#define R_R10 0x38
-#define R_R9  0x40
-#define R_R8  0x48
-#define R_RAX 0x50
-#define R_RCX 0x58
-#define R_RDX 0x60
-#define R_RSI 0x68
-#define R_RDI 0x70
+#define R_R15      0x00
+#define R_R14      0x08
+#define R_R13      0x10
+#define R_R12      0x18
+#define R_RBP      0x20
+#define R_RBX      0x28
+#define R_R11      0x30
+#define R_R10      0x38
+#define R_R9       0x40
+#define R_R8       0x48
+#define R_RAX      0x50
+#define R_RCX      0x58
+#define R_RDX      0x60
+#define R_RSI      0x68
+#define R_RDI      0x70
 #define R_ORIG_RAX 0x78
-#define R_RIP 0x80
-#define R_RFLAGS 0x88
-#define R_RSP 0x90
-#define REGS_SIZE 0x98
+#define R_RIP      0x80
+#define R_RFLAGS   0x88
+#define R_RSP      0x90
+#define REGS_SIZE  0x98
 
 /* struct libos_area, at A_LIBOS of the vCPU area */
 #define L_REGS    (A_LIBOS + 0x00)

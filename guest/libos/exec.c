@@ -15,9 +15,9 @@
 #include "thread.h"
 #include "uaccess.h"
 
-#define STACK_SIZE (8ull << 20)
-#define EAGER      (1ull << 20) /* segments up to here are mapped at once */
-#define ARGS_MAX   (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
+#define STACK_SIZE      (8ull << 20)
+#define EAGER           (1ull << 20) /* segments up to here are mapped at once */
+#define ARGS_MAX        (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
 #define HWCAP2_FSGSBASE 2
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
@@ -214,8 +214,8 @@ void exec_boot_program(void)
 		cannot_run("the VMM passed no program");
 	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
 	p->exe_path = kstrdup(path);
-	int error = elf_load(p->space, boot_info.program, boot_info.program_size, p->exe_path,
-			     &image);
+	int error =
+		elf_load(p->space, boot_info.program, boot_info.program_size, p->exe_path, &image);
 	if (error == -ENOEXEC)
 		cannot_run("not a static x86-64 Linux program");
 	if (error || !p->exe_path || map_stack(p->space, image.exec_stack) || map_vdso(p->space))
@@ -227,6 +227,7 @@ void exec_boot_program(void)
 	u64 sp = build_stack(p, &image, path);
 	if (!sp)
 		cannot_run("arguments and environment are too large");
-	current()->regs = (struct regs){ .rip = image.entry, .rsp = sp,
-					 .rflags = RFLAGS_FIXED | RFLAGS_IF, .orig_rax = -1 };
+	current()->regs = (struct regs){
+		.rip = image.entry, .rsp = sp, .rflags = RFLAGS_FIXED | RFLAGS_IF, .orig_rax = -1
+	};
 }

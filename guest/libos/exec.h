@@ -19,8 +19,7 @@ struct elf_image {
  * parts of the file `name`, which must stay.
  * 0, -ENOEXEC (not a program for this machine), -ENOMEM.
  */
-int elf_load(struct space *space, paddr_t pa, u64 size, const char *name,
-	     struct elf_image *image);
+int elf_load(struct space *space, paddr_t pa, u64 size, const char *name, struct elf_image *image);
 
 extern u8 first_stack[];
 

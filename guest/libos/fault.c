@@ -191,6 +191,6 @@ void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
 			regs->rip = e->fixup;
 		return;
 	}
-	panic("fault %lu, error %lx, at rip %lx, cr2 %lx, called from %lx", vector, error, regs->rip,
-	      cr2, regs->rbp > IMAGE_BASE ? ((u64 *)regs->rbp)[1] : 0);
+	panic("fault %lu, error %lx, at rip %lx, cr2 %lx, called from %lx", vector, error,
+	      regs->rip, cr2, regs->rbp > IMAGE_BASE ? ((u64 *)regs->rbp)[1] : 0);
 }

@@ -39,9 +39,9 @@ static void direct_map(paddr_t pa, u64 len)
 		if (at < STATIC_MAP || direct_done[step / 8] & (1 << step % 8))
 			continue;
 		direct_done[step / 8] |= 1 << step % 8;
-		vcpu()->run[0] = (struct map_run){ DIRECT_MAP + at,
-						   at | PTE_PS | PTE_P | PTE_W | PTE_NX,
-						   DIRECT_STEP / BLOCK_SIZE };
+		vcpu()->run[0] =
+			(struct map_run){ DIRECT_MAP + at, at | PTE_PS | PTE_P | PTE_W | PTE_NX,
+					  DIRECT_STEP / BLOCK_SIZE };
 		if (kcall(KCALL_MAP, 1, 0, 0))
 			panic("no page table for the direct map of %lx", at);
 	}

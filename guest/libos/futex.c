@@ -52,7 +52,8 @@ static long wait_again(struct restart_block *block);
 
 static long wait_until(u32 *uaddr, u32 val, u32 bits, u64 deadline)
 {
-	struct futex_waiter w = { .space = current_process()->space, .address = (u64)uaddr,
+	struct futex_waiter w = { .space = current_process()->space,
+				  .address = (u64)uaddr,
 				  .bits = bits };
 	int result = check(uaddr);
 	u32 now;

@@ -11,7 +11,7 @@
 #include "frames.h"
 #include "heap.h"
 
-#define CLASSES 7 /* 32 << 0 ... 32 << 6 = 2048 */
+#define CLASSES  7 /* 32 << 0 ... 32 << 6 = 2048 */
 #define SMALLEST 32
 
 struct slab { /* head of a frame of small objects */
@@ -39,7 +39,7 @@ static unsigned class_of(size_t size)
 {
 	unsigned class = 0;
 	while ((size_t)SMALLEST << class < size)
-		class++;
+		class ++;
 	return class;
 }
 

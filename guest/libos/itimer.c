@@ -117,12 +117,12 @@ struct timers *timers_get(void)
 		return NULL;
 	t->process = process;
 	list_init(&t->posix);
-	t->itimer[ITIMER_REAL] = (struct interval){ .clock = CLOCK_MONOTONIC,
-						    .expired = real_expired };
-	t->itimer[ITIMER_VIRTUAL] = (struct interval){ .clock = CLOCK_PROCESS_CPUTIME_ID,
-						       .expired = virtual_expired };
-	t->itimer[ITIMER_PROF] = (struct interval){ .clock = CLOCK_PROCESS_CPUTIME_ID,
-						    .expired = prof_expired };
+	t->itimer[ITIMER_REAL] =
+		(struct interval){ .clock = CLOCK_MONOTONIC, .expired = real_expired };
+	t->itimer[ITIMER_VIRTUAL] =
+		(struct interval){ .clock = CLOCK_PROCESS_CPUTIME_ID, .expired = virtual_expired };
+	t->itimer[ITIMER_PROF] =
+		(struct interval){ .clock = CLOCK_PROCESS_CPUTIME_ID, .expired = prof_expired };
 	process->timers = t;
 	return t;
 }

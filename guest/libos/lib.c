@@ -100,7 +100,8 @@ static void put_padded(struct output *o, const char *s, size_t n, int width, cha
 		put(o, ' ');
 }
 
-static void put_number(struct output *o, u64 value, unsigned base, bool negative, int width, char pad)
+static void put_number(struct output *o, u64 value, unsigned base, bool negative, int width,
+		       char pad)
 {
 	char digits[24];
 	size_t n = sizeof(digits);

@@ -20,14 +20,14 @@ typedef int32_t i32;
 typedef int64_t i64;
 typedef u64 paddr_t; /* guest physical address */
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a)-1))
-#define ALIGN_UP(x, a) ALIGN_DOWN((x) + ((typeof(x))(a)-1), a)
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define MIN(a, b)                     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                     ((a) > (b) ? (a) : (b))
+#define ALIGN_DOWN(x, a)              ((x) & ~((typeof(x))(a)-1))
+#define ALIGN_UP(x, a)                ALIGN_DOWN((x) + ((typeof(x))(a)-1), a)
+#define likely(x)                     __builtin_expect(!!(x), 1)
+#define unlikely(x)                   __builtin_expect(!!(x), 0)
 
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -43,8 +43,7 @@ char *strrchr(const char *s, int c);
 
 /* snprintf with %d %u %x %lx %lu %ld %s %c %p %%, widths and zero padding.
  * Returns the length that the whole text has, like C99's. */
-int snprintf(char *buf, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int snprintf(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* One line to the VMM's stderr (the serial port). */
 void klog(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -52,10 +51,10 @@ void klog(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A bug in the library OS, or a broken machine: message, backtrace, end of
  * the VM with EXIT_PANIC. Never for anything that a program can cause. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
-#define BUG_ON(condition)                                                       \
-	do {                                                                    \
-		if (unlikely(condition))                                        \
-			panic("%s:%d: %s", __FILE__, __LINE__, #condition);     \
+#define BUG_ON(condition)                                                   \
+	do {                                                                \
+		if (unlikely(condition))                                    \
+			panic("%s:%d: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
 /* Doubly linked circular lists; a head is a node that no element owns. */

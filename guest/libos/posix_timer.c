@@ -32,7 +32,7 @@ static struct posix_timer *find(int id)
 	struct list *at;
 	if (!timers)
 		return NULL;
-	list_for_each(at, &timers->posix) {
+	list_for_each (at, &timers->posix) {
 		struct posix_timer *t = container_of(at, struct posix_timer, link);
 		if (t->id == id)
 			return t;
@@ -83,7 +83,7 @@ static void stop(struct posix_timer *t)
 	t->interval.last = 0;
 }
 
-static void delete(struct posix_timer *t)
+static void delete (struct posix_timer *t)
 {
 	stop(t);
 	if (t->waiting) {
@@ -101,7 +101,7 @@ void posix_timers_exit(struct process *process)
 {
 	struct list *head = &process->timers->posix;
 	while (!list_empty(head))
-		delete(container_of(head->next, struct posix_timer, link));
+		delete (container_of(head->next, struct posix_timer, link));
 	process->timers->next_id = 0;
 }
 
@@ -253,6 +253,6 @@ long sys_timer_delete(int id)
 	struct posix_timer *t = find(id);
 	if (!t)
 		return -EINVAL;
-	delete(t);
+	delete (t);
 	return 0;
 }

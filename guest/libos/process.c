@@ -76,7 +76,8 @@ void process_init_files(void)
 		panic("no memory for the first process");
 	int error = fs_set_cwd(first_process.fs, boot_info.cwd);
 	if (error)
-		klog("mayfly: %s: cannot be the working directory: error %d", boot_info.cwd, -error);
+		klog("mayfly: %s: cannot be the working directory: error %d", boot_info.cwd,
+		     -error);
 	if (error)
 		process_exit(126);
 }

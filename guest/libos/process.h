@@ -15,7 +15,7 @@ struct space;
 struct fd_table;
 struct fs_context; /* root, cwd, umask: path.c's */
 
-#define COMM_LEN 16
+#define COMM_LEN    16
 #define MAX_RLIMITS RLIM_NLIMITS
 
 struct timers; /* time.c's: interval and POSIX timers */

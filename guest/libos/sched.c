@@ -41,7 +41,7 @@ void timer_arm(struct timer *timer, u64 deadline_ns)
 	timer_cancel(timer);
 	timer->deadline = deadline_ns;
 	timer->armed = true;
-	list_for_each(at, &timers)
+	list_for_each (at, &timers)
 		if (container_of(at, struct timer, link)->deadline > deadline_ns)
 			break;
 	list_add_tail(at, &timer->link);
@@ -117,7 +117,7 @@ void wait_done(struct waiter *w)
 void wake_all(struct waitq *q)
 {
 	struct list *at;
-	list_for_each(at, &q->waiters) {
+	list_for_each (at, &q->waiters) {
 		struct waiter *w = container_of(at, struct waiter, link);
 		w->woken = true;
 		w->thread->woken = true;

@@ -15,7 +15,12 @@ struct thread;
 struct waitq {
 	struct list waiters;
 };
-#define WAITQ_INIT(q) { { &(q).waiters, &(q).waiters } }
+#define WAITQ_INIT(q)                              \
+	{                                          \
+		{                                  \
+			&(q).waiters, &(q).waiters \
+		}                                  \
+	}
 static inline void waitq_init(struct waitq *q)
 {
 	list_init(&q->waiters);

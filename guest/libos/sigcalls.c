@@ -8,7 +8,7 @@
 
 /* Linux's UAPI_SA_FLAGS; the others read back as zero, so that programs can
  * find out. */
-#define SA_KNOWN                                                                      \
+#define SA_KNOWN                                                                           \
 	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
 	 SA_RESETHAND | SA_EXPOSE_TAGBITS | SA_RESTORER)
 
@@ -24,7 +24,7 @@ static void action_set(struct process *process, int sig, const struct sigaction 
 	action->sa_flags &= SA_KNOWN;
 	action->sa_mask &= SIG_BLOCKABLE;
 	if (new->sa_handler == SIG_IGN ||
-	    (new->sa_handler == SIG_DFL && signal_ignored_by_default(sig)))
+	    (new->sa_handler == SIG_DFL &&signal_ignored_by_default(sig)))
 		signal_flush(process, SIG_BIT(sig));
 	signal_recalc();
 }
@@ -36,7 +36,7 @@ long sys_rt_sigaction(int sig, const struct sigaction *new, struct sigaction *ol
 
 	if (size != sizeof(sigset_t))
 		return -EINVAL;
-	if (new && get_user(wanted, new))
+	if (new &&get_user(wanted, new))
 		return -EFAULT;
 	if (!valid(sig) || (new && (sig == SIGKILL || sig == SIGSTOP)))
 		return -EINVAL;

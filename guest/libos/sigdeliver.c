@@ -39,18 +39,12 @@ static const struct trap {
 	u8 vector, sig, code;
 	bool address; /* si_addr = RIP */
 } traps[] = {
-	{ EXC_DE, SIGFPE, FPE_INTDIV, true },
-	{ EXC_DB, SIGTRAP, TRAP_TRACE, true },
-	{ EXC_BP, SIGTRAP, SI_KERNEL, false },
-	{ EXC_OF, SIGSEGV, SI_KERNEL, false },
-	{ EXC_BR, SIGSEGV, SI_KERNEL, false },
-	{ EXC_UD, SIGILL, ILL_ILLOPN, true },
-	{ EXC_TS, SIGSEGV, SI_KERNEL, false },
-	{ EXC_NP, SIGBUS, SI_KERNEL, false },
-	{ EXC_SS, SIGBUS, SI_KERNEL, false },
-	{ EXC_GP, SIGSEGV, SI_KERNEL, false },
-	{ EXC_AC, SIGBUS, BUS_ADRALN, false },
-	{ EXC_MF, SIGFPE, 0, true },
+	{ EXC_DE, SIGFPE, FPE_INTDIV, true },  { EXC_DB, SIGTRAP, TRAP_TRACE, true },
+	{ EXC_BP, SIGTRAP, SI_KERNEL, false }, { EXC_OF, SIGSEGV, SI_KERNEL, false },
+	{ EXC_BR, SIGSEGV, SI_KERNEL, false }, { EXC_UD, SIGILL, ILL_ILLOPN, true },
+	{ EXC_TS, SIGSEGV, SI_KERNEL, false }, { EXC_NP, SIGBUS, SI_KERNEL, false },
+	{ EXC_SS, SIGBUS, SI_KERNEL, false },  { EXC_GP, SIGSEGV, SI_KERNEL, false },
+	{ EXC_AC, SIGBUS, BUS_ADRALN, false }, { EXC_MF, SIGFPE, 0, true },
 	{ EXC_XM, SIGFPE, 0, true },
 };
 

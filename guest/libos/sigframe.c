@@ -21,7 +21,7 @@
 #define RFLAGS_RF 0x10000
 #define RFLAGS_OF 0x800
 /* What rt_sigreturn(2) may change: the condition codes, DF, TF, AC, RF. */
-#define RFLAGS_RETURNED                                                                   \
+#define RFLAGS_RETURNED                                                                  \
 	(RFLAGS_AC | RFLAGS_OF | RFLAGS_DF | RFLAGS_TF | 0x80 /* SF */ | 0x40 /* ZF */ | \
 	 0x10 /* AF */ | 0x4 /* PF */ | RFLAGS_CF | RFLAGS_RF)
 #define ALTSTACK_FLAGS SS_AUTODISARM /* besides the mode */
@@ -80,23 +80,54 @@ static void save_registers(struct sigcontext *c, const struct thread *thread)
 	const struct regs *r = &thread->regs;
 	const struct thread_signals *s = thread->signals;
 	*c = (struct sigcontext){
-		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
-		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-		.rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx,
-		.rdx = r->rdx, .rax = r->rax, .rcx = r->rcx, .rsp = r->rsp,
-		.rip = r->rip, .eflags = r->rflags, .cs = USER_CS, .ss = USER_SS,
-		.err = s->error, .trapno = s->trap, .oldmask = s->mask, .cr2 = s->cr2,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.rdi = r->rdi,
+		.rsi = r->rsi,
+		.rbp = r->rbp,
+		.rbx = r->rbx,
+		.rdx = r->rdx,
+		.rax = r->rax,
+		.rcx = r->rcx,
+		.rsp = r->rsp,
+		.rip = r->rip,
+		.eflags = r->rflags,
+		.cs = USER_CS,
+		.ss = USER_SS,
+		.err = s->error,
+		.trapno = s->trap,
+		.oldmask = s->mask,
+		.cr2 = s->cr2,
 	};
 }
 
 static void load_registers(struct regs *r, const struct sigcontext *c)
 {
 	*r = (struct regs){
-		.r8 = c->r8, .r9 = c->r9, .r10 = c->r10, .r11 = c->r11,
-		.r12 = c->r12, .r13 = c->r13, .r14 = c->r14, .r15 = c->r15,
-		.rdi = c->rdi, .rsi = c->rsi, .rbp = c->rbp, .rbx = c->rbx,
-		.rdx = c->rdx, .rax = c->rax, .rcx = c->rcx, .rsp = c->rsp,
-		.rip = c->rip, .orig_rax = -1,
+		.r8 = c->r8,
+		.r9 = c->r9,
+		.r10 = c->r10,
+		.r11 = c->r11,
+		.r12 = c->r12,
+		.r13 = c->r13,
+		.r14 = c->r14,
+		.r15 = c->r15,
+		.rdi = c->rdi,
+		.rsi = c->rsi,
+		.rbp = c->rbp,
+		.rbx = c->rbx,
+		.rdx = c->rdx,
+		.rax = c->rax,
+		.rcx = c->rcx,
+		.rsp = c->rsp,
+		.rip = c->rip,
+		.orig_rax = -1,
 		.rflags = (r->rflags & ~(u64)RFLAGS_RETURNED) | (c->eflags & RFLAGS_RETURNED),
 	};
 }
@@ -148,7 +179,8 @@ static int altstack_set(stack_t *stack, const stack_t *new, u64 sp)
 	}
 	if (new->ss_size < MINSIGSTKSZ)
 		return -ENOMEM;
-	*stack = (stack_t){ .ss_sp = new->ss_sp, .ss_size = new->ss_size,
+	*stack = (stack_t){ .ss_sp = new->ss_sp,
+			    .ss_size = new->ss_size,
 			    .ss_flags = new->ss_flags };
 	return 0;
 }

@@ -17,11 +17,10 @@
 #include "sigstate.h"
 #include "uaccess.h"
 
-#define STOP_SIGNALS \
-	(SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+#define STOP_SIGNALS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
 #define IGNORED_BY_DEFAULT \
 	(STOP_SIGNALS | SIG_BIT(SIGCONT) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGURG))
-#define SYNCHRONOUS \
+#define SYNCHRONOUS                                                                \
 	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | \
 	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
 
@@ -71,7 +70,7 @@ bool signal_ignored_by_default(int sig)
 struct thread *signal_thread(struct process *process, int tid)
 {
 	struct list *at;
-	list_for_each(at, &process->signals->threads) {
+	list_for_each (at, &process->signals->threads) {
 		struct thread_signals *s = container_of(at, struct thread_signals, link);
 		if (s->thread->tid == tid)
 			return s->thread;
@@ -111,7 +110,7 @@ long signal_restart_block(long (*again)(struct restart_block *), u64 deadline)
 static void announce(struct process *process, struct thread *thread, int sig)
 {
 	struct list *at;
-	list_for_each(at, &process->signals->threads) {
+	list_for_each (at, &process->signals->threads) {
 		struct thread_signals *s = container_of(at, struct thread_signals, link);
 		if ((thread && s->thread != thread) || (s->mask & SIG_BIT(sig)))
 			continue;
@@ -129,7 +128,7 @@ static bool ignored(struct process *process, int sig)
 	if (action->sa_handler != SIG_IGN &&
 	    !(action->sa_handler == SIG_DFL && signal_ignored_by_default(sig)))
 		return false;
-	list_for_each(at, &process->signals->threads) {
+	list_for_each (at, &process->signals->threads) {
 		struct thread_signals *s = container_of(at, struct thread_signals, link);
 		if ((s->mask | s->waited) & SIG_BIT(sig))
 			return false;
@@ -166,7 +165,7 @@ void signal_flush(struct process *process, u64 set)
 {
 	struct list *at;
 	flush(process, &process->signals->shared, set);
-	list_for_each(at, &process->signals->threads)
+	list_for_each (at, &process->signals->threads)
 		flush(process, &container_of(at, struct thread_signals, link)->pending, set);
 }
 
@@ -238,7 +237,7 @@ int signal_queue_owned(struct process *process, struct thread *thread, struct qu
 static struct queued *find(struct pending_signals *pending, int sig)
 {
 	struct list *at;
-	list_for_each(at, &pending->queue) {
+	list_for_each (at, &pending->queue) {
 		struct queued *q = container_of(at, struct queued, link);
 		if (q->info.si_signo == sig)
 			return q;
@@ -295,7 +294,7 @@ int signal_take_synchronous(struct thread *thread, siginfo_t *info)
 	struct list *at;
 	if (!(s->pending.set & ~s->mask & SYNCHRONOUS))
 		return 0;
-	list_for_each(at, &s->pending.queue) {
+	list_for_each (at, &s->pending.queue) {
 		struct queued *q = container_of(at, struct queued, link);
 		u64 bit = SIG_BIT(q->info.si_signo);
 		if (q->info.si_code > 0 && (bit & SYNCHRONOUS & ~s->mask))

@@ -7,16 +7,16 @@
 
 #include "signal.h"
 
-#define SIG_COUNT    64
-#define SIG_BIT(sig) (1ull << ((sig)-1))
+#define SIG_COUNT     64
+#define SIG_BIT(sig)  (1ull << ((sig)-1))
 #define SIG_BLOCKABLE (~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)))
 
 /* Results that only signal_deliver() sees, by Linux's numbers: run the system
  * call again if the handler has SA_RESTART; always; if no handler ran; by
  * restart_syscall(2) if no handler ran. */
-#define ERESTARTSYS    512
-#define ERESTARTNOINTR 513
-#define ERESTARTNOHAND 514
+#define ERESTARTSYS           512
+#define ERESTARTNOINTR        513
+#define ERESTARTNOHAND        514
 #define ERESTART_RESTARTBLOCK 516
 
 /* One occurrence of a signal, waiting. */

@@ -115,8 +115,7 @@ long sys_setfsgid(u32 id);
 long sys_getgroups(int n, u32 *list);
 long sys_setgroups(int n, const u32 *list);
 long sys_capget(struct __user_cap_header_struct *header, struct __user_cap_data_struct *data);
-long sys_capset(struct __user_cap_header_struct *header,
-		const struct __user_cap_data_struct *data);
+long sys_capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data);
 long sys_getrlimit(unsigned resource, struct rlimit64 *limit);
 long sys_setrlimit(unsigned resource, const struct rlimit64 *limit);
 long sys_prlimit64(int pid, unsigned resource, const struct rlimit64 *new, struct rlimit64 *old);

@@ -100,9 +100,9 @@ static long plan_setre(struct ids *ids, u32 r, u32 e, bool privileged)
 static long plan_setres(struct ids *ids, u32 r, u32 e, u32 s, bool privileged)
 {
 	struct ids old = *ids;
-	if (!privileged && ((r != NO_ID && !is_one_of(&old, r)) ||
-			    (e != NO_ID && !is_one_of(&old, e)) ||
-			    (s != NO_ID && !is_one_of(&old, s))))
+	if (!privileged &&
+	    ((r != NO_ID && !is_one_of(&old, r)) || (e != NO_ID && !is_one_of(&old, e)) ||
+	     (s != NO_ID && !is_one_of(&old, s))))
 		return -EPERM;
 	if (r != NO_ID)
 		ids->real = r;
@@ -122,11 +122,11 @@ static u32 plan_setfs(struct ids *ids, u32 id, bool privileged)
 	return old;
 }
 
-#define CHANGE(which, cap, plan, ...)                                                 \
-	struct ids ids = cred()->which;                                               \
-	long error = plan(&ids, __VA_ARGS__, capable(cap));                           \
-	if (!error)                                                                   \
-		set_##which##s(&ids);                                                 \
+#define CHANGE(which, cap, plan, ...)                       \
+	struct ids ids = cred()->which;                     \
+	long error = plan(&ids, __VA_ARGS__, capable(cap)); \
+	if (!error)                                         \
+		set_##which##s(&ids);                       \
 	return error
 
 long sys_setuid(u32 id)

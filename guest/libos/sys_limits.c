@@ -43,7 +43,7 @@ long sys_prlimit64(int pid, unsigned resource, const struct rlimit64 *new, struc
 	struct process *process = current_process();
 	struct rlimit64 before, wanted;
 
-	if (new && get_user(wanted, new))
+	if (new &&get_user(wanted, new))
 		return -EFAULT;
 	if (pid && pid != process->pid)
 		return -ESRCH;

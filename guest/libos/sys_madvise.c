@@ -15,7 +15,7 @@ static struct space *space(void)
 }
 
 /* Whether [addr, addr + len) is mapped throughout; calls f for each part. */
-static int for_each_vma(u64 addr, u64 len, void (*f)(struct vma *, u64 start, u64 end))
+static int for_each_vma (u64 addr, u64 len, void (*f)(struct vma *, u64 start, u64 end))
 {
 	int result = 0;
 	for (u64 at = addr; at < addr + len;) {
@@ -60,11 +60,11 @@ long sys_madvise(u64 addr, u64 len, int advice)
 	switch (advice) {
 	case MADV_DONTNEED:
 	case MADV_FREE:
-		return for_each_vma(addr, len, forget);
+		return for_each_vma (addr, len, forget);
 	case MADV_WILLNEED:
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
-		return for_each_vma(addr, len, populate);
+		return for_each_vma (addr, len, populate);
 	case MADV_NORMAL:
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:
@@ -78,7 +78,7 @@ long sys_madvise(u64 addr, u64 len, int advice)
 	case MADV_DODUMP:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return for_each_vma(addr, len, NULL);
+		return for_each_vma (addr, len, NULL);
 	default:
 		return -EINVAL;
 	}
@@ -108,7 +108,7 @@ static long lock_range(u64 addr, u64 len, bool bring_in)
 	addr = ALIGN_DOWN(addr, PAGE_SIZE);
 	if (end < addr || addr >= USER_END || end > USER_END)
 		return end < addr ? -EINVAL : -ENOMEM;
-	return for_each_vma(addr, end - addr, bring_in ? populate : NULL);
+	return for_each_vma (addr, end - addr, bring_in ? populate : NULL);
 }
 
 long sys_mlock(u64 addr, u64 len)
@@ -144,5 +144,5 @@ long sys_msync(u64 addr, u64 len, int flags)
 	len = ALIGN_UP(len, PAGE_SIZE);
 	if (addr + len < addr || addr + len > USER_END)
 		return -ENOMEM;
-	return for_each_vma(addr, len, NULL);
+	return for_each_vma (addr, len, NULL);
 }

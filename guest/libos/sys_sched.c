@@ -11,11 +11,11 @@
 #include "timespec.h"
 #include "uaccess.h"
 
-#define NICE_MIN      (-20)
-#define NICE_MAX      19
-#define RT_MAX        99
-#define SLICE_NS      4000000 /* Linux's for SCHED_OTHER, about */
-#define RR_SLICE_NS   100000000
+#define NICE_MIN    (-20)
+#define NICE_MAX    19
+#define RT_MAX      99
+#define SLICE_NS    4000000 /* Linux's for SCHED_OTHER, about */
+#define RR_SLICE_NS 100000000
 
 long sys_sched_yield(void)
 {
@@ -121,7 +121,9 @@ long sys_sched_get_priority_max(int policy)
 	if (realtime(policy))
 		return RT_MAX;
 	return policy == SCHED_NORMAL || policy == SCHED_BATCH || policy == SCHED_IDLE ||
-			       policy == SCHED_DEADLINE ? 0 : -EINVAL;
+			       policy == SCHED_DEADLINE ?
+		       0 :
+		       -EINVAL;
 }
 
 long sys_sched_get_priority_min(int policy)

@@ -55,8 +55,7 @@ void signal_deliver(void);
  * code and CR2 as the CPU gave them; si_code for page faults: mapped says
  * whether the address lies in a mapping (SEGV_ACCERR) or not (SEGV_MAPERR);
  * beyond_file asks for SIGBUS. signal.c */
-void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped,
-		  bool beyond_file);
+void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped, bool beyond_file);
 
 /* One-shot timers of the library OS: sched.c arms the earliest. Runs in
  * event context under the libos lock. */

@@ -10,11 +10,11 @@
 #include "sys.h"
 #include "uaccess.h"
 
-#define NS_PER_TICK   (NS_PER_SEC / 100) /* USER_HZ, of times(2) */
-#define COARSE_NS     4000000 /* the resolution of a Linux with HZ=250 */
-#define CPUCLOCK_WHICH 3 /* of a negative clock number: kind of time... */
+#define NS_PER_TICK     (NS_PER_SEC / 100) /* USER_HZ, of times(2) */
+#define COARSE_NS       4000000 /* the resolution of a Linux with HZ=250 */
+#define CPUCLOCK_WHICH  3 /* of a negative clock number: kind of time... */
 #define CPUCLOCK_THREAD 4 /* ...and whether of a thread or of a process */
-#define CPUCLOCK_FD    3
+#define CPUCLOCK_FD     3
 
 u64 cpu_time_ns(void)
 {

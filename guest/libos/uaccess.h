@@ -18,10 +18,10 @@ int clear_user(void *user, size_t n); /* 0 or -EFAULT */
 long strncpy_from_user(char *dst, const char *user, size_t size);
 
 #define get_user(dst, user) copy_from_user(&(dst), (user), sizeof(dst))
-#define put_user(user, value)                                                   \
-	({                                                                      \
-		typeof(*(user)) put_user_value = (value);                       \
-		copy_to_user((user), &put_user_value, sizeof(put_user_value));  \
+#define put_user(user, value)                                                  \
+	({                                                                     \
+		typeof(*(user)) put_user_value = (value);                      \
+		copy_to_user((user), &put_user_value, sizeof(put_user_value)); \
 	})
 
 /*

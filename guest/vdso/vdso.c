@@ -5,7 +5,7 @@
 #include <linux/time.h>
 #include "../libos/entry.h"
 
-#define NS 1000000000ull
+#define NS     1000000000ull
 #define EXPORT __attribute__((visibility("default")))
 
 int __vdso_clock_gettime(int clock, struct timespec *ts);
@@ -14,11 +14,11 @@ long __vdso_time(long *t);
 long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
 int __vdso_clock_getres(int clock, struct timespec *ts);
 
-#define AREA(type, offset)                                                      \
-	({                                                                      \
-		type area_value;                                                \
+#define AREA(type, offset)                                                         \
+	({                                                                         \
+		type area_value;                                                   \
 		asm volatile("mov %%gs:%c1, %0" : "=r"(area_value) : "i"(offset)); \
-		area_value;                                                     \
+		area_value;                                                        \
 	})
 
 /* ns of the TSC plus the base at that offset of struct clock_base. */
@@ -90,7 +90,7 @@ EXPORT long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused)
 	return 0;
 }
 
-#define ALIAS(name, of)                                                         \
+#define ALIAS(name, of) \
 	extern __typeof__(of) name __attribute__((weak, alias(#of), visibility("default")))
 ALIAS(clock_gettime, __vdso_clock_gettime);
 ALIAS(gettimeofday, __vdso_gettimeofday);

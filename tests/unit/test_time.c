@@ -64,8 +64,8 @@ u64 now_ns(void)
 enum clock_kind clock_kind(int clock)
 {
 	return clock == CLOCK_PROCESS_CPUTIME_ID ? CLOCK_CPU :
-	       clock == CLOCK_MONOTONIC_RAW	 ? CLOCK_READ_ONLY :
-	       clock == CLOCK_MONOTONIC		 ? CLOCK_STEADY :
+	       clock == CLOCK_MONOTONIC_RAW      ? CLOCK_READ_ONLY :
+	       clock == CLOCK_MONOTONIC          ? CLOCK_STEADY :
 						   CLOCK_BAD;
 }
 u64 clock_value(int clock)
