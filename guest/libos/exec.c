@@ -73,7 +73,7 @@ static u32 cpuid_edx1(void)
 	return d;
 }
 
-static u64 *list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform)
+static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform)
 {
 	v = add_aux(v, AT_SYSINFO_EHDR, VDSO_BASE);
 	v = add_aux(v, AT_HWCAP, cpuid_edx1());
@@ -95,7 +95,7 @@ static u64 *list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 	v = add_aux(v, AT_EXECFN, name);
 	v = add_aux(v, AT_PLATFORM, platform);
 	v = add_aux(v, AT_MINSIGSTKSZ, signal_frame_size());
-	return add_aux(v, AT_NULL, 0);
+	add_aux(v, AT_NULL, 0);
 }
 #define AUX_ENTRIES 21
 
@@ -122,7 +122,7 @@ static u64 build_stack(struct process *p, const struct elf_image *image, const c
 	v = list_strings(v, args, p->arg_start);
 	v = list_strings(v, env, p->env_start);
 	unsigned before_aux = v - vector;
-	v = list_aux(v, image, random_at, name, platform);
+	list_aux(v, image, random_at, name, platform);
 	b.sp = ALIGN_DOWN(b.sp - words * 8, 16) + words * 8;
 	push(&b, vector, words * 8);
 	p->auxv_start = b.sp + before_aux * 8;

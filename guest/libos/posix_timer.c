@@ -83,7 +83,7 @@ static void stop(struct posix_timer *t)
 	t->interval.last = 0;
 }
 
-static void delete (struct posix_timer *t)
+static void timer_free(struct posix_timer *t)
 {
 	stop(t);
 	if (t->waiting) {
@@ -100,8 +100,11 @@ static void delete (struct posix_timer *t)
 void posix_timers_exit(struct process *process)
 {
 	struct list *head = &process->timers->posix;
-	while (!list_empty(head))
-		delete (container_of(head->next, struct posix_timer, link));
+	struct list *next;
+	for (struct list *at = head->next; at != head; at = next) {
+		next = at->next;
+		timer_free(container_of(at, struct posix_timer, link));
+	}
 	process->timers->next_id = 0;
 }
 
@@ -253,6 +256,6 @@ long sys_timer_delete(int id)
 	struct posix_timer *t = find(id);
 	if (!t)
 		return -EINVAL;
-	delete (t);
+	timer_free(t);
 	return 0;
 }

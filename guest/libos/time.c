@@ -28,7 +28,7 @@ u64 cpu_time_ns(void)
 /* Clock numbers below 0 name the CPU time of a process or thread. */
 static enum clock_kind cpu_clock_kind(int clock)
 {
-	int id = ~(clock >> 3);
+	int id = (int)(~(u32)clock >> 3); /* the bits above the kind, inverted */
 	if ((clock & CPUCLOCK_WHICH) == CPUCLOCK_FD)
 		return CLOCK_BAD;
 	int ours = clock & CPUCLOCK_THREAD ? current()->tid : current_process()->pid;
