@@ -14,7 +14,6 @@
 #include "options.h"
 
 #define ROOM_WANTED   (256u << 10) /* left for the guest above 1 MiB, where possible */
-#define POPULATE_MAX  (2u << 20)
 #define LARGE_PROGRAM (1u << 20) /* from here on, on a 2 MiB boundary */
 
 static uint64_t round_up(uint64_t n, uint64_t unit)
@@ -169,8 +168,6 @@ static void map_part(const struct image *image, uint8_t *to, uint64_t offset, ui
 	if (mmap(to, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, image->fd,
 		 (off_t)offset) == MAP_FAILED)
 		read_part(image, to, offset, len);
-	else if (len <= POPULATE_MAX)
-		madvise(to, len, MADV_POPULATE_READ);
 }
 
 /*

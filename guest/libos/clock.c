@@ -62,20 +62,23 @@ static unsigned pit_count(void)
 	return low | port_in(PIT_COUNTER) << 8;
 }
 
-/* TSC ticks a second, from 10 ms of the PIT counting down from 65536. */
+/*
+ * TSC ticks a second: what the PIT counts down from 65536 in 2^24 ticks, which
+ * are 3 to 30 ms; it takes 55 ms to wrap.
+ */
 static u64 calibrate(void)
 {
 	port_out(PIT_COMMAND, 0x34); /* counter 0, both bytes, mode 2 */
 	port_out(PIT_COUNTER, 0);
 	port_out(PIT_COUNTER, 0);
-	unsigned first = pit_count(), passed;
+	unsigned first = pit_count();
 	u64 start = rdtsc(), now;
-	do {
-		passed = (first - pit_count()) & 0xffff;
+	do
 		now = rdtsc();
-		if (now - start > NS * 10)
-			panic("no TSC frequency: the PIT does not count");
-	} while (passed < PIT_HZ / 100);
+	while (now - start < 1 << 24);
+	unsigned passed = (first - pit_count()) & 0xffff;
+	if (!passed)
+		panic("no TSC frequency: the PIT does not count");
 	return (now - start) * PIT_HZ / passed;
 }
 
