@@ -6,6 +6,7 @@
 #   lint      make lint
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   abi       tests/abi: Linux against the guest, on this host's KVM
+#   qemu      the guest image under QEMU's microvm, and its instruction counts
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm on the lab's KVM, which is like hardware
 #   abi-lab   tests/abi there
@@ -94,6 +95,7 @@ run_ring()
 	lint) ring lint 600 "$0" --inside lint ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
+	qemu) ring qemu 200 tests/vm/run.sh qemu ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
 	vm-lab) emulated vm-lab 400 tests/lab/lab.sh -m 3072 -t 380 tests/vm/run.sh ;;
 	abi-lab) emulated abi-lab 400 tests/lab/lab.sh -m 2048 -t 380 \
@@ -127,7 +129,7 @@ if [ "${1:-}" = --inside ]; then
 	"$2"
 	exit
 fi
-[ $# -gt 0 ] || set -- unit fuzz lint vm abi lab vm-lab abi-lab
+[ $# -gt 0 ] || set -- unit fuzz lint vm abi qemu lab vm-lab abi-lab
 for name; do run_ring "$name"; done
 
 if [ $failed != 0 ]; then

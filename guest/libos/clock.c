@@ -63,8 +63,8 @@ static unsigned pit_count(void)
 }
 
 /*
- * TSC ticks a second: what the PIT counts down from 65536 in 2^24 ticks, which
- * are 3 to 30 ms; it takes 55 ms to wrap.
+ * TSC ticks a second: what the PIT counts down from 65536 in 2^22 ticks, which
+ * are 1 to 8 ms, to a part in a thousand; it takes 55 ms to wrap.
  */
 static u64 calibrate(void)
 {
@@ -75,7 +75,7 @@ static u64 calibrate(void)
 	u64 start = rdtsc(), now;
 	do
 		now = rdtsc();
-	while (now - start < 1 << 24);
+	while (now - start < 1 << 22);
 	unsigned passed = (first - pit_count()) & 0xffff;
 	if (!passed)
 		panic("no TSC frequency: the PIT does not count");
