@@ -1,5 +1,6 @@
 // link: guest/libos/signal.c guest/libos/sigdeliver.c guest/libos/sigrestart.c
-// guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c libs: -no-pie guest/libos/xsave.S
+// link: guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c
+// libs: -no-pie guest/libos/xsave.S
 /*
  * Signals on the host: the library OS's files run with GS pointing to a vCPU
  * area of the test's, and a "program" whose memory is the test's.
