@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <linux/kvm.h>
 #include "../shared/x86.h"
@@ -118,14 +119,25 @@ void vm_raise(struct vm *vm, unsigned vector)
 	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
+static bool linux_at_least(unsigned major, unsigned minor)
+{
+	struct utsname host;
+	unsigned a = 0, b = 0;
+
+	if (uname(&host) < 0 || sscanf(host.release, "%u.%u", &a, &b) != 2)
+		return false;
+	return a > major || (a == major && b >= minor);
+}
+
 /*
  * Taking a KVM VM apart waits several times until all CPUs have passed through
  * the scheduler, and the last to let go of the VM waits: our exit, some 0.2 ms
  * on an idle host and 10 on a busy one. So the last reference is left in a
  * message that a socket has sent itself. Nobody can ever receive it; the
  * kernel's collector of such sockets finds it and takes the VM apart in a
- * thread of its own (Linux before 6.10 collects in our exit, as if nothing had
- * been done). Memory and processes are not held by it. Failure costs only time.
+ * thread of its own. Before Linux 6.10 the collector ran in our exit, where it
+ * gains nothing and holds other collections up, so there it is left alone.
+ * Memory and processes are not held by it. Failure costs only time.
  */
 static void let_go(int vm_fd)
 {
@@ -143,6 +155,8 @@ static void let_go(int vm_fd)
 				  .msg_controllen = sizeof(control) };
 	int pair[2];
 
+	if (!linux_at_least(6, 10))
+		return;
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
 	memcpy(CMSG_DATA(&control.head), (int[]){ vm_fd, pair[1] }, 2 * sizeof(int));
