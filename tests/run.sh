@@ -97,11 +97,11 @@ run_ring()
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
 	qemu) ring qemu 200 tests/vm/run.sh qemu ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
-	vm-lab) emulated vm-lab 400 tests/lab/lab.sh -m 3072 -t 380 tests/vm/run.sh ;;
-	# TCG raises no SSE exceptions, runs an undefined opcode, has no #SS
-	abi-lab) emulated abi-lab 500 tests/lab/lab.sh -m 2048 -t 480 tests/abi/run.sh \
-		--vmm build/vmm --fast --cached --timeout 20 --filter "'(glibc)'" \
-		--skip "'faults/fpe_sse faults/ill_other faults/segv_noncanonical_stack'" ;;
+	vm-lab) emulated vm-lab 270 tests/lab/lab.sh -m 3072 -t 260 tests/vm/run.sh ;;
+	# What composes: sixteen VMs. All cases one by one, as on the host, are
+	# too many for a machine that hangs once in a few hundred VMs (emulated()).
+	abi-lab) emulated abi-lab 200 tests/lab/lab.sh -m 2048 -t 190 tests/abi/run.sh \
+		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
 	*)
 		echo "run.sh: no ring is called $1" >&2
 		exit 2
@@ -118,10 +118,19 @@ native()
 	fi
 }
 
+# QEMU's TCG with SVM now and then stops for good, the emulated Linux and all,
+# with a CPU busy: what then has no end gets a second machine. What fails is
+# not tried again.
 emulated()
 {
 	if [ -z "${SKIP_LAB:-}" ]; then
+		before=$failed good_before=$passed
 		ring "$@"
+		if [ "$failed" != "$before" ] && [ "$bad" = 1 ] && [ "${status#124}" != "$status" ]; then
+			echo "== $1: the lab did not end; once more"
+			failed=$before passed=$good_before
+			ring "$@"
+		fi
 	else
 		echo "== $1: skipped, SKIP_LAB is set"
 	fi

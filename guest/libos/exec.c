@@ -94,7 +94,7 @@ static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 	v = add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
 	v = add_aux(v, AT_EXECFN, name);
 	v = add_aux(v, AT_PLATFORM, platform);
-	v = add_aux(v, AT_MINSIGSTKSZ, signal_frame_size());
+	v = add_aux(v, AT_MINSIGSTKSZ, MAX(signal_frame_size(), 2048ul)); /* MINSIGSTKSZ */
 	add_aux(v, AT_NULL, 0);
 }
 #define AUX_ENTRIES 21

@@ -7,6 +7,7 @@
 # --filter PAT    only cases whose "AREA/CASE (LIBC)" matches *PAT* (a glob)
 # --linux-only    no guest: Linux twice and once in one process, all equal
 # --fast          in the guest, cases that compose share one VM per program
+# --together      only cases that compose
 # --skip GLOBS    leaves out what one of the words matches, as --filter does
 # --cached        reuse Linux outputs that are newer than their program
 # --expected DIR  recorded Linux outputs; nothing is run on Linux
@@ -16,20 +17,21 @@ set -u
 
 here=$(dirname "$0")
 build=build/abi vmm=build/vmm filter='' mode=guest fast='' cached=''
-expected='' limit=30 skip=''
+expected='' limit=30 skip='' together=''
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--vmm) vmm=$2; shift ;;
 	--filter) filter=$2; shift ;;
 	--skip) skip=$2; shift ;;
+	--together) together=1 ;;
 	--linux-only) mode=linux ;;
 	--fast) fast=1 ;;
 	--cached) cached=1 ;;
 	--expected) expected=$2; shift ;;
 	--build) build=$2; shift ;;
 	--timeout) limit=$2; shift ;;
-	*) sed -n '2,15s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
+	*) sed -n '2,16s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -161,6 +163,7 @@ one_case()
 	want=$expected/$1/$2
 	got=$scratch/got
 	wanted "$id" || return
+	[ -z "$together" ] || [ "$3" = all ] || return
 	if [ -n "$record" ] && { [ -z "$cached" ] || [ ! "$want.status" -nt "$build/$1" ]; }; then
 		run_linux "$want" "$build/$1" "$4" "$2 $5"
 	fi
