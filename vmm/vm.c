@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -122,10 +123,13 @@ void vm_raise(struct vm *vm, unsigned vector)
 static bool linux_at_least(unsigned major, unsigned minor)
 {
 	struct utsname host;
-	unsigned a = 0, b = 0;
+	unsigned long a, b;
+	char *end;
 
-	if (uname(&host) < 0 || sscanf(host.release, "%u.%u", &a, &b) != 2)
+	if (uname(&host) < 0)
 		return false;
+	a = strtoul(host.release, &end, 10);
+	b = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	return a > major || (a == major && b >= minor);
 }
 
