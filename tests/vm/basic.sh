@@ -152,10 +152,10 @@ t_check "checksum and length $after, not $before" [ "$before" = "$after" ]
 t_run '--timeout ends a sleeping program' 124 "$VMM" run "$busybox" --timeout 0.5 -- sleep 1000
 t_run '--timeout ends a spinning program' 124 "$VMM" run "$probe" --timeout 0.5 -- spin
 t_run '--timeout that is not reached' 0 "$VMM" run "$B/vm/hello-musl" --timeout 60
-t_run 'SIGTERM' 143 timeout --preserve-status -s TERM 1 "$VMM" run "$busybox" -- sleep 1000
-t_run 'SIGINT' 130 timeout --preserve-status -s INT 1 "$VMM" run "$busybox" -- sleep 1000
-t_run 'SIGTERM while spinning' 143 timeout --preserve-status -s TERM 1 "$VMM" run "$probe" -- spin
-t_run 'SIGTERM with a handler' 7 timeout --preserve-status -s TERM 1 "$VMM" run "$probe" -- handle 15
+t_run 'SIGTERM' 143 timeout --foreground --preserve-status -s TERM 1 "$VMM" run "$busybox" -- sleep 1000
+t_run 'SIGINT' 130 timeout --foreground --preserve-status -s INT 1 "$VMM" run "$busybox" -- sleep 1000
+t_run 'SIGTERM while spinning' 143 timeout --foreground --preserve-status -s TERM 1 "$VMM" run "$probe" -- spin
+t_run 'SIGTERM with a handler' 7 timeout --foreground --preserve-status -s TERM 1 "$VMM" run "$probe" -- handle 15
 t_out 'ready
 got signal 15'
 
