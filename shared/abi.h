@@ -105,7 +105,22 @@
  *                     each register access costs an exit: u64 features, then
  *                     for each queue u32 size, u64 descriptors, u64 driver
  *                     area, u64 device area. A driver may still reset it.
+ *   mayfly,type       u32: the device ID (virtio 1.2, section 5), so that
+ *                     nobody has to read the register
  *   mayfly,console    u32: 0 = standard input and output, 1 = standard error
+ *   mayfly,disk       u32: n-th disk, /dev/vda + n
+ *   A network interface (eth0 is the first):
+ *   local-mac-address 6 bytes
+ *   mayfly,mtu        u32
+ *   mayfly,addresses  string list: "192.0.2.2/24", "2001:db8::2/64"
+ *   mayfly,gateways   string list: at most one of each family
+ *   mayfly,nameservers string list
+ *   mayfly,dhcp       present: ask for an IPv4 address
+ *
+ * /chosen, of --copy:
+ *   mayfly,files      u64 gpa, u64 size: the list of files (struct copied_file)
+ *   mayfly,contents   u64 gpa, u64 size: their contents, in whole pages that
+ *                     the VMM has mapped; private, and not part of /memory
  */
 #define STDIO_CLOSED      0
 #define STDIO_TTY         1
@@ -132,6 +147,21 @@
 /* Physical addresses. The VMM reads pml4, and moves pool_next up. */
 struct boot_tables {
 	uint64_t pml4, pool_next, pool_limit;
+};
+
+/*
+ * A file of --copy: this, then `name_len` bytes of its path in the guest (no
+ * leading slash, parents first, no NUL), then `link_len` bytes of a symbolic
+ * link's target; the next one follows at a multiple of 8. The VMM writes.
+ */
+struct copied_file {
+	uint64_t size; /* of the contents */
+	uint64_t gpa; /* of the contents, page-aligned; 0 when empty */
+	int64_t mtime_ns; /* CLOCK_REALTIME */
+	uint32_t mode; /* as st_mode: type and permissions */
+	uint32_t uid, gid;
+	uint32_t rdev; /* devices, as st_rdev */
+	uint32_t name_len, link_len;
 };
 
 /* Time stamps (TSC), 0 = not reached. The guest writes, `--verbose` prints. */

@@ -132,6 +132,8 @@ static const char *wanted(enum option_kind kind)
 		return "a string such as \"64M\", or bytes as an integer";
 	case OPTION_SECONDS:
 		return "a number of seconds";
+	case OPTION_LIST:
+		return "a string or an array of strings";
 	case OPTION_ENV:
 		return "an object {\"NAME\": \"VALUE\"} or an array [\"NAME=VALUE\"]";
 	default:
@@ -150,7 +152,8 @@ static const char *value_text(struct options *opt, enum option_kind kind, const 
 {
 	char number[400]; /* %.6f of the largest double has 316 characters */
 
-	if (json_is_string(value) && (kind == OPTION_TEXT || kind == OPTION_SIZE))
+	if (json_is_string(value) &&
+	    (kind == OPTION_TEXT || kind == OPTION_SIZE || kind == OPTION_LIST))
 		return options_own(opt, json_string_value(value), NULL);
 	if (json_is_integer(value) &&
 	    (kind == OPTION_COUNT || kind == OPTION_SIZE || kind == OPTION_SECONDS))
@@ -253,6 +256,41 @@ static bool apply_image(struct parser *in, const json_t *value, size_t member)
 	return true;
 }
 
+/* One entry of a list: checked in any case, kept unless the command line
+ * decided. */
+static bool apply_entry(struct parser *in, const struct option_def *def, const json_t *value,
+			size_t member, size_t index)
+{
+	const char *text = value_text(in->opt, def->kind, value), *why;
+	struct options unused;
+	bool decided = in->given & 1u << (def - option_table);
+
+	if (!text)
+		return bad(in, locate(in, member, index), "\"%s\" must be %s", def->name,
+			   wanted(def->kind));
+	options_init(&unused);
+	why = def->set(decided ? &unused : in->opt, text);
+	options_free(&unused);
+	if (why)
+		return bad(in, locate(in, member, index), "\"%s\": %s", def->name, why);
+	return true;
+}
+
+static bool apply_list(struct parser *in, const struct option_def *def, json_t *value,
+		       size_t member)
+{
+	json_t *item;
+	size_t index;
+
+	if (!json_is_array(value))
+		return apply_entry(in, def, value, member, WHOLE);
+	json_array_foreach (value, index, item) {
+		if (!apply_entry(in, def, item, member, index))
+			return false;
+	}
+	return true;
+}
+
 static bool apply_option(struct parser *in, const struct option_def *def, json_t *value,
 			 size_t member)
 {
@@ -301,6 +339,8 @@ static bool apply_member(struct parser *in, const char *key, json_t *value, size
 		return unknown_key(in, key, member);
 	if (def->kind == OPTION_ENV)
 		return apply_env(in, value, member);
+	if (def->kind == OPTION_LIST)
+		return apply_list(in, def, value, member);
 	return apply_option(in, def, value, member);
 }
 

@@ -17,6 +17,7 @@ enum option_kind {
 	OPTION_SIZE, /* string such as "64M", or integer: bytes */
 	OPTION_SECONDS, /* number */
 	OPTION_TEXT, /* string */
+	OPTION_LIST, /* string, or array of strings; repeatable on the command line */
 	OPTION_ENV, /* object {"K": "V"} or array ["K=V"] */
 	OPTION_CONFIG, /* on the command line only */
 };

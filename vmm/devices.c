@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
+#include <linux/virtio_ids.h>
 #include "console.h"
 #include "devices.h"
 #include "fail.h"
@@ -117,16 +118,22 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 		return create_plain(vm, stdio);
 	/* messages of last resort go where ours go */
 	serial_init(&serial, vm, -1, STDERR_FILENO, NULL);
-	device[n] = (struct fdt_device){ .window = n, .console = 0 };
+	device[n] = (struct fdt_device){
+		.window = n, .type = VIRTIO_ID_CONSOLE, .console = 0, .disk = -1
+	};
 	hand_over(console_add(vm, host_fd(stdio, 0), host_fd(stdio, 1), true),
 		  features | 1ull << VIRTIO_CONSOLE_F_SIZE, &gpa, &device[n]);
 	n++;
-	device[n] = (struct fdt_device){ .window = n, .console = 1 };
+	device[n] = (struct fdt_device){
+		.window = n, .type = VIRTIO_ID_CONSOLE, .console = 1, .disk = -1
+	};
 	hand_over(console_add(vm, -1, host_fd(stdio, 2), true),
 		  features | 1ull << VIRTIO_CONSOLE_F_SIZE, &gpa, &device[n]);
 	n++;
 	/* Not handed over: the seed in the device tree is all that most need. */
-	device[n] = (struct fdt_device){ .window = n, .console = -1 };
+	device[n] = (struct fdt_device){
+		.window = n, .type = VIRTIO_ID_RNG, .console = -1, .disk = -1
+	};
 	rng_add(vm);
 	return n + 1;
 }

@@ -116,6 +116,8 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 {
 	const uint64_t program[] = { m->program_gpa, m->program_size };
 	const uint64_t data[] = { m->data_gpa, m->data_size };
+	const uint64_t files[] = { m->files_gpa, m->files_size };
+	const uint64_t contents[] = { m->contents_gpa, m->contents_size };
 	const uint64_t realtime[] = { m->realtime_tsc, m->realtime_ns };
 
 	begin(t, "chosen");
@@ -128,6 +130,10 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 		u64s(t, "mayfly,program", program, 2);
 	if (m->data_size)
 		u64s(t, "mayfly,data", data, 2);
+	if (m->files_size)
+		u64s(t, "mayfly,files", files, 2);
+	if (m->contents_size)
+		u64s(t, "mayfly,contents", contents, 2);
 	u64s(t, "mayfly,realtime", realtime, 2);
 	u32s(t, "mayfly,stdio", m->stdio, 3);
 	if (m->verbose)
@@ -151,6 +157,30 @@ static void ready(struct tree *t, const struct fdt_device *dev)
 	property(t, "mayfly,ready", value, (size_t)(p - value));
 }
 
+static unsigned count(char *const *item)
+{
+	unsigned n = 0;
+
+	while (item && item[n])
+		n++;
+	return n;
+}
+
+static void net(struct tree *t, const struct fdt_net *net)
+{
+	property(t, "local-mac-address", net->mac, sizeof(net->mac));
+	if (net->mtu)
+		u32s(t, "mayfly,mtu", &net->mtu, 1);
+	if (count(net->addresses))
+		strings(t, "mayfly,addresses", NULL, net->addresses, count(net->addresses));
+	if (count(net->gateways))
+		strings(t, "mayfly,gateways", NULL, net->gateways, count(net->gateways));
+	if (count(net->nameservers))
+		strings(t, "mayfly,nameservers", NULL, net->nameservers, count(net->nameservers));
+	if (net->dhcp)
+		property(t, "mayfly,dhcp", NULL, 0);
+}
+
 static void device(struct tree *t, const struct fdt_device *dev)
 {
 	const uint64_t gpa = VIRTIO_MMIO_GPA + (uint64_t)dev->window * VIRTIO_MMIO_SIZE;
@@ -163,11 +193,13 @@ static void device(struct tree *t, const struct fdt_device *dev)
 	string(t, "compatible", "virtio,mmio");
 	u64s(t, "reg", reg, 2);
 	u32s(t, "interrupts", &vector, 1);
-	if (dev->console >= 0) {
-		const uint32_t index = (uint32_t)dev->console;
-
-		u32s(t, "mayfly,console", &index, 1);
-	}
+	u32s(t, "mayfly,type", &dev->type, 1);
+	if (dev->console >= 0)
+		u32s(t, "mayfly,console", (const uint32_t *)&dev->console, 1);
+	if (dev->disk >= 0)
+		u32s(t, "mayfly,disk", (const uint32_t *)&dev->disk, 1);
+	if (dev->net)
+		net(t, dev->net);
 	if (dev->nqueues)
 		ready(t, dev);
 	end(t);
@@ -180,6 +212,8 @@ static size_t bound(const struct fdt_machine *m)
 	size_t n = 2048 + m->cpus * 96 + m->ndevices * (256 + FDT_MAX_QUEUES * 28) +
 		   strlen(m->program) + strlen(m->cwd) + strlen(m->hostname);
 
+	for (unsigned i = 0; i < m->ndevices; i++)
+		n += m->device[i].net ? 1024 : 0; /* net_options.h bounds its texts */
 	for (unsigned i = 0; i < m->nargs; i++)
 		n += strlen(m->args[i]) + 1;
 	for (unsigned i = 0; i < m->nenv; i++)

@@ -11,10 +11,20 @@
 
 #define FDT_MAX_QUEUES 4
 
+struct fdt_net {
+	uint8_t mac[6];
+	uint32_t mtu; /* 0: not said */
+	char *const *addresses, *const *gateways, *const *nameservers; /* NULL-terminated */
+	bool dhcp;
+};
+
 /* A virtio window. With nqueues > 0 it is handed over ready (mayfly,ready). */
 struct fdt_device {
 	unsigned window;
+	uint32_t type; /* virtio device ID */
 	int console; /* mayfly,console; -1: no console */
+	int disk; /* mayfly,disk; -1: no disk */
+	const struct fdt_net *net; /* NULL: no network interface */
 	uint64_t features;
 	unsigned nqueues;
 	struct {
@@ -35,6 +45,8 @@ struct fdt_machine {
 	const char *cwd, *hostname;
 	uint64_t program_gpa, program_size; /* size 0: none */
 	uint64_t data_gpa, data_size; /* its memory that was mapped ahead; size 0: none */
+	uint64_t files_gpa, files_size; /* of --copy: the list; size 0: none */
+	uint64_t contents_gpa, contents_size; /* and what is mapped for it */
 	uint8_t seed[48];
 	uint64_t realtime_tsc, realtime_ns;
 	uint32_t stdio[3];

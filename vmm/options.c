@@ -379,6 +379,10 @@ void options_init(struct options *opt)
 		.hostname = "mayfly",
 		.args = none,
 		.env.item = none,
+		.net.item = none,
+		.publish.item = none,
+		.disk.item = none,
+		.copy.item = none,
 	};
 }
 
@@ -407,11 +411,15 @@ void options_parse(struct options *opt, int argc, char **argv)
 
 void options_free(struct options *opt)
 {
+	const struct string_list *lists[] = { &opt->env, &opt->net, &opt->publish, &opt->disk,
+					      &opt->copy };
+
 	for (unsigned i = 0; i < opt->owned.count; i++)
 		free(opt->owned.item[i]);
 	free(opt->owned.item);
-	if (opt->env.count)
-		free(opt->env.item);
+	for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (lists[i]->count)
+			free(lists[i]->item);
 	free(opt->config_args.item);
 	*opt = (struct options){ .image = NULL };
 }

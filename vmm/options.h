@@ -27,6 +27,10 @@ struct options {
 	uint64_t timeout_ms; /* 0: none */
 	bool stats;
 	bool verbose;
+	/* As given, in this order; their own files parse them: net_options.c,
+	 * blk.c, copy.c. */
+	struct string_list net, publish, disk, copy;
+	const char *pcap; /* file, or NULL */
 	/* private to options.c and config.c */
 	const char *config; /* file of --config, or NULL */
 	uint32_t given; /* bit i: entry i of option_table was on the command line */

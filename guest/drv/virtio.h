@@ -47,6 +47,31 @@ void virtq_submit(struct virtio *dev, struct virtq *q, paddr_t pa, u32 len, bool
 /* True when the request in flight is done; *len is what the device wrote. */
 bool virtq_done(struct virtq *q, u32 *len);
 
+/*
+ * Many requests in flight (drv/virtq.c). A queue is used either as above or
+ * like this. With VIRTIO_RING_F_EVENT_IDX, where the device offers it.
+ */
+struct virtq_buf {
+	paddr_t pa;
+	u32 len;
+};
+/* Makes one chain of nout buffers that the device reads, then nin that it
+ * writes, but does not publish it: 0, or -ENOSPC. `token` (not NULL) is what
+ * virtq_take() will give. With VIRTIO_RING_F_INDIRECT_DESC a chain of several
+ * takes one descriptor. */
+int virtq_add(struct virtq *q, const struct virtq_buf *buf, unsigned nout, unsigned nin,
+	      void *token);
+/* Publishes what was added and rings, if the device wants to be rung for. */
+void virtq_kick(struct virtio *dev, struct virtq *q);
+/* The token of a chain that the device is done with, and how much it wrote;
+ * NULL: none. A device that breaks the rules: NULL, and the queue is dead. */
+void *virtq_take(struct virtq *q, u32 *len);
+unsigned virtq_room(const struct virtq *q); /* free descriptors */
+/* Asks for an interrupt when more is done. True when there is some already, so
+ * that the caller looks again. */
+bool virtq_arm(struct virtq *q);
+void virtq_disarm(struct virtq *q);
+
 /* Whether the device is to interrupt for this queue (virtio 1.2, 2.7.7). */
 void virtq_interrupts(struct virtq *q, bool wanted);
 

@@ -3,6 +3,7 @@
  * RAM minus what is in use already: the low pages, this image, the modules.
  */
 #include <libfdt.h>
+#include <linux/virtio_ids.h>
 #include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
@@ -100,6 +101,11 @@ static void read_chosen(const void *fdt)
 	p = property_u64(fdt, node, "mayfly,data", 2);
 	if (p)
 		mark_used(cells(p), cells(p + 1));
+	p = property_u64(fdt, node, "mayfly,files", 2);
+	if (p) {
+		b->files = cells(p);
+		b->files_size = cells(p + 1);
+	}
 	p = property_u64(fdt, node, "mayfly,realtime", 2);
 	if (p) {
 		b->realtime_tsc = cells(p);
@@ -142,6 +148,26 @@ static void read_ready(struct virtio_place *v, const u8 *p, int len)
 			(struct queue_place){ word(p), quad(p + 4), quad(p + 12), quad(p + 20) };
 }
 
+static u32 property_u32(const void *fdt, int node, const char *name, u32 otherwise)
+{
+	int len;
+	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
+	return p && len == 4 ? fdt32_to_cpu(*p) : otherwise;
+}
+
+static void read_net(struct net_place *net, const void *fdt, int node)
+{
+	int len;
+	net->mac = fdt_getprop(fdt, node, "local-mac-address", &len);
+	if (len != 6)
+		net->mac = NULL;
+	net->mtu = property_u32(fdt, node, "mayfly,mtu", 0);
+	net->addresses = property_strings(fdt, node, "mayfly,addresses");
+	net->gateways = property_strings(fdt, node, "mayfly,gateways");
+	net->nameservers = property_strings(fdt, node, "mayfly,nameservers");
+	net->dhcp = fdt_getprop(fdt, node, "mayfly,dhcp", &len) != NULL;
+}
+
 static void read_virtio(const void *fdt)
 {
 	int node = -1, len;
@@ -154,8 +180,11 @@ static void read_virtio(const void *fdt)
 		v->gpa = cells(reg);
 		v->size = cells(reg + 1);
 		v->vector = fdt32_to_cpu(*irq);
-		const fdt32_t *console = fdt_getprop(fdt, node, "mayfly,console", &len);
-		v->console = console ? (int)fdt32_to_cpu(*console) : -1;
+		v->type = property_u32(fdt, node, "mayfly,type", 0);
+		v->console = property_u32(fdt, node, "mayfly,console", -1);
+		v->disk = property_u32(fdt, node, "mayfly,disk", -1);
+		if (v->type == VIRTIO_ID_NET)
+			read_net(&v->net, fdt, node);
 		const u8 *ready = fdt_getprop(fdt, node, "mayfly,ready", &len);
 		if (ready)
 			read_ready(v, ready, len);
@@ -195,7 +224,8 @@ static bool read_virtio_word(const char *s)
 		return true;
 	struct virtio_place *v = &boot_info.virtio[boot_info.nvirtio++];
 	s += sizeof(key) - 1;
-	v->console = -1;
+	v->console = v->disk = -1;
+	v->net.dhcp = true; /* should it be a network interface */
 	v->size = number(&s, 10);
 	if (*s == 'K')
 		v->size *= 1024;

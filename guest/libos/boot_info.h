@@ -16,21 +16,32 @@ struct queue_place {
 	u64 desc, driver, device;
 };
 
+/* NUL-terminated strings one after the other. */
+struct strings {
+	const char *data;
+	size_t len;
+};
+
+/* A network interface's configuration: shared/abi.h. */
+struct net_place {
+	const u8 *mac; /* NULL: the device says */
+	u32 mtu; /* 0: the device says */
+	struct strings addresses, gateways, nameservers;
+	bool dhcp;
+};
+
 struct virtio_place {
 	paddr_t gpa;
 	u32 size;
 	u32 vector; /* interrupt vector, or 0: IOAPIC pin `irq` */
 	u32 irq;
+	u32 type; /* virtio device ID; 0: to be read from the device */
 	int console; /* 0, 1, or -1 */
+	int disk; /* n, or -1 */
+	struct net_place net;
 	bool ready; /* handed over initialised */
 	u64 features;
 	struct queue_place queue[MAX_QUEUES];
-};
-
-/* NUL-terminated strings one after the other. */
-struct strings {
-	const char *data;
-	size_t len;
 };
 
 struct boot_info {
@@ -47,6 +58,8 @@ struct boot_info {
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;
+	paddr_t files; /* struct copied_file ...; 0: none */
+	u64 files_size;
 };
 
 extern struct boot_info boot_info;

@@ -104,23 +104,34 @@ void return_work(void)
 void wait_add(struct waitq *q, struct waiter *w)
 {
 	w->thread = current();
-	w->woken = false;
+	w->wake = NULL;
+	list_add_tail(&q->waiters, &w->link);
+}
+
+void wait_watch(struct waitq *q, struct waiter *w, void (*wake)(struct waiter *w))
+{
+	w->thread = NULL;
+	w->wake = wake;
 	list_add_tail(&q->waiters, &w->link);
 }
 
 void wait_done(struct waiter *w)
 {
 	list_del(&w->link);
-	w->thread->woken = false;
+	if (w->thread)
+		w->thread->woken = false;
 }
 
 void wake_all(struct waitq *q)
 {
-	struct list *at;
-	list_for_each (at, &q->waiters) {
+	struct list *next;
+	for (struct list *at = q->waiters.next; at != &q->waiters; at = next) {
 		struct waiter *w = container_of(at, struct waiter, link);
-		w->woken = true;
-		w->thread->woken = true;
+		next = at->next;
+		if (w->wake)
+			w->wake(w);
+		else
+			w->thread->woken = true;
 	}
 }
 

@@ -29,13 +29,19 @@ static inline void waitq_init(struct waitq *q)
 struct waiter {
 	struct list link;
 	struct thread *thread;
-	bool woken;
+	/* NULL: the thread is woken; else called instead, by whoever wakes the
+	 * queue. It may take its waiter off this queue, and no other. */
+	void (*wake)(struct waiter *w);
 };
 
 /* Puts the current thread on a queue (a thread may be on several at once);
  * wait_done() takes it off again. */
 void wait_add(struct waitq *q, struct waiter *w);
 void wait_done(struct waiter *w);
+
+/* Has wake(w) called at each wake_all() until wait_done(w): for those who
+ * watch a queue without sleeping on it (epoll). */
+void wait_watch(struct waitq *q, struct waiter *w, void (*wake)(struct waiter *w));
 
 /* Sleeps until a queue that the thread is on was woken since wait_add(), the
  * deadline (monotonic ns, or NEVER) has passed, or a signal is to be
