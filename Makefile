@@ -36,7 +36,8 @@ VMM_LIBS := -luring -lfdt -ljansson
 
 # ---- the guest image: kernel (CPL0) and library OS (CPL3) in one PVH ELF
 KERNEL_SRC := $(wildcard guest/kernel/*.c guest/kernel/*.S)
-LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*.c)
+LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*.c \
+	guest/net/*.c)
 GUEST_OBJ := $(patsubst %,$(B)/obj/%.o,$(basename $(KERNEL_SRC) $(LIBOS_SRC)))
 GUEST_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
