@@ -25,6 +25,7 @@ struct port_binding {
 	bool v6only; /* an IPv6 socket that takes no IPv4 */
 	bool reuse_addr, reuse_port;
 	bool listening; /* TCP: conflicts in spite of reuse_addr */
+	bool connecting; /* TCP: bound by connect(2), shared with others of that kind */
 };
 
 void ports_init(struct port_table *table);
@@ -32,5 +33,15 @@ void ports_init(struct port_table *table);
  * (RFC 6056). 0, -EADDRINUSE, -EINVAL (bound already). */
 int ports_bind(struct port_table *table, struct port_binding *b, u16 port);
 void ports_unbind(struct port_table *table, struct port_binding *b);
+
+/* For TCP. A bound one is to listen: 0, or -EADDRINUSE (another has been
+ * quicker; both had SO_REUSEADDR). */
+int ports_listen(struct port_table *table, struct port_binding *b);
+/* Binds for an outgoing connection, whose caller has made sure that the four
+ * addresses and ports are unique: 0, or -EADDRINUSE (bound by bind(2)). */
+int ports_connect(struct port_table *table, struct port_binding *b, u16 port);
+/* A connection that shares the port of another binding, or takes its place. */
+void ports_inherit(struct port_table *table, struct port_binding *b,
+		   const struct port_binding *from);
 
 #endif
