@@ -106,7 +106,7 @@ run: all ## boot build/hello and print its boot timeline
 
 # ---- the tests: tests/run.sh runs them and counts
 VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
-	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic
+	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -129,6 +129,10 @@ $(B)/vm/hello-pie: examples/hello.c | need-test
 $(B)/vm/hello-dynamic: examples/hello.c | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$@) $(CC) -O2 -o $@ $<
+$(B)/vm/kernels: tests/vm/kernels.S | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,AS,$<) $(CC) -c -o $@.o $< && \
+		$(LD) -n -Ttext=0x100000 --section-start=.note.pvh=0x101000 -e start -o $@ $@.o
 $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
