@@ -35,13 +35,22 @@ static void write64(struct virtio *dev, u32 low, u32 high, u64 value)
 	write32(dev, high, value >> 32);
 }
 
+/* The device tree says it without an exit. 0: no device. */
+static u32 type_of(const struct virtio_place *place)
+{
+	if (place->type)
+		return place->type;
+	struct virtio probe = { .place = place, .regs = mmio_map(place->gpa) };
+	if (virtio_read32(&probe, VIRTIO_MMIO_MAGIC_VALUE) != MAGIC)
+		return 0;
+	return virtio_read32(&probe, VIRTIO_MMIO_DEVICE_ID);
+}
+
 const struct virtio_place *virtio_find(u32 device_id, unsigned nth)
 {
 	for (unsigned i = 0; i < boot_info.nvirtio; i++) {
 		const struct virtio_place *place = &boot_info.virtio[i];
-		struct virtio probe = { .place = place, .regs = mmio_map(place->gpa) };
-		if (virtio_read32(&probe, VIRTIO_MMIO_MAGIC_VALUE) == MAGIC &&
-		    virtio_read32(&probe, VIRTIO_MMIO_DEVICE_ID) == device_id && !nth--)
+		if (type_of(place) == device_id && !nth--)
 			return place;
 	}
 	return NULL;
@@ -56,15 +65,32 @@ static void use_queue(struct virtq *q, unsigned index, const struct queue_place 
 	q->index = index;
 }
 
+/* Memory for a queue of that size (2.7): descriptors of 16 bytes; available
+ * ring, 2 bytes each; used ring, 8 bytes each; the rings begin with 4 bytes and
+ * end with 2, and each of the three has a cache line of its own. */
+static int alloc_rings(struct queue_place *place, u32 size)
+{
+	u32 avail = ALIGN_UP(16 * size, 64u);
+	u32 used = avail + ALIGN_UP(6 + 2 * size, 64u);
+	/* at least a page, so that it begins with one */
+	u8 *rings = kalloc(MAX(used + 6 + 8 * size, PAGE_SIZE));
+	if (!rings)
+		return -ENOMEM;
+	*place = (struct queue_place){ size, virt_to_phys(rings), virt_to_phys(rings + avail),
+				       virt_to_phys(rings + used) };
+	return 0;
+}
+
 static int setup_queue(struct virtio *dev, unsigned index)
 {
+	struct queue_place place;
 	write32(dev, VIRTIO_MMIO_QUEUE_SEL, index);
-	u32 size = MIN(virtio_read32(dev, VIRTIO_MMIO_QUEUE_NUM_MAX), 16u);
-	u8 *rings = size ? kalloc(PAGE_SIZE) : NULL;
-	if (!rings)
-		return size ? -ENOMEM : -ENODEV;
-	struct queue_place place = { size, virt_to_phys(rings), virt_to_phys(rings + 1024),
-				     virt_to_phys(rings + 2048) };
+	u32 size = virtio_read32(dev, VIRTIO_MMIO_QUEUE_NUM_MAX);
+	if (!size || size & (size - 1))
+		return -ENODEV;
+	size = MIN(size, dev->ring_limit ? dev->ring_limit : 16u);
+	if (alloc_rings(&place, size))
+		return -ENOMEM;
 	use_queue(&dev->queue[index], index, &place);
 	write32(dev, VIRTIO_MMIO_QUEUE_NUM, size);
 	write64(dev, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH, place.desc);
@@ -128,6 +154,10 @@ int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wante
 			vector = VECTOR_DEVICE + (place - boot_info.virtio);
 			route(place->irq, vector);
 		}
+	}
+	for (unsigned i = 0; i < nqueues; i++) {
+		dev->queue[i].event_idx = dev->features & 1ull << VIRTIO_RING_F_EVENT_IDX;
+		dev->queue[i].indirect = dev->features & 1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	}
 	device[vector - VECTOR_DEVICE] = dev;
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * virtio-mmio version 2, driver side (virtio 1.2, 2.7, 3.1 and 4.2), for
- * devices with a few requests in flight: each buffer is one descriptor.
+ * virtio-mmio version 2, driver side (virtio 1.2, 2.7, 3.1 and 4.2). A queue
+ * has one request in flight (virtio.c) or many (virtq.c).
  */
 #ifndef DRV_VIRTIO_H
 #define DRV_VIRTIO_H
@@ -17,12 +17,23 @@ struct virtq {
 	u16 next; /* avail->idx to come */
 	u16 seen; /* used->idx handled */
 	bool busy; /* its one request is in flight */
+
+	/* Many in flight. */
+	bool event_idx, indirect; /* negotiated */
+	bool dead; /* the device broke the rules */
+	u16 free; /* first free descriptor */
+	u16 taken; /* descriptors in use */
+	u16 in_flight; /* chains added and not taken back */
+	u16 shown; /* avail->idx */
+	u64 doorbells; /* rung */
+	struct virtq_slot *slot; /* by descriptor; made by the first virtq_add() */
 };
 
 struct virtio {
 	const struct virtio_place *place;
 	volatile u8 *regs;
 	u64 features;
+	u16 ring_limit; /* largest ring to set up; 0: 16 */
 	void (*interrupt)(struct virtio *dev); /* event context */
 	struct virtq queue[MAX_QUEUES];
 };
@@ -33,7 +44,8 @@ const struct virtio_place *virtio_find(u32 device_id, unsigned nth);
 
 /*
  * Makes a device usable: takes it over as it was handed over, or resets it
- * and negotiates `wanted` (virtio 1.2, 3.1.1). 0 or -errno.
+ * and negotiates `wanted` (virtio 1.2, 3.1.1), with rings of at most
+ * dev->ring_limit. interrupt() is set beforehand. 0 or -errno.
  */
 int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted,
 		 unsigned nqueues);
@@ -56,20 +68,24 @@ struct virtq_buf {
 	u32 len;
 };
 /* Makes one chain of nout buffers that the device reads, then nin that it
- * writes, but does not publish it: 0, or -ENOSPC. `token` (not NULL) is what
- * virtq_take() will give. With VIRTIO_RING_F_INDIRECT_DESC a chain of several
- * takes one descriptor. */
+ * writes, but does not publish it: 0, -ENOSPC, -ENOMEM, or -EIO when the queue is
+ * dead. `token` (not NULL) is what virtq_take() will give. With
+ * VIRTIO_RING_F_INDIRECT_DESC a chain of 2 to 32 takes one descriptor. */
 int virtq_add(struct virtq *q, const struct virtq_buf *buf, unsigned nout, unsigned nin,
 	      void *token);
 /* Publishes what was added and rings, if the device wants to be rung for. */
 void virtq_kick(struct virtio *dev, struct virtq *q);
-/* The token of a chain that the device is done with, and how much it wrote;
- * NULL: none. A device that breaks the rules: NULL, and the queue is dead. */
+/* The token of a chain that the device is done with, and how much it wrote (no
+ * more than it was given); NULL: none. A device that breaks the rules: NULL, and the queue is dead.
+ */
 void *virtq_take(struct virtq *q, u32 *len);
 unsigned virtq_room(const struct virtq *q); /* free descriptors */
 /* Asks for an interrupt when more is done. True when there is some already, so
  * that the caller looks again. */
 bool virtq_arm(struct virtq *q);
+/* The same when n more are done than virtq_take() has given; without EVENT_IDX,
+ * at once. */
+bool virtq_arm_after(struct virtq *q, unsigned n);
 void virtq_disarm(struct virtq *q);
 
 /* Whether the device is to interrupt for this queue (virtio 1.2, 2.7.7). */
