@@ -26,7 +26,9 @@ COMMON := -std=gnu11 -g $(WARN)
 DEPS = -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-all: $(B)/vmm $(B)/guest.elf $(B)/hello ## build the VMM, the guest image and the example
+EXAMPLES := $(B)/hello $(B)/echod $(B)/stream
+
+all: $(B)/vmm $(B)/guest.elf $(EXAMPLES) ## build the VMM, the guest image and the examples
 
 # ---- the VMM: static, because the dynamic linker would cost more than the VM
 VMM_SRC := $(wildcard vmm/*.c net/*.c)
@@ -97,6 +99,11 @@ $(B)/guest.elf: $(B)/guest.lds $(GUEST_OBJ) $(B)/sources
 $(B)/hello: examples/hello.c | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) -O2 -static -o $@ $<
+$(B)/echod: examples/echod.c examples/server.c
+$(B)/stream: examples/stream.c examples/server.c
+$(filter-out $(B)/hello,$(EXAMPLES)): $(wildcard examples/*.h) $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $(filter %.c,$^)
 
 run: all ## boot build/hello and print its boot timeline
 	@$(B)/vmm check >$(B)/check.log || { cat $(B)/check.log; \
@@ -174,7 +181,7 @@ bench: all ## measure, side by side with the peers
 	@bench/run.sh
 
 # ---- static checks; a file is looked at again only when it or a header changed
-FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] shared/*.h guest/*/*.[ch] examples/*.c \
+FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] shared/*.h guest/*/*.[ch] examples/*.[ch] \
 	tests/*/*.[ch] tests/*/*/*.[ch])
 TIDIED := $(VMM_SRC) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
 HEADERS := $(filter %.h,$(FORMATTED))
