@@ -113,6 +113,8 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 	uint64_t gpa = RINGS_GPA;
 	unsigned n = 0;
 
+	if (vm->opt->net.count || vm->opt->publish.count)
+		fail(EXIT_VMM, "--net: this version has no network device yet; leave it out");
 	vm->serial = &serial;
 	if (!vm->own_guest)
 		return create_plain(vm, stdio);

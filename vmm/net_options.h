@@ -18,9 +18,9 @@ struct net_option {
 	char tap[IFNAMSIZ];
 	bool has_mac;
 	uint8_t mac[6];
-	const char *ip[NET_ADDRESSES + 1]; /* "192.0.2.2/24", NULL-terminated; none: DHCP */
-	const char *gw[2 + 1]; /* one a family */
-	char text[256]; /* what ip and gw point into */
+	char *ip[NET_ADDRESSES + 1]; /* "192.0.2.2/24", NULL-terminated; none: DHCP */
+	char *gw[2 + 1]; /* one a family */
+	char text[256]; /* what ip and gw point into: don't copy the structure */
 };
 
 /* --publish [ADDR:]HOST:GUEST[/tcp|/udp] */

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "fail.h"
 #include "help.h"
+#include "net_options.h"
 #include "options.h"
 
 #define STRINGIFY(x) #x
@@ -153,6 +154,14 @@ static const char *set_config(struct options *opt, const char *value)
 	return NULL;
 }
 
+static const char *set_pcap(struct options *opt, const char *value)
+{
+	if (!*value)
+		return "give the path of the file to write";
+	opt->pcap = value;
+	return NULL;
+}
+
 static const char *set_stats(struct options *opt, const char *value)
 {
 	opt->stats = value != NULL;
@@ -218,6 +227,18 @@ static const char *set_env(struct options *opt, const char *value)
 	return NULL;
 }
 
+static const char *set_net(struct options *opt, const char *value)
+{
+	list_add(&opt->net, (char *)value);
+	return net_check(value);
+}
+
+static const char *set_publish(struct options *opt, const char *value)
+{
+	list_add(&opt->publish, (char *)value);
+	return publish_check(value);
+}
+
 char *options_own(struct options *opt, const char *a, const char *b)
 {
 	char *copy = NULL;
@@ -239,6 +260,9 @@ const struct option_def option_table[] = {
 	{ "kernel", OPTION_TEXT, set_kernel },
 	{ "append", OPTION_TEXT, set_append },
 	{ "timeout", OPTION_SECONDS, set_timeout },
+	{ "net", OPTION_LIST, set_net },
+	{ "publish", OPTION_LIST, set_publish },
+	{ "pcap", OPTION_TEXT, set_pcap },
 	{ "stats", OPTION_FLAG, set_stats },
 	{ "verbose", OPTION_FLAG, set_verbose },
 	{ "config", OPTION_CONFIG, set_config },
@@ -407,6 +431,9 @@ void options_parse(struct options *opt, int argc, char **argv)
 		config_load(opt, opt->config);
 	if (!opt->image)
 		fail(EXIT_VMM, "no IMAGE: say what to run, as in \"vmm run IMAGE [-- ARG...]\"");
+	if (opt->pcap && !opt->net.count && !opt->publish.count)
+		fail(EXIT_VMM, "--pcap \"%s\": there is no network to record; give --net too",
+		     opt->pcap);
 }
 
 void options_free(struct options *opt)

@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/net_options.c
 // libs: -ljansson
 /* The JSON file of --config. */
 #include <setjmp.h>
@@ -106,6 +106,30 @@ static void other_forms(void **state)
 	opt = accepts("{\"timeout\": 1e-9}");
 	assert_int_equal(opt.timeout_ms, 1);
 	options_free(&opt);
+}
+
+static void lists(void **state)
+{
+	struct options opt = accepts("{\"net\": [\"tap=a\", \"user\"], \"publish\": \"80:80\", "
+				     "\"pcap\": \"f\"}");
+	char error[600];
+
+	(void)state;
+	assert_int_equal(opt.net.count, 2);
+	assert_string_equal(opt.net.item[0], "tap=a");
+	assert_string_equal(opt.net.item[1], "user");
+	assert_int_equal(opt.publish.count, 1);
+	assert_string_equal(opt.publish.item[0], "80:80");
+	assert_string_equal(opt.pcap, "f");
+	/* all of the command line's win over all of the file's */
+	opt.given = 1u << (option_find("net", 3) - option_table);
+	assert_true(apply(&opt, "{\"net\": \"tap=b\"}", error, sizeof(error)));
+	assert_int_equal(opt.net.count, 2);
+	options_free(&opt);
+	rejects("{\"net\": 1}", "f:1:9: \"net\" must be a string or an array of strings");
+	rejects("{\"net\": [\"user\", 1]}", "f:1:18: \"net\" must be a string or an array");
+	rejects("{\"net\": [\"user\", \"x\"]}", "f:1:18: \"net\": give tap=NAME");
+	rejects("{\"publish\": \"80\"}", "f:1:13: \"publish\": give [ADDRESS:]");
 }
 
 static void wrong_types(void **state)
@@ -290,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything),
 		cmocka_unit_test(other_forms),
+		cmocka_unit_test(lists),
 		cmocka_unit_test(wrong_types),
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(unknown_and_double_keys),
