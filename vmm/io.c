@@ -81,12 +81,14 @@ static void append(struct io_op *op)
 	loop.tail = op;
 }
 
-static void submit(struct io_op *op, int kind, int fd, void *buf, uint64_t len, uint64_t offset)
+static void submit(struct io_op *op, int kind, int fd, const void *buf, uint64_t len,
+		   uint64_t offset, int flags)
 {
 	op->kind = kind;
 	op->fd = fd;
-	op->iov = (struct iovec){ .iov_base = buf, .iov_len = len };
+	op->iov = (struct iovec){ .iov_base = (void *)buf, .iov_len = len };
 	op->offset = offset;
+	op->flags = flags;
 	op->cancelled = false;
 	pthread_mutex_lock(&loop.lock);
 	op->state = IO_QUEUED;
@@ -101,26 +103,52 @@ static void submit(struct io_op *op, int kind, int fd, void *buf, uint64_t len, 
 void io_read(struct vm *vm, struct io_op *op, int fd, void *buf, uint32_t len, uint64_t offset)
 {
 	(void)vm;
-	submit(op, KIND_READ, fd, buf, len, offset);
+	submit(op, KIND_READ, fd, buf, len, offset, 0);
 }
 
 void io_write(struct vm *vm, struct io_op *op, int fd, const void *buf, uint32_t len,
 	      uint64_t offset)
 {
 	(void)vm;
-	submit(op, KIND_WRITE, fd, (void *)buf, len, offset);
+	submit(op, KIND_WRITE, fd, buf, len, offset, 0);
+}
+
+void io_readv(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
+	      uint64_t offset)
+{
+	(void)vm;
+	submit(op, KIND_READV, fd, iov, n, offset, 0);
+}
+
+void io_writev(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
+	       uint64_t offset, int flags)
+{
+	(void)vm;
+	submit(op, KIND_WRITEV, fd, iov, n, offset, flags);
+}
+
+void io_datasync(struct vm *vm, struct io_op *op, int fd)
+{
+	(void)vm;
+	submit(op, KIND_DATASYNC, fd, NULL, 0, 0, 0);
+}
+
+void io_fallocate(struct vm *vm, struct io_op *op, int fd, int mode, uint64_t offset, uint64_t len)
+{
+	(void)vm;
+	submit(op, KIND_FALLOCATE, fd, NULL, len, offset, mode);
 }
 
 void io_poll(struct vm *vm, struct io_op *op, int fd, short events)
 {
 	(void)vm;
-	submit(op, KIND_POLL, fd, NULL, (unsigned short)events, 0);
+	submit(op, KIND_POLL, fd, NULL, (unsigned short)events, 0, 0);
 }
 
 void io_defer(struct vm *vm, struct io_op *op)
 {
 	(void)vm;
-	submit(op, KIND_DEFER, -1, NULL, 0, 0);
+	submit(op, KIND_DEFER, -1, NULL, 0, 0, 0);
 }
 
 void io_cancel(struct vm *vm, struct io_op *op)

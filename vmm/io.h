@@ -18,6 +18,7 @@ struct io_op {
 	/* private to io.c; all zero before the first use */
 	struct io_op *next, *next_cancel;
 	int kind, fd, state, slot;
+	int flags; /* RWF_* of a write, FALLOC_FL_* */
 	bool cancelled;
 	struct iovec iov;
 	uint64_t offset;
@@ -33,6 +34,13 @@ struct io_op {
 void io_read(struct vm *vm, struct io_op *op, int fd, void *buf, uint32_t len, uint64_t offset);
 void io_write(struct vm *vm, struct io_op *op, int fd, const void *buf, uint32_t len,
 	      uint64_t offset);
+/* The array is the caller's too. `flags` of RWF_* (RWF_DSYNC). */
+void io_readv(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
+	      uint64_t offset);
+void io_writev(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
+	       uint64_t offset, int flags);
+void io_datasync(struct vm *vm, struct io_op *op, int fd); /* fdatasync(2) */
+void io_fallocate(struct vm *vm, struct io_op *op, int fd, int mode, uint64_t offset, uint64_t len);
 void io_poll(struct vm *vm, struct io_op *op, int fd, short events); /* one shot */
 void io_defer(struct vm *vm, struct io_op *op); /* just runs done(op, 0) in the I/O thread */
 void io_cancel(struct vm *vm, struct io_op *op); /* done() still runs, maybe with -ECANCELED */

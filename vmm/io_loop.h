@@ -10,7 +10,18 @@
 
 #define IO_DEPTH 256 /* operations in flight */
 
-enum { KIND_READ, KIND_WRITE, KIND_POLL, KIND_DEFER };
+/* What op->iov holds: a buffer; of the vectors, the array and its length; the
+ * length to allocate; events to poll for. */
+enum {
+	KIND_READ,
+	KIND_WRITE,
+	KIND_READV,
+	KIND_WRITEV,
+	KIND_DATASYNC,
+	KIND_FALLOCATE,
+	KIND_POLL,
+	KIND_DEFER,
+};
 
 /* An eventfd, readable when loop_begin() and loop_launch() have work. */
 int loop_wake_fd(void);

@@ -4,8 +4,10 @@
  * its descriptor is ready, in the I/O thread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "fail.h"
 #include "io_loop.h"
@@ -30,34 +32,51 @@ static int poll_events(const struct io_op *op)
 {
 	if (op->kind == KIND_POLL)
 		return op->iov.iov_len;
-	return op->kind == KIND_READ ? POLLIN : POLLOUT;
+	return op->kind == KIND_READ || op->kind == KIND_READV ? POLLIN : POLLOUT;
+}
+
+static ssize_t transfer(const struct io_op *op)
+{
+	const struct iovec *iov = op->iov.iov_base;
+	const bool at_position = op->offset == IO_POSITION;
+	size_t len = op->iov.iov_len;
+
+	switch (op->kind) {
+	case KIND_READ:
+		return at_position ? read(op->fd, op->iov.iov_base, len) :
+				     pread(op->fd, op->iov.iov_base, len, (off_t)op->offset);
+	case KIND_WRITE:
+		if (at_position && len > PIPE_CHUNK)
+			len = PIPE_CHUNK;
+		return at_position ? write(op->fd, op->iov.iov_base, len) :
+				     pwrite(op->fd, op->iov.iov_base, len, (off_t)op->offset);
+	case KIND_READV: /* an offset of -1 is the position here too */
+		return preadv2(op->fd, iov, (int)len, (off_t)op->offset, 0);
+	case KIND_WRITEV:
+		return pwritev2(op->fd, iov, (int)len, (off_t)op->offset, op->flags);
+	case KIND_DATASYNC:
+		return fdatasync(op->fd);
+	default:
+		return fallocate(op->fd, op->flags, (off_t)op->offset, (off_t)len);
+	}
 }
 
 /* The descriptor is ready: does what was asked, or -EAGAIN. */
 static int poll_perform(struct io_op *op, short revents)
 {
-	struct iovec iov = op->iov;
-	bool at_position = op->offset == IO_POSITION;
 	ssize_t n;
 
 	if (revents & POLLNVAL)
 		return -EBADF;
 	if (op->kind == KIND_POLL)
 		return revents;
-	if (op->kind == KIND_WRITE && at_position && iov.iov_len > PIPE_CHUNK)
-		iov.iov_len = PIPE_CHUNK;
-	if (op->kind == KIND_READ)
-		n = at_position ? read(op->fd, iov.iov_base, iov.iov_len) :
-				  pread(op->fd, iov.iov_base, iov.iov_len, op->offset);
-	else
-		n = at_position ? write(op->fd, iov.iov_base, iov.iov_len) :
-				  pwrite(op->fd, iov.iov_base, iov.iov_len, op->offset);
+	n = transfer(op);
 	/* Like io_uring, give streams a position of their own. */
-	if (n < 0 && errno == ESPIPE && !at_position) {
+	if (n < 0 && errno == ESPIPE && op->offset != IO_POSITION && op->kind <= KIND_WRITEV) {
 		op->offset = IO_POSITION;
 		return poll_perform(op, revents);
 	}
-	return n < 0 ? -errno : n;
+	return n < 0 ? -errno : (int)n;
 }
 
 static void poll_complete(struct io_op *op, int result)

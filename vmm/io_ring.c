@@ -33,12 +33,31 @@ static void ring_fly(struct io_op *op)
 {
 	struct io_uring_sqe *sqe = get_sqe();
 
-	if (op->kind == KIND_READ)
+	switch (op->kind) {
+	case KIND_READ:
 		io_uring_prep_read(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
-	else if (op->kind == KIND_WRITE)
+		break;
+	case KIND_WRITE:
 		io_uring_prep_write(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
-	else
+		break;
+	case KIND_READV:
+		io_uring_prep_readv(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset);
+		break;
+	case KIND_WRITEV:
+		io_uring_prep_writev2(sqe, op->fd, op->iov.iov_base, op->iov.iov_len, op->offset,
+				      op->flags);
+		break;
+	case KIND_DATASYNC:
+		io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case KIND_FALLOCATE:
+		io_uring_prep_fallocate(sqe, op->fd, op->flags, (off_t)op->offset,
+					(off_t)op->iov.iov_len);
+		break;
+	default:
 		io_uring_prep_poll_add(sqe, op->fd, op->iov.iov_len);
+		break;
+	}
 	io_uring_sqe_set_data(sqe, op);
 }
 

@@ -140,6 +140,40 @@ static void files(void **state)
 	close(fd);
 }
 
+/* What disks use: vectors, write-through, flushes, holes. */
+static void vectors(void **state)
+{
+	struct waited op = new_op();
+	char name[] = "/tmp/test_io_XXXXXX", a[3] = "", b[8] = "";
+	struct iovec out[] = { { "01234", 5 }, { "56789", 5 } };
+	struct iovec in[] = { { a, 2 }, { b, 4 } };
+	int fd = mkstemp(name);
+
+	(void)state;
+	unlink(name);
+	io_writev(NULL, &op.op, fd, out, 2, 4096, RWF_DSYNC);
+	assert_int_equal(result_of(&op, 1), 10);
+	io_readv(NULL, &op.op, fd, in, 2, 4096 + 3);
+	assert_int_equal(result_of(&op, 2), 6);
+	assert_string_equal(a, "34");
+	assert_string_equal(b, "5678");
+	io_datasync(NULL, &op.op, fd);
+	assert_int_equal(result_of(&op, 3), 0);
+	io_fallocate(NULL, &op.op, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 7);
+	assert_int_equal(result_of(&op, 4), 0);
+	io_readv(NULL, &op.op, fd, in, 2, 4096 + 3);
+	assert_int_equal(result_of(&op, 5), 6);
+	assert_memory_equal(b,
+			    "\0\0"
+			    "78",
+			    4);
+	io_writev(NULL, &op.op, fd, out, 2, 0, 1 << 30); /* no such flag */
+	assert_int_equal(result_of(&op, 6), -EOPNOTSUPP);
+	close(fd);
+	io_datasync(NULL, &op.op, 999);
+	assert_int_equal(result_of(&op, 7), -EBADF);
+}
+
 static void errors(void **state)
 {
 	struct waited op = new_op();
@@ -345,9 +379,9 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(pipes),         TEST(files),      TEST(errors),    TEST(polling),
-		TEST(deferring),     TEST(cancelling), TEST(from_done), TEST(no_starvation),
-		TEST(more_than_fit), TEST(threads),
+		TEST(pipes),         TEST(files),         TEST(vectors),    TEST(errors),
+		TEST(polling),       TEST(deferring),     TEST(cancelling), TEST(from_done),
+		TEST(no_starvation), TEST(more_than_fit), TEST(threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
