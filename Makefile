@@ -26,7 +26,7 @@ COMMON := -std=gnu11 -g $(WARN)
 DEPS = -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-EXAMPLES := $(B)/hello $(B)/echod $(B)/stream
+EXAMPLES := $(B)/hello $(B)/echod $(B)/httpd $(B)/stream
 
 all: $(B)/vmm $(B)/guest.elf $(EXAMPLES) ## build the VMM, the guest image and the examples
 
@@ -100,6 +100,7 @@ $(B)/hello: examples/hello.c | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) -O2 -static -o $@ $<
 $(B)/echod: examples/echod.c examples/server.c
+$(B)/httpd: examples/httpd.c examples/http.c examples/files.c examples/server.c
 $(B)/stream: examples/stream.c examples/server.c
 $(filter-out $(B)/hello,$(EXAMPLES)): $(wildcard examples/*.h) $(B)/flags | need-build
 	@mkdir -p $(@D)
