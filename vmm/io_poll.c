@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "io_loop.h"
 #include "options.h"
+#include "rwf.h"
 
 #define PIPE_CHUNK 4096 /* what a pipe that polls writable takes without blocking */
 
@@ -51,9 +52,9 @@ static ssize_t transfer(const struct io_op *op)
 		return at_position ? write(op->fd, op->iov.iov_base, len) :
 				     pwrite(op->fd, op->iov.iov_base, len, (off_t)op->offset);
 	case KIND_READV: /* an offset of -1 is the position here too */
-		return preadv2(op->fd, iov, (int)len, (off_t)op->offset, 0);
+		return rwf_read(op->fd, iov, (int)len, (off_t)op->offset, 0);
 	case KIND_WRITEV:
-		return pwritev2(op->fd, iov, (int)len, (off_t)op->offset, op->flags);
+		return rwf_write(op->fd, iov, (int)len, (off_t)op->offset, op->flags);
 	case KIND_DATASYNC:
 		return fdatasync(op->fd);
 	default:

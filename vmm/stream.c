@@ -25,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include "rwf.h"
 #include "stream.h"
 
 #define DEVICE_CHUNK 256 /* a terminal polls writable below this many bytes pending */
@@ -126,12 +127,12 @@ ssize_t stream_read(struct stream *s, const struct iovec *iov, int n)
 		return -EIO;
 	switch (s->kind) {
 	case STREAM_FILE:
-		r = preadv2(s->use, iov, n, -1, RWF_NOWAIT);
+		r = rwf_read(s->use, iov, n, -1, RWF_NOWAIT);
 		return r < 0 && errno == EOPNOTSUPP ? -EAGAIN : result(r);
 	case STREAM_SOCKET:
 		return result(recvmsg(s->use, &msg, MSG_DONTWAIT));
 	case STREAM_NOWAIT:
-		r = preadv2(s->use, iov, n, -1, RWF_NOWAIT);
+		r = rwf_read(s->use, iov, n, -1, RWF_NOWAIT);
 		if (r >= 0 || errno != EOPNOTSUPP)
 			return result(r);
 		downgrade(s);
@@ -160,7 +161,7 @@ ssize_t stream_write(struct stream *s, const struct iovec *iov, int n)
 	case STREAM_SOCKET:
 		return result(sendmsg(s->use, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
 	case STREAM_NOWAIT:
-		r = pwritev2(s->use, iov, n, -1, RWF_NOWAIT);
+		r = rwf_write(s->use, iov, n, -1, RWF_NOWAIT);
 		if (r >= 0 || errno != EOPNOTSUPP)
 			return result(r);
 		downgrade(s);
