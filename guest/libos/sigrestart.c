@@ -56,6 +56,8 @@ enum restart restart_decide(u64 nr, long result, bool handler, bool sa_restart)
 		return handler ? RESTART_FAIL : RESTART_AGAIN;
 	case ERESTART_RESTARTBLOCK:
 		return handler ? RESTART_FAIL : RESTART_BLOCK;
+	case EINTR_NEVER_RESTARTED:
+		return RESTART_FAIL;
 	default:
 		return RESTART_NOT;
 	}

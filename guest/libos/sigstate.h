@@ -13,11 +13,12 @@
 
 /* Results that only signal_deliver() sees, by Linux's numbers: run the system
  * call again if the handler has SA_RESTART; always; if no handler ran; by
- * restart_syscall(2) if no handler ran. */
+ * restart_syscall(2) if no handler ran. The last is ours: never. */
 #define ERESTARTSYS           512
 #define ERESTARTNOINTR        513
 #define ERESTARTNOHAND        514
 #define ERESTART_RESTARTBLOCK 516
+#define EINTR_NEVER_RESTARTED 600
 
 /* One occurrence of a signal, waiting. */
 struct queued {

@@ -253,4 +253,27 @@ long sys_select(int n, u64 *in, u64 *out, u64 *ex, struct __kernel_old_timeval *
 long sys_pselect6(int n, u64 *in, u64 *out, u64 *ex, struct __kernel_timespec *timeout,
 		  const struct pselect_mask *user_mask);
 
+/* Sockets: sys_socket.c, sys_message.c, sys_sockopt.c */
+struct message; /* struct msghdr */
+struct many; /* struct mmsghdr */
+long sys_socket(int family, int type, int protocol);
+long sys_socketpair(int family, int type, int protocol, int *user);
+long sys_bind(int fd, const void *user, int len);
+long sys_listen(int fd, int backlog);
+long sys_accept(int fd, void *user, int *user_len);
+long sys_accept4(int fd, void *user, int *user_len, int flags);
+long sys_connect(int fd, const void *user, int len);
+long sys_shutdown(int fd, int how);
+long sys_getsockname(int fd, void *user, int *user_len);
+long sys_getpeername(int fd, void *user, int *user_len);
+long sys_sendto(int fd, const void *buf, size_t n, u32 flags, const void *user, int user_len);
+long sys_recvfrom(int fd, void *buf, size_t n, u32 flags, void *user, int *user_len);
+long sys_sendmsg(int fd, const struct message *user, u32 flags);
+long sys_recvmsg(int fd, struct message *user, u32 flags);
+long sys_sendmmsg(int fd, struct many *user, unsigned n, u32 flags);
+long sys_recvmmsg(int fd, struct many *user, unsigned n, u32 flags,
+		  struct __kernel_timespec *timeout);
+long sys_setsockopt(int fd, int level, int name, const void *user, int len);
+long sys_getsockopt(int fd, int level, int name, void *user, int *user_len);
+
 #endif

@@ -85,7 +85,8 @@ struct sockmsg {
 	u32 out_flags; /* receive: MSG_TRUNC, MSG_CTRUNC ... */
 	bool nonblock; /* by the file or by MSG_DONTWAIT */
 	u8 *control; /* library-OS memory; send: what came; receive: room */
-	u32 control_len; /* receive: room, then what is used */
+	u32 control_len; /* send: its length; receive: what is used */
+	u32 control_room; /* receive: the room */
 };
 
 struct sock_ops {
@@ -97,11 +98,13 @@ struct sock_ops {
 	int (*connect)(struct socket *s, const struct sockname *name, bool nonblock);
 	int (*shutdown)(struct socket *s, int how); /* SHUT_RD, SHUT_WR, SHUT_RDWR */
 	int (*getname)(struct socket *s, struct sockname *name, bool peer);
+	/* Bytes or -errno. The socket layer sends SIGPIPE for a stream's -EPIPE. */
 	long (*send)(struct socket *s, struct sockmsg *msg);
 	long (*recv)(struct socket *s, struct sockmsg *msg);
 	u32 (*poll)(struct socket *s); /* POLL* now; s->wait is woken at changes */
 	/* Levels other than SOL_SOCKET; value in library-OS memory, *len its room
-	 * and then its length. -ENOPROTOOPT for what is unknown. */
+	 * and then its length. -ENOPROTOOPT for what is unknown. See sockopt_int()
+	 * below. */
 	int (*setsockopt)(struct socket *s, int level, int name, const void *value, u32 len);
 	int (*getsockopt)(struct socket *s, int level, int name, void *value, u32 *len);
 	/* A SOL_SOCKET option has changed (buffer sizes, keep-alive); may be NULL. */
@@ -113,14 +116,20 @@ struct sock_ops {
 /* The options of SOL_SOCKET, as the program set them. */
 struct sock_options {
 	bool reuse_addr, reuse_port, keep_alive, broadcast, dont_route, oob_inline, timestamp,
-		timestamp_ns, pass_cred, linger, v6only;
+		timestamp_ns, pass_cred, linger, v6only, no_check;
 	u32 linger_seconds;
-	u32 sndbuf, rcvbuf; /* bytes, as getsockopt shows them (twice what was set) */
+	u32 sndbuf, rcvbuf; /* bytes of packet memory, as getsockopt shows them (twice what was set) */
 	bool sndbuf_locked, rcvbuf_locked; /* set by the program: no tuning */
 	u32 rcvlowat;
 	u64 rcvtimeo_ns, sndtimeo_ns; /* NEVER: none */
 	u32 priority, mark;
 	unsigned ifindex; /* SO_BINDTODEVICE */
+};
+
+/* SO_PEERCRED, SCM_CREDENTIALS. */
+struct sock_cred {
+	i32 pid;
+	u32 uid, gid;
 };
 
 struct socket {
@@ -131,6 +140,7 @@ struct socket {
 	struct waitq wait; /* woken at every change that poll() would show */
 	int error; /* a positive errno for SO_ERROR and the next call; 0: none */
 	bool listening; /* SO_ACCEPTCONN */
+	struct sock_cred peer; /* SO_PEERCRED: AF_UNIX sets it */
 	struct sock_options opt;
 };
 
@@ -142,7 +152,8 @@ int socket_take_error(struct socket *s);
 
 /* Waits on s->wait: 0 (look again), -EAGAIN (nonblock, or the deadline of
  * SO_RCVTIMEO or SO_SNDTIMEO has passed), -EINTR. Deadlines begin with the
- * call: socket_deadline() once, then socket_wait() in the loop. */
+ * call: socket_deadline() once, then socket_wait() in the loop. It leaves the
+ * network meanwhile, so what was sent is on its way (and anything may happen). */
 u64 socket_deadline(u64 timeout_ns);
 int socket_wait(struct socket *s, bool nonblock, u64 deadline);
 
@@ -160,6 +171,12 @@ int sockname_get(const struct socket *s, const struct sockname *name, struct ipa
 		 u16 *port, u32 *scope);
 void sockname_set(const struct socket *s, struct sockname *name, const struct ipaddr *addr,
 		  u16 port, u32 scope);
+
+/* An option that is a number, as most levels take it: an int, or a byte when
+ * there is only one (ip_sockglue.c). 0 or -EINVAL. */
+int sockopt_int(const void *value, u32 len, int *n);
+/* The same to the program: cut to its room. Always 0. */
+int sockopt_put_int(void *value, u32 *len, int n);
 
 /* Appends a control message to msg->control, or sets MSG_CTRUNC. */
 void sockmsg_put_control(struct sockmsg *msg, int level, int type, const void *data, u32 len);

@@ -1,0 +1,82 @@
+/*
+ * Stand-ins for parts of the network that have not landed yet. Each line goes
+ * away with the arrival of the real one.
+ */
+#include "netif.h"
+#include "pkt.h"
+#include "socket.h"
+
+#define WEAK __attribute__((weak))
+
+WEAK u64 pkt_mem_count;
+WEAK int net_init(void)
+{
+	return -EAFNOSUPPORT;
+}
+WEAK bool net_up(void)
+{
+	return false;
+}
+WEAK void net_enter(void)
+{
+}
+WEAK void net_leave(void)
+{
+}
+WEAK struct netif *netif_by_index(unsigned index)
+{
+	(void)index;
+	return NULL;
+}
+WEAK struct netif *netif_by_name(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+WEAK int tcp_socket(int family, struct socket **out)
+{
+	(void)family;
+	(void)out;
+	return -EPROTONOSUPPORT;
+}
+WEAK int udp_socket(int family, struct socket **out)
+{
+	(void)family;
+	(void)out;
+	return -EPROTONOSUPPORT;
+}
+WEAK int raw_socket(int family, int type, int protocol, struct socket **out)
+{
+	(void)family;
+	(void)type;
+	(void)protocol;
+	(void)out;
+	return -EPROTONOSUPPORT;
+}
+WEAK int unix_socket(int type, struct socket **out)
+{
+	(void)type;
+	(void)out;
+	return -EPROTONOSUPPORT;
+}
+WEAK int unix_pair(int type, struct socket **a, struct socket **b)
+{
+	(void)type;
+	(void)a;
+	(void)b;
+	return -EPROTONOSUPPORT;
+}
+WEAK int netlink_socket(int type, int protocol, struct socket **out)
+{
+	(void)type;
+	(void)protocol;
+	(void)out;
+	return -EPROTONOSUPPORT;
+}
+WEAK long netif_ioctl(unsigned int cmd, unsigned long arg);
+WEAK long netif_ioctl(unsigned int cmd, unsigned long arg)
+{
+	(void)cmd;
+	(void)arg;
+	return -ENOTTY;
+}
