@@ -8,6 +8,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
+#include "blk.h"
 #include "console.h"
 #include "devices.h"
 #include "fail.h"
@@ -103,6 +104,8 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	serial_init(vm->serial, vm, host_fd(stdio, 0), host_fd(stdio, 1), serial_irq);
 	console_add(vm, host_fd(stdio, 0), host_fd(stdio, 1), false);
 	rng_add(vm);
+	for (unsigned i = 0; i < vm->opt->disk.count; i++)
+		blk_add(vm, vm->opt->disk.item[i], i);
 	return vm->ndev;
 }
 
@@ -137,5 +140,14 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 		.window = n, .type = VIRTIO_ID_RNG, .console = -1, .disk = -1
 	};
 	rng_add(vm);
-	return n + 1;
+	n++;
+	/* Nor these: set up when the program opens them, or never. */
+	for (unsigned i = 0; i < vm->opt->disk.count; i++) {
+		blk_add(vm, vm->opt->disk.item[i], i);
+		device[n] = (struct fdt_device){
+			.window = n, .type = VIRTIO_ID_BLOCK, .console = -1, .disk = (int)i
+		};
+		n++;
+	}
+	return n;
 }

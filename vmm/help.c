@@ -27,6 +27,8 @@ const char help_run[] =
 	"  --env NAME=VALUE  a variable of the program's environment; repeatable\n"
 	"  --cwd DIR         working directory inside the VM (default /)\n"
 	"  --hostname NAME   host name inside the VM (default mayfly)\n"
+	"  --disk FILE[,ro]  a file or block device as a disk, /dev/vda and so on in the\n"
+	"                    VM; ro: read-only; repeatable\n"
 	"  --kernel FILE     another guest image than Mayfly's own\n"
 	"  --append STRING   command line of the guest image\n"
 	"  --net tap=NAME[,mac=MAC][,ip=A/L][,gw=B]\n"

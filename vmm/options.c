@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../shared/abi.h"
+#include "blk.h"
 #include "config.h"
 #include "fail.h"
 #include "help.h"
@@ -249,6 +250,15 @@ char *options_own(struct options *opt, const char *a, const char *b)
 	return copy;
 }
 
+static const char *set_disk(struct options *opt, const char *value)
+{
+	const char *why = disk_check(value);
+
+	if (!why)
+		list_add(&opt->disk, (char *)value);
+	return why;
+}
+
 /* ---- the table */
 
 const struct option_def option_table[] = {
@@ -259,6 +269,7 @@ const struct option_def option_table[] = {
 	{ "hostname", OPTION_TEXT, set_hostname },
 	{ "kernel", OPTION_TEXT, set_kernel },
 	{ "append", OPTION_TEXT, set_append },
+	{ "disk", OPTION_LIST, set_disk },
 	{ "timeout", OPTION_SECONDS, set_timeout },
 	{ "net", OPTION_LIST, set_net },
 	{ "publish", OPTION_LIST, set_publish },

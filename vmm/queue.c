@@ -189,6 +189,7 @@ void queue_push(struct virtqueue *q, uint16_t head, uint32_t len)
 	memcpy(&used->ring[q->next_used % q->size], &elem, sizeof(elem));
 	q->in_flight[head / 32] &= ~(1u << head % 32);
 	q->next_used++;
+	q->total++;
 	/* Pairs with the driver's read barrier between used->idx and the
 	 * element (2.7.14): element and data first. */
 	__atomic_store_n(&used->idx, q->next_used, __ATOMIC_RELEASE);

@@ -25,6 +25,7 @@ struct virtqueue {
 	uint16_t next_avail, next_used, signalled_used;
 	uint32_t in_flight[QUEUE_MAX / 32]; /* bit per head: popped, not yet pushed */
 	uint64_t kicks; /* doorbells, for promotion and --stats */
+	uint64_t total; /* chains pushed, for --stats */
 	uint64_t window_ns; /* when the present run of kicks began (promote.c) */
 };
 

@@ -54,7 +54,10 @@ void stats_print(struct vm *vm)
 		fprintf(stderr, "vmm: %s in window %u: doorbells", dev->ops->name, i);
 		for (unsigned q = 0; q < dev->ops->nqueues; q++)
 			fprintf(stderr, " %" PRIu64, dev->queue[q].kicks);
-		fprintf(stderr, "\n");
+		fprintf(stderr, "; requests");
+		for (unsigned q = 0; q < dev->ops->nqueues; q++)
+			fprintf(stderr, " %" PRIu64, dev->queue[q].total);
+		fprintf(stderr, "; interrupts %" PRIu64 "\n", dev->interrupts);
 	}
 	resident(&vm->mem, &process, &guest);
 	fprintf(stderr,

@@ -34,6 +34,7 @@
 static void raise_interrupt(struct virtio_dev *dev, uint32_t cause)
 {
 	dev->interrupt_status |= cause;
+	dev->interrupts++;
 	if (dev->irqfd_plus1)
 		promote_raise(dev);
 	else
@@ -90,10 +91,12 @@ static void clear_queues(struct virtio_dev *dev)
 {
 	for (unsigned i = 0; i < dev->ops->nqueues; i++) {
 		uint64_t kicks = dev->queue[i].kicks, window = dev->queue[i].window_ns;
+		uint64_t used = dev->queue[i].total;
 
 		memset(&dev->queue[i], 0, sizeof(dev->queue[i]));
 		dev->queue[i].size = dev->ops->queue_size[i];
 		dev->queue[i].kicks = kicks;
+		dev->queue[i].total = used;
 		dev->queue[i].window_ns = window;
 	}
 }
@@ -102,7 +105,8 @@ static void reset(struct virtio_dev *dev)
 {
 	dev->status = 0; /* first: nothing is live from here on */
 	if (dev->ops->reset)
-		dev->ops->reset(dev);
+		dev->ops->reset(dev); /* may wait, and another vCPU write registers */
+	dev->status = 0;
 	dev->accepted = 0;
 	dev->interrupt_status = 0;
 	dev->features_sel = dev->driver_features_sel = dev->queue_sel = 0;

@@ -56,6 +56,7 @@ struct virtio_dev {
 	struct doorbell *doorbell[VIRTIO_MAX_QUEUES];
 	int irqfd_plus1;
 	uint64_t born_ns; /* CLOCK_MONOTONIC at virtio_add() */
+	uint64_t interrupts; /* for --stats */
 	bool reported; /* virtio_broken() said so once */
 };
 

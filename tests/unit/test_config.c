@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/net_options.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c
 // libs: -ljansson
 /* The JSON file of --config. */
 #include <setjmp.h>
@@ -129,6 +129,11 @@ static void lists(void **state)
 	rejects("{\"net\": 1}", "f:1:9: \"net\" must be a string or an array of strings");
 	rejects("{\"net\": [\"user\", 1]}", "f:1:18: \"net\" must be a string or an array");
 	rejects("{\"net\": [\"user\", \"x\"]}", "f:1:18: \"net\": give tap=NAME");
+	opt = accepts("{\"disk\": [\"a\", \"b,ro\"]}");
+	assert_int_equal(opt.disk.count, 2);
+	assert_string_equal(opt.disk.item[1], "b,ro");
+	options_free(&opt);
+	rejects("{\"disk\": [\"a\", \"\"]}", "f:1:16: \"disk\": give FILE");
 	rejects("{\"publish\": \"80\"}", "f:1:13: \"publish\": give [ADDRESS:]");
 }
 

@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/net_options.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c
 // libs: -ljansson
 /*
  * The command line of `vmm run`. fail() ends a process, so each bad input
@@ -259,6 +259,13 @@ static void networks(void **state)
 	options_free(&opt);
 	rejects(WORDS("p", "--net", "eth0"), "--net \"eth0\": give tap=NAME");
 	rejects(WORDS("p", "--net"), "--net needs a value");
+	opt = parse(WORDS("p", "--disk", "a", "--disk=/dev/b,ro"));
+	assert_int_equal(opt.disk.count, 2);
+	assert_string_equal(opt.disk.item[0], "a");
+	assert_string_equal(opt.disk.item[1], "/dev/b,ro");
+	options_free(&opt);
+	rejects(WORDS("p", "--disk", ""), "--disk \"\": give FILE or FILE,ro");
+	rejects(WORDS("p", "--disk", ",ro"), "--disk \",ro\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--publish", "80"), "--publish \"80\": give [ADDRESS:]HOSTPORT");
 	rejects(WORDS("p", "--net", "user", "--pcap", ""), "path of the file");
 	rejects(WORDS("p", "--pcap", "f"), "no network to record; give --net");
