@@ -20,6 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
 #include "blk_request.h"
 #include "virtio.h"
 
