@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "kvm_stats.h"
 #include "stats.h"
 #include "virtio.h"
 #include "vm.h"
@@ -34,6 +35,22 @@ static void resident(const struct guest_mem *mem, uint64_t *process, uint64_t *g
 		fclose(f);
 }
 
+/* On the soft flavour the instructions that KVM emulates are those of CPL0. */
+static void print_kvm(const struct vcpu *vcpu)
+{
+	const int fd = vcpu->stats_fd;
+
+	if (fd < 0 || (vcpu->id && !vcpu->came))
+		return;
+	fprintf(stderr,
+		"vmm: vCPU %u, KVM's counters: %" PRIu64 " exits, %" PRIu64
+		" instructions emulated, %" PRIu64 " page faults served, %" PRIu64
+		" passed to the guest, %" PRIu64 " interrupts\n",
+		vcpu->id, kvm_stats_read(fd, "exits"), kvm_stats_read(fd, "insn_emulation"),
+		kvm_stats_read(fd, "pf_fixed"), kvm_stats_read(fd, "pf_guest"),
+		kvm_stats_read(fd, "irq_injections"));
+}
+
 void stats_print(struct vm *vm)
 {
 	uint64_t process, guest;
@@ -47,6 +64,7 @@ void stats_print(struct vm *vm)
 			" device registers, %" PRIu64 " ports, %" PRIu64 " signals, %" PRIu64
 			" other\n",
 			i, s->exits, s->mmio, s->pio, s->intr, s->other);
+		print_kvm(&vm->vcpu[i]);
 	}
 	for (unsigned i = 0; i < vm->ndev; i++) {
 		const struct virtio_dev *dev = vm->dev[i];

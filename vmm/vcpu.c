@@ -7,6 +7,7 @@
 #include "cpuid.h"
 #include "exits.h"
 #include "fail.h"
+#include "kvm_stats.h"
 #include "signals.h"
 #include "timeline.h"
 #include "vcpu.h"
@@ -57,6 +58,7 @@ void vcpu_create(struct vm *vm, unsigned id)
 		fail(EXIT_VMM, "KVM refused to make vCPU %u: %s; give fewer with --cpus", id,
 		     strerror(errno));
 	map_run(vcpu);
+	vcpu->stats_fd = vm->opt->stats ? kvm_stats_open(vcpu->fd) : -1;
 	if (id == 0) {
 		timeline_mark("create vCPU 0");
 		cpuid_make(&template, vm);

@@ -31,6 +31,7 @@ struct vcpu {
 	atomic_bool started; /* thread is valid: it may be signalled */
 	atomic_uint stuck_round; /* signals.c: when it was last seen to be halted for ever */
 	struct vcpu_stats stats;
+	int stats_fd; /* KVM's own counters with --stats (kvm_stats.h), or -1 */
 };
 
 struct vm {
