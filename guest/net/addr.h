@@ -19,24 +19,24 @@ typedef u32 be32;
 static inline u16 get_be16(const void *p)
 {
 	u16 v;
-	memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, p, sizeof(v)); /* inline, even freestanding */
 	return ntohs(v);
 }
 static inline u32 get_be32(const void *p)
 {
 	u32 v;
-	memcpy(&v, p, sizeof(v));
+	__builtin_memcpy(&v, p, sizeof(v));
 	return ntohl(v);
 }
 static inline void put_be16(void *p, u16 v)
 {
 	v = htons(v);
-	memcpy(p, &v, sizeof(v));
+	__builtin_memcpy(p, &v, sizeof(v));
 }
 static inline void put_be32(void *p, u32 v)
 {
 	v = htonl(v);
-	memcpy(p, &v, sizeof(v));
+	__builtin_memcpy(p, &v, sizeof(v));
 }
 
 struct ipaddr {
@@ -45,23 +45,29 @@ struct ipaddr {
 
 static inline bool ip_equal(const struct ipaddr *a, const struct ipaddr *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	u64 x[2], y[2];
+	__builtin_memcpy(x, a, sizeof(x));
+	__builtin_memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 static inline bool ip_is4(const struct ipaddr *a)
 {
-	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
-	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+	u64 high;
+	u32 middle;
+	__builtin_memcpy(&high, a->b, sizeof(high));
+	__builtin_memcpy(&middle, a->b + 8, sizeof(middle));
+	return high == 0 && middle == 0xffff0000;
 }
 static inline be32 ip_get4(const struct ipaddr *a)
 {
 	be32 v;
-	memcpy(&v, a->b + 12, sizeof(v));
+	__builtin_memcpy(&v, a->b + 12, sizeof(v));
 	return v;
 }
 static inline struct ipaddr ip_from4(be32 v4)
 {
 	struct ipaddr a = { .b = { [10] = 0xff, [11] = 0xff } };
-	memcpy(a.b + 12, &v4, sizeof(v4));
+	__builtin_memcpy(a.b + 12, &v4, sizeof(v4));
 	return a;
 }
 /* The unspecified address: ::, or 0.0.0.0 in its mapped form. */

@@ -12,9 +12,14 @@
 #ifndef NET_PKT_H
 #define NET_PKT_H
 
+#include <linux/virtio_net.h>
 #include "../libos/lib.h"
 #include "../libos/uaccess.h"
 #include "addr.h"
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* virtio 1.2, 5.1.6; not in Linux 6.1's header */
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
 
 /* Memory that packets refer to. Physically in a row. */
 struct pkt_mem {
@@ -128,14 +133,19 @@ long pkt_to_uio(const struct pkt *pkt, u32 from, struct uio *uio, u32 len);
 int pkt_from_uio(struct pkt *pkt, struct uio *uio, u32 len);
 
 /* The Internet checksum's sum (RFC 1071), not complemented, of a part of the
- * packet that begins at an even distance, added to `sum`; folded to 16 bits. */
+ * packet that begins at an even distance, added to `sum`; folded to 16 bits.
+ * Sums are of 16-bit words as they lie in memory: a field takes ~sum as it is,
+ * without htons(). */
 u32 pkt_sum(const struct pkt *pkt, u32 from, u32 len, u32 sum);
+u32 net_sum(const void *data, u32 len, u32 sum); /* the same of plain memory */
 
 /* Memory that the packet keeps busy, for socket buffer accounting. */
 u32 pkt_truesize(const struct pkt *pkt);
 
 /* Packets and pkt_mem blocks in use: for tests, that nothing is left behind. */
 extern u64 pkt_count, pkt_mem_count;
+/* Gives the memory back that is kept at hand for packets to come. */
+void pkt_reclaim(void);
 
 /* Queues of packets: a struct list head; these move ownership. */
 static inline struct pkt *pkt_of(struct list *link)

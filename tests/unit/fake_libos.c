@@ -103,6 +103,11 @@ u64 frames_available(void)
 	return fake_frames_max - fake_frames;
 }
 
+paddr_t virt_to_phys(const void *p)
+{
+	return (paddr_t)(uintptr_t)p;
+}
+
 void panic(const char *format, ...)
 {
 	print_error("panic: %s\n", format);
