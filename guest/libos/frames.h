@@ -9,15 +9,16 @@
 #include "lib.h"
 
 #ifdef LIBOS_HOST_TEST /* unit tests: physical is virtual */
-#define DIRECT_MAP 0
+#define PHYS_BASE 0
 #else
 #include "../kernel/kcall.h"
+#define PHYS_BASE DIRECT_MAP
 #endif
 #define BLOCK_ORDER 9 /* 2 MiB */
 
 static inline void *phys_to_virt(paddr_t pa)
 {
-	return (void *)(DIRECT_MAP + pa);
+	return (void *)(PHYS_BASE + pa);
 }
 paddr_t virt_to_phys(const void *p); /* of the direct map or of the guest image's data */
 

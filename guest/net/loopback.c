@@ -64,3 +64,13 @@ int loopback_init(void)
 	netif_add_addr(lo, &v6, 128, ADDR_STATIC, NEVER, NEVER);
 	return 0;
 }
+
+void loopback_stop(void)
+{
+	pkt_purge(&queue);
+	queued = 0;
+	net_undefer(&delivery);
+	list_del(&net_loopback->link);
+	kfree(net_loopback);
+	net_loopback = NULL;
+}

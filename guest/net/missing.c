@@ -8,31 +8,6 @@
 
 #define WEAK __attribute__((weak))
 
-WEAK u64 pkt_mem_count;
-WEAK int net_init(void)
-{
-	return -EAFNOSUPPORT;
-}
-WEAK bool net_up(void)
-{
-	return false;
-}
-WEAK void net_enter(void)
-{
-}
-WEAK void net_leave(void)
-{
-}
-WEAK struct netif *netif_by_index(unsigned index)
-{
-	(void)index;
-	return NULL;
-}
-WEAK struct netif *netif_by_name(const char *name)
-{
-	(void)name;
-	return NULL;
-}
 WEAK int tcp_socket(int family, struct socket **out)
 {
 	(void)family;

@@ -80,6 +80,20 @@ int net_init(void)
 	return net_up() ? 0 : loopback_init();
 }
 
+void net_stop(void)
+{
+	struct list *at, *next;
+
+	loopback_stop();
+	route_stop();
+	for (at = netifs.next; at != &netifs; at = next) {
+		next = at->next;
+		list_del(at);
+	}
+	list_init(&works);
+	ninterfaces = 0;
+}
+
 bool net_up(void)
 {
 	return net_loopback != NULL;

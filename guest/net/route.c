@@ -191,6 +191,15 @@ int ip_del_gateway(struct netif *netif, const struct ipaddr *destination, unsign
 	return 0;
 }
 
+void route_stop(void)
+{
+	while (!list_empty(&ip_gateways))
+		gateway_free(container_of(ip_gateways.next, struct ip_gateway, link));
+	memset(pmtu, 0, sizeof(pmtu));
+	timer_cancel(&expiry);
+	net_generation++;
+}
+
 /* ---- source addresses ---- */
 
 static bool usable(const struct netif_addr *a)

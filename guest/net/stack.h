@@ -13,6 +13,10 @@
 
 extern struct netif *net_loopback;
 int loopback_init(void);
+/* Takes the stack down, so that a test can begin with a new one. */
+void net_stop(void);
+void loopback_stop(void);
+void route_stop(void);
 
 /* Leaves the stack entirely and enters it again as deep, to sleep in between. */
 unsigned net_leave_all(void);

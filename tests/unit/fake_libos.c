@@ -9,6 +9,7 @@
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/heap.h"
 #include "../../guest/libos/random.h"
+#include "../../guest/libos/thread.h"
 #include "../../guest/libos/uaccess.h"
 
 void *calloc(size_t n, size_t size);
@@ -224,6 +225,50 @@ u64 now_ns(void)
 u64 realtime_ns(void)
 {
 	return fake_clock;
+}
+
+/* In the order of their deadlines, as in sched.c. */
+static struct list timers = { &timers, &timers };
+
+__attribute__((weak)) void timer_arm(struct timer *timer, u64 deadline)
+{
+	struct list *at;
+
+	timer_cancel(timer);
+	timer->deadline = deadline;
+	timer->armed = true;
+	list_for_each (at, &timers)
+		if (container_of(at, struct timer, link)->deadline > deadline)
+			break;
+	list_add_tail(at, &timer->link);
+}
+
+__attribute__((weak)) void timer_cancel(struct timer *timer)
+{
+	if (timer->armed)
+		list_del(&timer->link);
+	timer->armed = false;
+}
+
+void fake_advance(u64 ns)
+{
+	u64 end = fake_clock + ns;
+
+	while (!list_empty(&timers)) {
+		struct timer *first = container_of(timers.next, struct timer, link);
+
+		if (first->deadline > end)
+			break;
+		fake_clock = MAX(fake_clock, first->deadline);
+		timer_cancel(first);
+		first->expired(first);
+	}
+	fake_clock = end;
+}
+
+u64 fake_next_timer(void)
+{
+	return list_empty(&timers) ? NEVER : container_of(timers.next, struct timer, link)->deadline;
 }
 
 struct process *current_process(void)

@@ -33,6 +33,9 @@ extern unsigned fake_wakes;
 extern bool fake_signal_pending;
 
 extern u64 fake_clock; /* ns, of both clocks */
+/* Moves the clock on and has the timers expire, each at its time. */
+void fake_advance(u64 ns);
+u64 fake_next_timer(void); /* when the first one will; NEVER: none is armed */
 
 /* Signals sent, by number. */
 extern unsigned fake_signals[65];

@@ -370,10 +370,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_push_pull),	   T(test_gather),   T(test_skip_and_trim),
-		T(test_append),		   T(test_clone),    T(test_joining_fragments),
-		T(test_sum),		   T(test_uio),	     T(test_no_memory),
-		T(test_kept),		   T(test_truesize),
+		T(test_push_pull), T(test_gather),   T(test_skip_and_trim),
+		T(test_append),    T(test_clone),    T(test_joining_fragments),
+		T(test_sum),       T(test_uio),      T(test_no_memory),
+		T(test_kept),      T(test_truesize),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
