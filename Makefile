@@ -50,7 +50,8 @@ LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*
 GUEST_OBJ := $(patsubst %,$(B)/obj/%.o,$(basename $(KERNEL_SRC) $(LIBOS_SRC)))
 GUEST_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack
+	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack \
+	-ffunction-sections
 KERNEL_CFLAGS := -O2 -fomit-frame-pointer -fno-jump-tables
 
 # Files that change only when flags or the set of sources do, so that such a
@@ -93,7 +94,7 @@ $(B)/vdso.so: guest/vdso/vdso.c guest/vdso/vdso.lds guest/libos/entry.h guest/ke
 	$(Q)$(call say,LINK,$@) $(CC) $(VDSO_CFLAGS) $(VDSO_LDFLAGS) -Wl,-T,guest/vdso/vdso.lds \
 		-o $@ $<
 $(B)/obj/guest/libos/vdso.o: $(B)/vdso.so
-$(B)/guest.lds: guest/guest.lds.S shared/abi.h | need-build
+$(B)/guest.lds: guest/guest.lds.S guest/boot_order.lds shared/abi.h | need-build
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x assembler-with-cpp -D__ASSEMBLER__ -o $@ $<
 $(B)/guest.elf: $(B)/guest.lds $(GUEST_OBJ) $(B)/sources
@@ -192,7 +193,7 @@ FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] shared/*.h guest/*/*.[ch] examples
 	tests/*/*.[ch] tests/*/*/*.[ch])
 TIDIED := $(VMM_SRC) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
 HEADERS := $(filter %.h,$(FORMATTED))
-SCRIPTS := deps.sh $(wildcard .ci/run net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
+SCRIPTS := deps.sh $(wildcard .ci/run guest/*.sh net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
 
 LINTED := $(FORMATTED:%=$(B)/lint/%.format) $(TIDIED:%=$(B)/lint/%.tidy) $(B)/lint/cppcheck \
 	$(SCRIPTS:%=$(B)/lint/%.shell)
