@@ -28,8 +28,18 @@ struct net_backend {
  * process with a line that names the remedy. net/tap.c, net/user.c */
 void tap_open(struct net_backend *backend, const struct net_option *option, unsigned queues);
 struct publish_option;
+/* The index-th user network of this VM; all ports are published by the first. */
 void user_open(struct net_backend *backend, const struct net_option *option,
-	       const struct publish_option *publish, unsigned npublish);
+	       const struct publish_option *publish, unsigned npublish, unsigned index);
+
+/* What its guest is called and whom it can ask, for the device tree: a guest
+ * that knows needs no DHCP. */
+struct user_addresses {
+	char guest4[24], guest6[48]; /* "10.0.2.15/24" */
+	char gateway4[24], gateway6[48];
+	char nameserver4[24];
+};
+void user_addresses(struct user_addresses *addresses, unsigned index);
 
 /* Adds the device. The backend becomes its own. `index`: for a default MAC
  * address. */
