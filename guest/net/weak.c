@@ -59,3 +59,11 @@ WEAK void ip_confirm(const struct ipaddr *dst)
 {
 	(void)dst;
 }
+WEAK struct ipaddr net_nameserver[NAMESERVERS];
+WEAK unsigned net_nameservers;
+WEAK void (*net_nameservers_changed)(void);
+WEAK int dhcp_start(struct netif *netif)
+{
+	(void)netif;
+	return 0;
+}
