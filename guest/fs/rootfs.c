@@ -219,6 +219,7 @@ static bool fill_root(struct dentry *dir, const char *name)
 			mount_on_dir(d, dirs[i].mount, dirs[i].super());
 	}
 	add_waiting(name);
+	copied_make();
 	return name == NULL;
 }
 

@@ -145,6 +145,9 @@ struct inode_ops {
 	 * is truncated. Without `write` the frame must not be written, and 0
 	 * in *pa means a hole. */
 	int (*get_page)(struct inode *inode, u64 index, bool write, paddr_t *pa);
+	/* Bytes from offset on, at most n, that lie in one piece of memory
+	 * which nobody ever writes or frees; *pa is where. 0: none. */
+	u64 (*get_run)(struct inode *inode, u64 offset, u64 n, paddr_t *pa);
 };
 
 struct statfs;
@@ -332,6 +335,8 @@ int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode);
 /* A file at `path` whose pages are existing memory: read in place, copied
  * when written. The path's text is copied. */
 int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode);
+
+void copied_make(void); /* the files of --copy, once */
 
 struct super *devfs(void); /* with its root, or NULL: no memory */
 struct super *procfs(void);

@@ -107,6 +107,11 @@ static void read_chosen(const void *fdt)
 		b->files = cells(p);
 		b->files_size = cells(p + 1);
 	}
+	p = property_u64(fdt, node, "mayfly,contents", 2);
+	if (p) {
+		b->contents = cells(p);
+		b->contents_size = cells(p + 1);
+	}
 	p = property_u64(fdt, node, "mayfly,realtime", 2);
 	if (p) {
 		b->realtime_tsc = cells(p);
