@@ -19,6 +19,7 @@
 #include "term.h"
 #include "timeline.h"
 #include "vm.h"
+#include "../net/pcap.h"
 
 /* Three pages that VMX needs for real mode on CPUs without "unrestricted
  * guest" (KVM_SET_TSS_ADDR), in the hole below 4 GiB and away from devices. */
@@ -183,6 +184,7 @@ static _Noreturn void leave(struct vm *vm, int status, const char *message)
 	timeline_mark("guest ended");
 	signals_leaving();
 	console_drain(vm);
+	pcap_finish();
 	term_restore();
 	timeline_mark("output written");
 	if (message)
