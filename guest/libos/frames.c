@@ -14,11 +14,13 @@
 #include "frames.h"
 #include "memory.h"
 #include "space.h"
+#include "../fs/block_cache.h"
 
 #define MAX_RANGES  16
 #define ORDERS      (BLOCK_ORDER + 1)
 #define DIRECT_STEP (128ull << 20)
 #define STATIC_MAP  (1ull << 30)
+#define RECLAIM     32ull /* how many times what is missing the caches are asked for */
 #define MAX_MEMORY  (64ull << 30)
 #define SHOW_STEP   (8ull << 20) /* of the contents of --copy at once */
 
@@ -173,7 +175,7 @@ static paddr_t take_freed(unsigned order)
 	return pa;
 }
 
-static paddr_t take(unsigned order, bool zero)
+static paddr_t take_once(unsigned order, bool zero)
 {
 	paddr_t pa = take_freed(order);
 	if (pa) {
@@ -186,6 +188,16 @@ static paddr_t take(unsigned order, bool zero)
 		direct_map(pa, PAGE_SIZE << order);
 	}
 	available -= 1ull << order;
+	return pa;
+}
+
+/* Caches are asked only for what cannot be made up of smaller pieces: whole
+ * blocks of theirs would hardly be neighbours. */
+static paddr_t take(unsigned order, bool zero)
+{
+	paddr_t pa = take_once(order, zero);
+	if (!pa && order < BLOCK_ORDER && block_reclaim(RECLAIM << order))
+		pa = take_once(order, zero);
 	return pa;
 }
 
