@@ -115,7 +115,8 @@ static void prune(struct page_tree *tree, u64 *word, unsigned height, u64 base, 
 		return;
 	}
 	for (unsigned i = 0; i < FANOUT; i++) {
-		prune(tree, &node->slot[i], height - 1, base + i * span(height - 1), first, last, free);
+		prune(tree, &node->slot[i], height - 1, base + i * span(height - 1), first, last,
+		      free);
 		empty = empty && node->slot[i] == 0;
 	}
 	if (empty) {
