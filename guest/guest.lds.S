@@ -88,7 +88,6 @@ SECTIONS {
 
 	libos_text_start = .;
 	.ltext : AT(ADDR(.ltext) - IMAGE_BASE) {
-#include "boot_order.lds"
 		*(.text .text.*)
 		PAGE;
 	} :ltext

@@ -99,11 +99,10 @@ void load_image(struct image *image, const char *name)
 		     name);
 }
 
-/* A part of Mayfly: where the environment says, or beside this program, or
- * where `make install` puts it from there. */
-static bool find_part(char *path, size_t size, const char *variable, const char *const place[2])
+bool load_find_guest_image(char *path, size_t size)
 {
-	const char *env = getenv(variable);
+	static const char *const place[] = { "guest.elf", "../share/mayfly/guest.elf" };
+	const char *env = getenv("MAYFLY_GUEST");
 	ssize_t n;
 
 	if (env && *env) {
@@ -121,20 +120,6 @@ static bool find_part(char *path, size_t size, const char *variable, const char 
 			return true;
 	}
 	return false;
-}
-
-bool load_find_guest_image(char *path, size_t size)
-{
-	static const char *const place[] = { "guest.elf", "../share/mayfly/guest.elf" };
-
-	return find_part(path, size, "MAYFLY_GUEST", place);
-}
-
-bool load_find_slirp(char *path, size_t size)
-{
-	static const char *const place[] = { "vmm-slirp", "../libexec/mayfly/vmm-slirp" };
-
-	return find_part(path, size, "MAYFLY_SLIRP", place);
 }
 
 void load_guest_image(struct image *image, const char *path)

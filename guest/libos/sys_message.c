@@ -247,7 +247,6 @@ long sys_sendmmsg(int fd, struct many *user, unsigned n, u32 flags)
 	struct file *file;
 	struct socket *s;
 	unsigned done = 0;
-	bool batch;
 	int error;
 	long r = 0;
 
@@ -257,10 +256,7 @@ long sys_sendmmsg(int fd, struct many *user, unsigned n, u32 flags)
 	if (s == NULL)
 		return error;
 	n = MIN(n, (unsigned)MAX_IOV);
-	/* One doorbell for all, unless it may wait, which needs to leave. */
-	batch = is_nonblock(file, flags);
-	if (batch)
-		socket_enter(s);
+	socket_enter(s); /* one doorbell for all */
 	for (; done < n; done++) {
 		r = send_header(file, s, &user[done].hdr, flags);
 		if (r >= 0 && put_user(&user[done].len, (u32)r) < 0)
@@ -268,8 +264,7 @@ long sys_sendmmsg(int fd, struct many *user, unsigned n, u32 flags)
 		if (r < 0)
 			break;
 	}
-	if (batch)
-		socket_leave(s);
+	socket_leave(s);
 	file_put(file);
 	return done > 0 ? (long)done : r;
 }

@@ -7,7 +7,6 @@
 #include "path.h"
 #include "process.h"
 #include "sys.h"
-#include "../fs/block_cache.h"
 
 /* ---- sizes ---- */
 
@@ -132,7 +131,6 @@ long sys_fdatasync(int fd)
 
 long sys_sync(void)
 {
-	block_sync_all();
 	return 0;
 }
 

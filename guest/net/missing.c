@@ -2,6 +2,8 @@
  * Stand-ins for parts of the network that have not landed yet. Each line goes
  * away with the arrival of the real one.
  */
+#include "dhcp.h"
+#include "ip.h"
 #include "netif.h"
 #include "pkt.h"
 #include "socket.h"
@@ -9,12 +11,6 @@
 #define WEAK __attribute__((weak))
 
 WEAK int tcp_socket(int family, struct socket **out)
-{
-	(void)family;
-	(void)out;
-	return -EPROTONOSUPPORT;
-}
-WEAK int udp_socket(int family, struct socket **out)
 {
 	(void)family;
 	(void)out;
@@ -54,4 +50,13 @@ WEAK long netif_ioctl(unsigned int cmd, unsigned long arg)
 	(void)cmd;
 	(void)arg;
 	return -ENOTTY;
+}
+WEAK bool dhcp_input(struct pkt *pkt)
+{
+	(void)pkt;
+	return false;
+}
+WEAK int dhcp_wait(void)
+{
+	return -ETIMEDOUT;
 }

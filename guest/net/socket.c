@@ -5,8 +5,8 @@
 #include "socket.h"
 #include "../libos/frames.h"
 #include "../libos/timespec.h"
-#include "netif.h"
 #include "pkt.h"
+#include "stack.h"
 
 #define DEFAULT_BUFFER 212992 /* net.core.rmem_default, wmem_default */
 #define TCP_SNDBUF     16384 /* net.ipv4.tcp_wmem; tuned from there */
@@ -44,17 +44,16 @@ u64 socket_deadline(u64 timeout_ns)
 int socket_wait(struct socket *s, bool nonblock, u64 deadline)
 {
 	struct waiter w;
+	unsigned depth;
 	int r;
 
 	if (nonblock || (deadline != NEVER && now_ns() >= deadline))
 		return -EAGAIN;
-	/* Queued first: what net_leave() does may be what is waited for. */
+	/* Queued first: what leaving does may be what is waited for. */
 	wait_add(&s->wait, &w);
-	if (s->family != AF_UNIX)
-		net_leave();
+	depth = net_leave_all();
 	r = wait_sleep(deadline);
-	if (s->family != AF_UNIX)
-		net_enter();
+	net_enter_again(depth);
 	wait_done(&w);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
@@ -95,8 +94,8 @@ int sockname_get(const struct socket *s, const struct sockname *name, struct ipa
 	if (s->family == AF_INET)
 		return name->len >= IN_LEN && name->family != AF_INET ? -EAFNOSUPPORT :
 									get_in(name, addr, port);
-	if (name->family == AF_INET && !s->opt.v6only)
-		return get_in(name, addr, port);
+	if (name->family == AF_INET)
+		return s->opt.v6only ? -ENETUNREACH : get_in(name, addr, port);
 	if (name->family != AF_INET6)
 		return name->len < IN6_MIN_LEN ? -EINVAL : -EAFNOSUPPORT;
 	return get_in6(s, name, addr, port, scope);
@@ -161,6 +160,22 @@ void sockmsg_put_control(struct sockmsg *msg, int level, int type, const void *d
 	memcpy(at, &h, sizeof(h));
 	memcpy(at + sizeof(h), data, h.len - sizeof(h));
 	msg->control_len += MIN(CONTROL_ALIGN(h.len), room);
+}
+
+int sockmsg_next_control(const struct sockmsg *msg, u32 *at, struct sock_control *c)
+{
+	struct control_header h;
+	u32 left = msg->control_len - MIN(*at, msg->control_len);
+
+	if (left < sizeof(h))
+		return 0;
+	memcpy(&h, msg->control + *at, sizeof(h));
+	if (h.len < sizeof(h) || h.len > left)
+		return -EINVAL;
+	*c = (struct sock_control){ h.level, h.type, msg->control + *at + sizeof(h),
+				    h.len - sizeof(h) };
+	*at += CONTROL_ALIGN(h.len);
+	return 1;
 }
 
 /* ---- memory ---- */

@@ -181,6 +181,15 @@ int sockopt_put_int(void *value, u32 *len, int n);
 /* Appends a control message to msg->control, or sets MSG_CTRUNC. */
 void sockmsg_put_control(struct sockmsg *msg, int level, int type, const void *data, u32 len);
 
+/* Control messages of a send, one after the other; *at begins with 0. 1: *c is
+ * one; 0: there are no more; -EINVAL: not well formed. */
+struct sock_control {
+	int level, type;
+	const u8 *data;
+	u32 len;
+};
+int sockmsg_next_control(const struct sockmsg *msg, u32 *at, struct sock_control *c);
+
 /* Memory in packet buffers of all sockets, and its limit (a quarter of the
  * VM's memory): protocols ask before they keep more. */
 bool socket_memory_ok(void);

@@ -8,15 +8,7 @@ WEAK void tcp_input(struct pkt *pkt)
 {
 	pkt_free(pkt);
 }
-WEAK void udp_input(struct pkt *pkt)
-{
-	pkt_free(pkt);
-}
 WEAK void tcp_error(struct pkt *pkt, int error, u32 mtu)
-{
-	(void)pkt, (void)error, (void)mtu;
-}
-WEAK void udp_error(struct pkt *pkt, int error, u32 mtu)
 {
 	(void)pkt, (void)error, (void)mtu;
 }
@@ -58,12 +50,4 @@ WEAK void icmp_port_unreachable(const struct pkt *pkt)
 WEAK void ip_confirm(const struct ipaddr *dst)
 {
 	(void)dst;
-}
-WEAK struct ipaddr net_nameserver[NAMESERVERS];
-WEAK unsigned net_nameservers;
-WEAK void (*net_nameservers_changed)(void);
-WEAK int dhcp_start(struct netif *netif)
-{
-	(void)netif;
-	return 0;
 }
