@@ -2,7 +2,8 @@
  * What IPv4 and IPv6 have in common: the way out and the way up, and the
  * transports' checksums.
  */
-#include "stack.h"
+#include "eth.h"
+#include "neigh.h"
 
 /* ---- checksums ---- */
 
@@ -37,7 +38,16 @@ void ip_checksum_later(struct pkt *pkt, const struct ip_send *to, u16 offset)
 int ip_transmit(struct pkt *pkt, const struct ip_path *path)
 {
 	pkt->network = pkt->data;
-	return netif_transmit(path->netif, pkt);
+	return path->netif->ethernet ? eth_output(path->netif, &path->next_hop, pkt) :
+				       netif_transmit(path->netif, pkt);
+}
+
+void ip_confirm(const struct ipaddr *dst)
+{
+	struct ip_path path;
+
+	if (ip_route(NULL, dst, 0, &path) == 0 && path.netif->ethernet)
+		neigh_confirm(path.netif, &path.next_hop);
 }
 
 /* The program wrote the header; what it may leave out is filled in (raw(7)). */

@@ -39,7 +39,7 @@ static u32 parse(struct netif *netif, struct pkt *pkt)
 		return 0;
 	hlen = (h->version_ihl & 15) * 4;
 	len = ntohs(h->len);
-	if (hlen < IP4_HLEN || len < hlen || len > pkt->total)
+	if (h->version_ihl >> 4 != 4 || hlen < IP4_HLEN || len < hlen || len > pkt->total)
 		return 0;
 	if (unlikely(hlen > IP4_HLEN)) {
 		h = pkt_header(pkt, hlen);

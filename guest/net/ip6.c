@@ -17,18 +17,10 @@ enum verdict { ACCEPT, DROP };
  * distance from the IP header. */
 static enum verdict unknown_option(struct pkt *pkt, u8 type, u32 at)
 {
-	switch (type >> 6) {
-	case 0:
+	if (type >> 6 == 0)
 		return ACCEPT;
-	case 1:
-		return DROP;
-	case 2:
-		break;
-	default:
-		if (ip_is_multicast(&pkt->dst))
-			return DROP;
-	}
-	icmp6_error(pkt, ICMP6_PARAMETER, 2, at);
+	if (type >> 6 != 1) /* not to a group, in either case: icmp_quote() */
+		icmp6_error(pkt, ICMP6_PARAMETER, 2, at);
 	return DROP;
 }
 
@@ -71,7 +63,7 @@ static enum verdict extension(struct pkt *pkt, u32 *bytes)
 	if (header == NULL)
 		return DROP;
 	pkt->proto = header[0];
-	pkt->cb[0] = header - pkt->network;
+	pkt->cb[IP6_CB_NEXT] = header - pkt->network;
 	if (type != IP6_ROUTING)
 		return options(pkt, header, len);
 	if (header[3] == 0) /* no segments left: to be ignored (4.4) */
@@ -111,7 +103,7 @@ static bool parse(struct netif *netif, struct pkt *pkt)
 	struct ip6_hdr *h = pkt_pull(pkt, IP6_HLEN);
 	u32 len;
 
-	if (h == NULL)
+	if (h == NULL || ntohl(h->version_class_flow) >> 28 != 6)
 		return false;
 	len = ntohs(h->len);
 	if (len > pkt->total)
@@ -121,7 +113,8 @@ static bool parse(struct netif *netif, struct pkt *pkt)
 	__builtin_memcpy(&pkt->src, h->src, sizeof(pkt->src));
 	__builtin_memcpy(&pkt->dst, h->dst, sizeof(pkt->dst));
 	pkt->proto = h->next;
-	pkt->cb[0] = offsetof(struct ip6_hdr, next); /* who named the protocol, for errors */
+	pkt->cb[IP6_CB_NEXT] = offsetof(struct ip6_hdr, next);
+	pkt->cb[IP6_CB_FRAGMENTED] = false;
 	pkt->ttl = h->hops;
 	pkt->tos = ntohl(h->version_class_flow) >> 20;
 	/* Mapped addresses never cross a wire (RFC 4291, 2.5.5.2): they would pass
@@ -142,7 +135,7 @@ void ip6_input(struct netif *netif, struct pkt *pkt)
 		return;
 	if (pkt->proto == IP6_NONE || !ip_deliver(pkt)) {
 		if (pkt->proto != IP6_NONE)
-			icmp6_error(pkt, ICMP6_PARAMETER, 1, pkt->cb[0]);
+			icmp6_error(pkt, ICMP6_PARAMETER, 1, pkt->cb[IP6_CB_NEXT]);
 		pkt_free(pkt);
 	}
 }
@@ -158,7 +151,7 @@ static void push_header(struct pkt *pkt, const struct ip_send *to, const struct 
 	h->version_class_flow = htonl(IP6_FLOW_VERSION | (u32)to->tos << 20);
 	h->len = htons(len);
 	h->next = next;
-	h->hops = to->ttl ? to->ttl : IP_DEFAULT_TTL;
+	h->hops = to->ttl ? to->ttl : ndp_hop_limit(path->netif);
 	__builtin_memcpy(h->src, &path->src, sizeof(h->src));
 	__builtin_memcpy(h->dst, &to->dst, sizeof(h->dst));
 }

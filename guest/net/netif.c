@@ -5,7 +5,9 @@
  * which they were added; a VM has few interfaces, so all look-ups are linear.
  * Changes of anything that routes depend on count net_generation up.
  */
-#include "stack.h"
+#include "eth.h"
+#include "ndp.h"
+#include "neigh.h"
 
 struct list netifs = { &netifs, &netifs };
 u32 net_generation = 1;
@@ -86,6 +88,9 @@ void net_stop(void)
 
 	loopback_stop();
 	route_stop();
+	neigh_stop();
+	reass_stop();
+	ndp_stop();
 	for (at = netifs.next; at != &netifs; at = next) {
 		next = at->next;
 		list_del(at);
@@ -128,6 +133,8 @@ void netif_add(struct netif *netif)
 		snprintf(netif->name, sizeof(netif->name), "eth%u", ninterfaces - 2);
 	list_add_tail(&netifs, &netif->link);
 	net_generation++;
+	if (netif->ethernet)
+		ndp_start(netif);
 }
 
 /* ---- addresses ---- */
@@ -166,6 +173,8 @@ int netif_add_addr(struct netif *netif, const struct ipaddr *addr, unsigned pref
 		found->valid_until = valid_until;
 		if (found->state == ADDR_DEPRECATED && preferred_until > now_ns())
 			found->state = ADDR_PREFERRED;
+		if (netif->nd != NULL && !v4)
+			ndp_renewed(netif);
 		return -EEXIST;
 	}
 	if (*a.n == NETIF_ADDRS)
@@ -176,6 +185,8 @@ int netif_add_addr(struct netif *netif, const struct ipaddr *addr, unsigned pref
 						.origin = origin,
 						.preferred_until = preferred_until,
 						.valid_until = valid_until };
+	if (netif->nd != NULL && !v4)
+		ndp_added(netif, &a.addr[*a.n - 1]);
 	return 0;
 }
 
@@ -191,12 +202,7 @@ int netif_del_addr(struct netif *netif, const struct ipaddr *addr)
 	return 0;
 }
 
-static bool usable(const struct netif_addr *a)
-{
-	return a->state == ADDR_PREFERRED || a->state == ADDR_DEPRECATED;
-}
-
-/* Whether it is an address of this interface. */
+/* Whether it is an address of this interface, and usable. */
 bool netif_has_addr(const struct netif *netif, const struct ipaddr *addr)
 {
 	bool v4 = ip_is4(addr);
@@ -205,7 +211,7 @@ bool netif_has_addr(const struct netif *netif, const struct ipaddr *addr)
 
 	for (unsigned i = 0; i < n; i++)
 		if (ip_equal(&a[i].addr, addr))
-			return usable(&a[i]);
+			return netif_addr_usable(&a[i]);
 	return netif->flags & NETIF_LOOPBACK && ip_is_loopback(addr);
 }
 
@@ -255,6 +261,7 @@ bool netif_accepts(const struct netif *netif, const struct ipaddr *dst)
 
 /* ---- packets ---- */
 
+/* Frames that are IP packets. */
 static void input(struct netif *netif, struct pkt *pkt)
 {
 	const u8 *first = pkt_header(pkt, 1);
@@ -277,7 +284,10 @@ void netif_receive(struct netif *netif, struct pkt *pkt)
 	pkt->network = NULL;
 	pkt->from_link = PKT_HOST;
 	pkt->when = now_ns();
-	input(netif, pkt);
+	if (likely(netif->ethernet))
+		eth_input(netif, pkt);
+	else
+		input(netif, pkt);
 }
 
 static int transmit(struct netif *netif, struct pkt *pkt)

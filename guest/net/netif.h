@@ -35,7 +35,8 @@ struct netif_addr {
 	u8 state; /* enum: tentative until duplicate detection is over (RFC 4862, 5.4) */
 	u8 origin; /* enum */
 	u64 preferred_until, valid_until; /* now_ns(), or NEVER */
-	struct list tentative; /* private to ndp.c */
+	u64 dad_at; /* private to ndp.c */
+	bool dad_sent;
 };
 enum { ADDR_TENTATIVE, ADDR_PREFERRED, ADDR_DEPRECATED, ADDR_DUPLICATE };
 enum { ADDR_STATIC, ADDR_DHCP, ADDR_SLAAC, ADDR_LINK_LOCAL };
@@ -67,6 +68,10 @@ struct netif {
 	int (*transmit)(struct netif *netif, struct pkt *pkt);
 	void (*flush)(struct netif *netif);
 	void *driver;
+
+	/* The protocols' own, of this interface. */
+	struct nd *nd;
+	struct dhcp *dhcp;
 	bool dirty; /* something was transmitted since the last flush() */
 };
 

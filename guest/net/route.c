@@ -10,7 +10,7 @@
  */
 #include "../libos/heap.h"
 #include "../libos/thread.h"
-#include "stack.h"
+#include "neigh.h"
 
 #define CACHED       64
 #define GATEWAYS     64 /* most; router advertisements may add */
@@ -101,7 +101,7 @@ void pmtu_learn(const struct ipaddr *dst, u32 mtu)
 
 static u32 mtu_of(const struct netif *netif, const struct ipaddr *dst)
 {
-	u32 mtu = ip_is4(dst) ? MIN(netif->mtu, IP4_MAX) : netif->mtu;
+	u32 mtu = ip_is4(dst) ? MIN(netif->mtu, IP4_MAX) : ndp_mtu(netif);
 
 	for (unsigned i = 0; i < PMTUS; i++)
 		if (pmtu[i].mtu != 0 && ip_equal(&pmtu[i].dst, dst))
@@ -202,11 +202,6 @@ void route_stop(void)
 
 /* ---- source addresses ---- */
 
-static bool usable(const struct netif_addr *a)
-{
-	return a->state == ADDR_PREFERRED || a->state == ADDR_DEPRECATED;
-}
-
 static unsigned scope(const struct ipaddr *a)
 {
 	if (!ip_is4(a) && ip_is_multicast(a))
@@ -239,14 +234,14 @@ static bool better(const struct netif_addr *a, const struct netif_addr *b, const
 	return common_prefix(&a->addr, dst) > common_prefix(&b->addr, dst); /* rule 8 */
 }
 
-static bool choose_source(const struct netif *netif, const struct ipaddr *dst, struct ipaddr *src)
+bool ip_choose_source(const struct netif *netif, const struct ipaddr *dst, struct ipaddr *src)
 {
 	bool v4 = ip_is4(dst);
 	const struct netif_addr *best = NULL, *a = v4 ? netif->addr4 : netif->addr6;
 	unsigned n = v4 ? netif->naddr4 : netif->naddr6;
 
 	for (unsigned i = 0; i < n; i++)
-		if (usable(&a[i]) && better(&a[i], best, dst))
+		if (netif_addr_usable(&a[i]) && better(&a[i], best, dst))
 			best = &a[i];
 	if (best != NULL)
 		*src = best->addr;
@@ -280,26 +275,33 @@ static void look_at_links(const struct ipaddr *dst, unsigned ifindex, struct fou
 		if (!may_use(netif, ifindex))
 			continue;
 		for (unsigned i = 0; i < n; i++)
-			if (usable(&a[i]) && a[i].prefix > f->prefix &&
+			if (netif_addr_usable(&a[i]) && a[i].prefix > f->prefix &&
 			    ip_in_prefix(dst, &a[i].addr, a[i].prefix))
 				*f = (struct found){ netif, *dst, a[i].prefix };
 	}
 }
 
+/* The gateway of the longest prefix; of several, the first whose neighbour has
+ * not failed us (RFC 4861, 6.3.6). */
 static void look_at_gateways(const struct ipaddr *dst, unsigned ifindex, struct found *f)
 {
 	struct list *at;
+	bool failed = false;
 
 	list_for_each (at, &ip_gateways) {
 		struct ip_gateway *g = container_of(at, struct ip_gateway, link);
 
-		if (g->prefix <= f->prefix)
+		if (failed ? g->prefix < f->prefix : g->prefix <= f->prefix)
 			return;
 		if (!may_use(g->netif, ifindex) || !ip_in_prefix(dst, &g->destination, g->prefix))
 			continue;
+		if (failed && neigh_failed(g->netif, &g->gateway))
+			continue;
 		*f = (struct found){ g->netif, ip_is_any(&g->gateway) ? *dst : g->gateway,
 				     g->prefix };
-		return;
+		failed = neigh_failed(g->netif, &g->gateway);
+		if (!failed)
+			return;
 	}
 }
 
@@ -349,7 +351,7 @@ static int look_up(const struct ipaddr *src, const struct ipaddr *dst, unsigned 
 			       -EADDRNOTAVAIL;
 	if (local)
 		path->src = *dst;
-	else if (!choose_source(f.netif, dst, &path->src))
+	else if (!ip_choose_source(f.netif, dst, &path->src))
 		return -ENETUNREACH;
 	return 0;
 }

@@ -17,6 +17,8 @@ int loopback_init(void);
 void net_stop(void);
 void loopback_stop(void);
 void route_stop(void);
+void reass_stop(void);
+void ndp_stop(void);
 
 /* Leaves the stack entirely and enters it again as deep, to sleep in between. */
 unsigned net_leave_all(void);
@@ -27,6 +29,10 @@ void net_enter_again(unsigned depth);
  * again. */
 extern u32 net_generation;
 
+static inline bool netif_addr_usable(const struct netif_addr *a)
+{
+	return a->state == ADDR_PREFERRED || a->state == ADDR_DEPRECATED;
+}
 bool netif_has_addr(const struct netif *netif, const struct ipaddr *addr);
 bool netif_is_broadcast(const struct netif *netif, const struct ipaddr *addr);
 
@@ -51,11 +57,27 @@ bool ip_deliver(struct pkt *pkt);
 /* Whether an address may be a packet's source, seen on that interface. */
 bool ip_source_ok(const struct netif *netif, const struct ipaddr *src);
 
+/* A whole IP packet of ours that could not be sent: tells its transport. Takes
+ * it. icmp_msg.c */
+void ip_send_failed(struct pkt *pkt, int error);
+
+/* IPv6's own of an interface: ndp.c */
+u32 ndp_mtu(const struct netif *netif);
+u8 ndp_hop_limit(const struct netif *netif);
+/* Whether a group is one of those that a node belongs to (RFC 4291, 2.8). */
+bool ndp_has_group(const struct netif *netif, const struct ipaddr *group);
+
+/* pkt->cb[], on the way through IPv6's headers: where the present protocol's
+ * number stood; that it came in fragments. */
+enum { IP6_CB_NEXT, IP6_CB_FRAGMENTED };
+
 /* Fragments: take the packet; the whole one when it is complete, its data at
  * the transport header; else NULL. reass.c */
 struct pkt *reass_input4(struct pkt *pkt);
 struct pkt *reass_input6(struct pkt *pkt);
 
+/* The best source for a destination among an interface's addresses. */
+bool ip_choose_source(const struct netif *netif, const struct ipaddr *dst, struct ipaddr *src);
 bool ip_in_prefix(const struct ipaddr *a, const struct ipaddr *b, unsigned prefix);
 
 /* Path MTUs that are less than the interface's, learnt from ICMP: route.c */

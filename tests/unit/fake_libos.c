@@ -109,6 +109,13 @@ paddr_t virt_to_phys(const void *p)
 	return (paddr_t)(uintptr_t)p;
 }
 
+unsigned fake_klogs;
+__attribute__((weak)) void klog(const char *format, ...)
+{
+	(void)format;
+	fake_klogs++;
+}
+
 void panic(const char *format, ...)
 {
 	print_error("panic: %s\n", format);
@@ -268,7 +275,8 @@ void fake_advance(u64 ns)
 
 u64 fake_next_timer(void)
 {
-	return list_empty(&timers) ? NEVER : container_of(timers.next, struct timer, link)->deadline;
+	return list_empty(&timers) ? NEVER :
+				     container_of(timers.next, struct timer, link)->deadline;
 }
 
 struct process *current_process(void)
@@ -345,6 +353,7 @@ void fake_begin(void)
 	fake_fault_start = fake_fault_end = NULL;
 	fake_wait = NULL;
 	fake_signal_pending = false;
+	fake_klogs = 0;
 	fake_output_error = 0;
 	fake_clock = 1000000000;
 	for (unsigned i = 0; i < MAX_RLIMITS; i++)

@@ -31,6 +31,7 @@ extern const void *fake_fault_start, *fake_fault_end;
 extern int (*fake_wait)(u64 deadline);
 extern unsigned fake_wakes;
 extern bool fake_signal_pending;
+extern unsigned fake_klogs; /* lines logged */
 
 extern u64 fake_clock; /* ns, of both clocks */
 /* Moves the clock on and has the timers expire, each at its time. */
