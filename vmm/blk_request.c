@@ -146,11 +146,12 @@ static int give_id(struct blk_request *req, const struct chain *c, const struct 
 int blk_request_parse(struct blk_request *req, const struct chain *chain,
 		      const struct blk_target *target)
 {
-	const struct iovec *last = &chain->iov[chain->nout + chain->nin - 1];
 	struct virtio_blk_outhdr header;
+	const struct iovec *last;
 
 	if (!chain->nin || !gather(chain->iov, chain->nout, &header, sizeof(header)))
 		return -EINVAL;
+	last = &chain->iov[chain->nout + chain->nin - 1];
 	req->head = chain->head;
 	req->status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	req->data_len = chain->in_len - 1;
