@@ -45,10 +45,20 @@ void file_get(struct file *file)
 	file->refs++;
 }
 
+static void tell_watches(struct file *file)
+{
+	while (file->watches.next != NULL && !list_empty(&file->watches)) {
+		struct file_watch *w = container_of(file->watches.next, struct file_watch, link);
+
+		w->closed(w);
+	}
+}
+
 void file_put(struct file *file)
 {
 	if (--file->refs > 0)
 		return;
+	tell_watches(file);
 	if (file->inode != NULL)
 		locks_file_closed(file);
 	if (file->ops->release != NULL)

@@ -46,6 +46,13 @@ struct file_ops {
 	const char *name;
 };
 
+/* Somebody wants to know when an open file goes away (epoll), to forget it:
+ * closed() is called before ops->release() and must take its watch off. */
+struct file_watch {
+	struct list link;
+	void (*closed)(struct file_watch *watch);
+};
+
 struct file {
 	const struct file_ops *ops;
 	struct inode *inode; /* a reference, or NULL */
@@ -55,6 +62,7 @@ struct file {
 	void *priv;
 	bool writer; /* counted in inode->writers */
 	struct path path; /* where it was opened, with references; or NULL, NULL */
+	struct list watches; /* of struct file_watch; zero before the first */
 };
 static inline bool file_seekable(const struct file *file)
 {

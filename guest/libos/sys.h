@@ -276,4 +276,15 @@ long sys_recvmmsg(int fd, struct many *user, unsigned n, u32 flags,
 long sys_setsockopt(int fd, int level, int name, const void *user, int len);
 long sys_getsockopt(int fd, int level, int name, void *user, int *user_len);
 
+/* epoll: sys_epoll.c */
+struct epoll_event;
+long sys_epoll_create(int size);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, const struct epoll_event *user);
+long sys_epoll_wait(int epfd, struct epoll_event *user, int most, int ms);
+long sys_epoll_pwait(int epfd, struct epoll_event *user, int most, int ms, const void *mask,
+		     size_t mask_size);
+long sys_epoll_pwait2(int epfd, struct epoll_event *user, int most,
+		      const struct __kernel_timespec *timeout, const void *mask, size_t mask_size);
+
 #endif
