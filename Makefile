@@ -28,7 +28,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 
 EXAMPLES := $(B)/hello $(B)/echod $(B)/httpd $(B)/stream
 
-all: $(B)/vmm $(B)/guest.elf $(EXAMPLES) ## build the VMM, the guest image and the examples
+all: $(B)/vmm $(B)/vmm-slirp $(B)/guest.elf $(EXAMPLES) ## build the VMM, the guest image and the examples
 
 # ---- the VMM: static, because the dynamic linker would cost more than the VM,
 # and with musl, because glibc's start-up would cost 0.3 ms (it asks for CPUID
@@ -43,6 +43,12 @@ VMM_HEADERS := $(addprefix /usr/include/,linux asm-generic mtd liburing liburing
 VMM_LIBS := -luring -lfdt -ljansson # found where musl-gcc does not look:
 VMM_LIB_FILES = $(VMM_LIBS:-l%=/usr/lib/x86_64-linux-gnu/lib%.a)
 
+# ---- the user network's process: dynamic, since libslirp is (net/user.c)
+SLIRP_SRC := $(wildcard net/slirp/*.c) vmm/fail.c
+SLIRP_OBJ := $(SLIRP_SRC:%.c=$(B)/obj/slirp/%.o)
+SLIRP_CFLAGS := $(COMMON) -O2 -D_GNU_SOURCE
+SLIRP_LIBS := -lslirp -lseccomp
+
 # ---- the guest image: kernel (CPL0) and library OS (CPL3) in one PVH ELF
 KERNEL_SRC := $(wildcard guest/kernel/*.c guest/kernel/*.S)
 LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*.c \
@@ -50,7 +56,8 @@ LIBOS_SRC := $(wildcard guest/libos/*.c guest/libos/*.S guest/fs/*.c guest/drv/*
 GUEST_OBJ := $(patsubst %,$(B)/obj/%.o,$(basename $(KERNEL_SRC) $(LIBOS_SRC)))
 GUEST_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack
+	-fcf-protection=none -fno-strict-aliasing -fno-omit-frame-pointer -Wa,--noexecstack \
+	-ffunction-sections
 KERNEL_CFLAGS := -O2 -fomit-frame-pointer -fno-jump-tables
 
 # Files that change only when flags or the set of sources do, so that such a
@@ -59,7 +66,7 @@ remember = $(if $(call same,$(file <$1),$2),,$(shell mkdir -p $(B))$(file >$1,$2
 same = $(and $(findstring x$(strip $1)x,x$(strip $2)x),$(findstring x$(strip $2)x,x$(strip $1)x))
 ifneq ($(MAKECMDGOALS),clean)
 $(call remember,$(B)/flags,$(CC) $(VMM_CC) $(VMM_CFLAGS) $(GUEST_CFLAGS) $(KERNEL_CFLAGS) $(SANITIZE))
-$(call remember,$(B)/sources,$(VMM_OBJ) $(GUEST_OBJ) $(VMM_LIBS))
+$(call remember,$(B)/sources,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) $(VMM_LIBS) $(SLIRP_LIBS))
 endif
 $(B)/flags $(B)/sources: # gone only after `make clean all`
 	@mkdir -p $(@D) && touch $@
@@ -72,6 +79,12 @@ $(VMM_OBJ): $(B)/obj/%.o: %.c $(B)/flags $(B)/include | need-build
 $(B)/vmm: $(VMM_OBJ) $(B)/sources
 	$(Q)$(call say,LINK,$@) $(VMM_CC) -static -O2 -o $@.new $(VMM_OBJ) \
 		$(VMM_LIB_FILES) -pthread && mv $@.new $@ # never half a file under this name
+
+$(SLIRP_OBJ): $(B)/obj/slirp/%.o: %.c $(B)/flags | need-build
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(SLIRP_CFLAGS) $(DEPS) -c $< -o $@
+$(B)/vmm-slirp: $(SLIRP_OBJ) $(B)/sources
+	$(Q)$(call say,LINK,$@) $(CC) -O2 -o $@.new $(SLIRP_OBJ) $(SLIRP_LIBS) && mv $@.new $@
 
 $(B)/obj/guest/kernel/%.o: guest/kernel/%.c $(B)/flags | need-build
 	@mkdir -p $(@D)
@@ -93,7 +106,7 @@ $(B)/vdso.so: guest/vdso/vdso.c guest/vdso/vdso.lds guest/libos/entry.h guest/ke
 	$(Q)$(call say,LINK,$@) $(CC) $(VDSO_CFLAGS) $(VDSO_LDFLAGS) -Wl,-T,guest/vdso/vdso.lds \
 		-o $@ $<
 $(B)/obj/guest/libos/vdso.o: $(B)/vdso.so
-$(B)/guest.lds: guest/guest.lds.S shared/abi.h | need-build
+$(B)/guest.lds: guest/guest.lds.S guest/boot_order.lds shared/abi.h | need-build
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x assembler-with-cpp -D__ASSEMBLER__ -o $@ $<
 $(B)/guest.elf: $(B)/guest.lds $(GUEST_OBJ) $(B)/sources
@@ -175,12 +188,14 @@ fuzz: fuzz-programs ## run each fuzzer for FUZZ_SECONDS=60
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 ASAN_OBJ := $(patsubst %.c,$(B)/asan/obj/%.o,$(filter-out vmm/fortify.c,$(VMM_SRC)))
-asan: $(B)/asan/vmm $(B)/asan/guest.elf ## build build/asan/vmm, the VMM with sanitizers
+asan: $(B)/asan/vmm $(B)/asan/vmm-slirp $(B)/asan/guest.elf ## build build/asan/vmm, the VMM with sanitizers
 $(B)/asan/obj/%.o: %.c $(B)/flags | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(VMM_CFLAGS) -O1 $(SANITIZE) $(DEPS) -c $< -o $@
 $(B)/asan/vmm: $(ASAN_OBJ) $(B)/sources
 	$(Q)$(call say,LINK,$@) $(CC) $(SANITIZE) -o $@ $(ASAN_OBJ) $(VMM_LIBS) -pthread
+$(B)/asan/vmm-slirp: $(SLIRP_SRC) $(B)/vmm-slirp
+	$(Q)$(call say,LINK,$@) $(CC) $(SLIRP_CFLAGS) -O1 $(SANITIZE) -o $@ $(SLIRP_SRC) $(SLIRP_LIBS)
 $(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
 	$(Q)cp $< $@
 
@@ -188,11 +203,11 @@ bench: all ## measure, side by side with the peers
 	@bench/run.sh
 
 # ---- static checks; a file is looked at again only when it or a header changed
-FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] shared/*.h guest/*/*.[ch] examples/*.[ch] \
+FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] net/slirp/*.[ch] shared/*.h guest/*/*.[ch] examples/*.[ch] \
 	tests/*/*.[ch] tests/*/*/*.[ch])
-TIDIED := $(VMM_SRC) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
+TIDIED := $(VMM_SRC) $(filter net/%,$(SLIRP_SRC)) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
 HEADERS := $(filter %.h,$(FORMATTED))
-SCRIPTS := deps.sh $(wildcard .ci/run net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
+SCRIPTS := deps.sh $(wildcard .ci/run guest/*.sh net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
 
 LINTED := $(FORMATTED:%=$(B)/lint/%.format) $(TIDIED:%=$(B)/lint/%.tidy) $(B)/lint/cppcheck \
 	$(SCRIPTS:%=$(B)/lint/%.shell)
@@ -225,6 +240,7 @@ $(B)/lint/%.shell: % | need-test
 # ---- the rest
 install: all ## install to PREFIX=/usr/local (and DESTDIR)
 	install -D -m 755 $(B)/vmm $(DESTDIR)$(PREFIX)/bin/vmm
+	install -D -m 755 $(B)/vmm-slirp $(DESTDIR)$(PREFIX)/libexec/mayfly/vmm-slirp
 	install -D -m 644 $(B)/guest.elf $(DESTDIR)$(PREFIX)/share/mayfly/guest.elf
 	install -D -m 644 docs/vmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmm.1
 	install -d $(DESTDIR)$(PREFIX)/share/mayfly/configs
@@ -251,4 +267,4 @@ help: ## list the targets
 
 -include bench/bench.mk
 -include $(wildcard tests/lab/lab.mk tests/abi/abi.mk)
--include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d))
+-include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d))

@@ -88,6 +88,7 @@ SECTIONS {
 
 	libos_text_start = .;
 	.ltext : AT(ADDR(.ltext) - IMAGE_BASE) {
+#include "boot_order.lds"
 		*(.text .text.*)
 		PAGE;
 	} :ltext

@@ -7,12 +7,13 @@
 #include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
-#include <linux/virtio_ids.h>
 #include "blk.h"
 #include "console.h"
 #include "devices.h"
 #include "fail.h"
 #include "ioapic.h"
+#include "net.h"
+#include "nets.h"
 #include "rng.h"
 #include "serial.h"
 
@@ -61,33 +62,41 @@ static uint64_t align(uint64_t n, uint64_t unit)
 }
 
 /*
- * Lays the device's rings out at *gpa (virtio 1.2, 2.7: 16 bytes a
- * descriptor, 6 + 2 a slot available, 6 + 8 a slot used; each from a cache
- * line of its own, as each has another writer) and makes it ready.
+ * Lays a queue's rings out at gpa (virtio 1.2, 2.7: 16 bytes a descriptor,
+ * 6 + 2 a slot available, 6 + 8 a slot used; each from a cache line of its
+ * own, as each has another writer). Returns where they end.
  */
-static void hand_over(struct virtio_dev *dev, uint64_t features, uint64_t *gpa,
+static uint64_t place_queue(struct virtio_ready_queue *queue, uint32_t size, uint64_t gpa)
+{
+	queue->size = size;
+	queue->desc = gpa;
+	queue->driver = align(gpa + 16 * size, 64);
+	queue->device = align(queue->driver + 6 + 2 * size, 64);
+	return align(queue->device + 6 + 8 * size, 64);
+}
+
+/*
+ * Makes the device ready with the first n of its queues at *gpa. When there is
+ * no room for them, it is left for the driver to set up.
+ */
+static void hand_over(struct virtio_dev *dev, uint64_t features, unsigned n, uint64_t *gpa,
 		      struct fdt_device *out)
 {
 	struct virtio_ready_queue queue[FDT_MAX_QUEUES];
-	const unsigned n = dev->ops->nqueues;
+	uint64_t end = *gpa;
 
-	if (n > FDT_MAX_QUEUES)
-		fail(EXIT_VMM, "%s: too many queues to be handed over", dev->ops->name);
-	out->features = features & dev->offered;
-	out->nqueues = n;
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t size = dev->ops->queue_size[i];
-
-		if (size > CONSOLE_QUEUE_SIZE)
-			size = CONSOLE_QUEUE_SIZE;
-		out->queue[i].size = queue[i].size = size;
-		out->queue[i].desc = queue[i].desc = *gpa;
-		out->queue[i].driver = queue[i].driver = align(*gpa + 16 * size, 64);
-		out->queue[i].device = queue[i].device = align(queue[i].driver + 6 + 2 * size, 64);
-		*gpa = align(queue[i].device + 6 + 8 * size, 64);
+		end = place_queue(&queue[i], dev->ops->queue_size[i], end);
+		out->queue[i].size = queue[i].size;
+		out->queue[i].desc = queue[i].desc;
+		out->queue[i].driver = queue[i].driver;
+		out->queue[i].device = queue[i].device;
 	}
-	if (*gpa > RINGS_GPA + RINGS_SIZE)
-		fail(EXIT_VMM, "no room for the rings of %s", dev->ops->name);
+	if (end > RINGS_GPA + RINGS_SIZE)
+		return;
+	*gpa = end;
+	out->nqueues = n;
+	out->features = features & dev->offered;
 	virtio_make_ready(dev, out->features, queue, n);
 }
 
@@ -106,48 +115,62 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	rng_add(vm);
 	for (unsigned i = 0; i < vm->opt->disk.count; i++)
 		blk_add(vm, vm->opt->disk.item[i], i);
+	nets_open(vm->opt);
+	for (unsigned i = 0; i < nets_count(); i++)
+		nets_add(vm, i);
 	return vm->ndev;
+}
+
+/* What is told about a device that was just added. */
+static struct fdt_device *describe(struct fdt_device *device, const struct virtio_dev *dev)
+{
+	struct fdt_device *out = &device[dev->window];
+
+	*out = (struct fdt_device){
+		.window = dev->window, .type = dev->ops->device_id, .console = -1, .disk = -1
+	};
+	return out;
+}
+
+static void create_console(struct vm *vm, int number, int in, int out, uint64_t *gpa,
+			   struct fdt_device *device)
+{
+	const uint64_t features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_CONSOLE_F_SIZE;
+	struct virtio_dev *dev = console_add(vm, in, out, true);
+	struct fdt_device *told = describe(device, dev);
+
+	told->console = number;
+	hand_over(dev, features, 2, gpa, told);
+}
+
+static void create_net(struct vm *vm, unsigned i, uint64_t *gpa, struct fdt_device *device)
+{
+	struct virtio_dev *dev = nets_add(vm, i);
+	struct fdt_device *told = describe(device, dev);
+
+	told->net = nets_describe(dev, i);
+	hand_over(dev, net_ready_features(dev->offered), 2, gpa, told);
 }
 
 unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_device *device)
 {
 	static struct serial serial;
-	const uint64_t features = 1ull << VIRTIO_F_VERSION_1;
 	uint64_t gpa = RINGS_GPA;
-	unsigned n = 0;
 
-	if (vm->opt->net.count || vm->opt->publish.count)
-		fail(EXIT_VMM, "--net: this version has no network device yet; leave it out");
 	vm->serial = &serial;
 	if (!vm->own_guest)
 		return create_plain(vm, stdio);
 	/* messages of last resort go where ours go */
 	serial_init(&serial, vm, -1, STDERR_FILENO, NULL);
-	device[n] = (struct fdt_device){
-		.window = n, .type = VIRTIO_ID_CONSOLE, .console = 0, .disk = -1
-	};
-	hand_over(console_add(vm, host_fd(stdio, 0), host_fd(stdio, 1), true),
-		  features | 1ull << VIRTIO_CONSOLE_F_SIZE, &gpa, &device[n]);
-	n++;
-	device[n] = (struct fdt_device){
-		.window = n, .type = VIRTIO_ID_CONSOLE, .console = 1, .disk = -1
-	};
-	hand_over(console_add(vm, -1, host_fd(stdio, 2), true),
-		  features | 1ull << VIRTIO_CONSOLE_F_SIZE, &gpa, &device[n]);
-	n++;
+	create_console(vm, 0, host_fd(stdio, 0), host_fd(stdio, 1), &gpa, device);
+	create_console(vm, 1, -1, host_fd(stdio, 2), &gpa, device);
 	/* Not handed over: the seed in the device tree is all that most need. */
-	device[n] = (struct fdt_device){
-		.window = n, .type = VIRTIO_ID_RNG, .console = -1, .disk = -1
-	};
-	rng_add(vm);
-	n++;
+	describe(device, rng_add(vm));
 	/* Nor these: set up when the program opens them, or never. */
-	for (unsigned i = 0; i < vm->opt->disk.count; i++) {
-		blk_add(vm, vm->opt->disk.item[i], i);
-		device[n] = (struct fdt_device){
-			.window = n, .type = VIRTIO_ID_BLOCK, .console = -1, .disk = (int)i
-		};
-		n++;
-	}
-	return n;
+	for (unsigned i = 0; i < vm->opt->disk.count; i++)
+		describe(device, blk_add(vm, vm->opt->disk.item[i], i))->disk = (int)i;
+	nets_open(vm->opt);
+	for (unsigned i = 0; i < nets_count(); i++)
+		create_net(vm, i, &gpa, device);
+	return vm->ndev;
 }

@@ -99,10 +99,11 @@ void load_image(struct image *image, const char *name)
 		     name);
 }
 
-bool load_find_guest_image(char *path, size_t size)
+/* A part of Mayfly: where the environment says, or beside this program, or
+ * where `make install` puts it from there. */
+static bool find_part(char *path, size_t size, const char *variable, const char *const place[2])
 {
-	static const char *const place[] = { "guest.elf", "../share/mayfly/guest.elf" };
-	const char *env = getenv("MAYFLY_GUEST");
+	const char *env = getenv(variable);
 	ssize_t n;
 
 	if (env && *env) {
@@ -120,6 +121,20 @@ bool load_find_guest_image(char *path, size_t size)
 			return true;
 	}
 	return false;
+}
+
+bool load_find_guest_image(char *path, size_t size)
+{
+	static const char *const place[] = { "guest.elf", "../share/mayfly/guest.elf" };
+
+	return find_part(path, size, "MAYFLY_GUEST", place);
+}
+
+bool load_find_slirp(char *path, size_t size)
+{
+	static const char *const place[] = { "vmm-slirp", "../libexec/mayfly/vmm-slirp" };
+
+	return find_part(path, size, "MAYFLY_SLIRP", place);
 }
 
 void load_guest_image(struct image *image, const char *path)

@@ -29,6 +29,10 @@ void load_image(struct image *image, const char *name);
  * tried, when it is in none. size >= PATH_MAX. */
 bool load_find_guest_image(char *path, size_t size);
 
+/* The same for the process of the user network: $MAYFLY_SLIRP, vmm-slirp
+ * beside this program, or in ../libexec/mayfly. */
+bool load_find_slirp(char *path, size_t size);
+
 /* Opens the guest image: `path` if not NULL (--kernel), else the one found. */
 void load_guest_image(struct image *image, const char *path);
 

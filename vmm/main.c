@@ -8,6 +8,7 @@
 #include <time.h>
 #include "boot.h"
 #include "check.h"
+#include "copy.h"
 #include "devices.h"
 #include "fail.h"
 #include "help.h"
@@ -31,6 +32,7 @@ static struct fdt_device device[DEVICES_MAX];
 static unsigned ndevices;
 static struct boot boot;
 static struct premap_data data; /* the program's writable memory, mapped ahead */
+static struct copied copied;
 
 /* IMAGE is looked at first: what is wrong with it is the likeliest error. */
 static const struct image *open_images(void)
@@ -52,13 +54,21 @@ static void load_memory(const struct image *kernel)
 	uint64_t free = load_kernel(&vm.mem, kernel);
 
 	timeline_mark("kernel loaded");
-	if (kernel == &image)
+	if (kernel == &image) {
+		if (options.copy.count)
+			fail(EXIT_VMM, "--copy needs a program, and %s is a kernel", options.image);
 		return;
+	}
 	boot.program_gpa = load_program(&vm.mem, &image, free);
 	boot.program_size = image.size;
 	if (vm.own_guest)
 		data = premap_program(&vm.mem, kernel, &image, boot.program_gpa);
 	timeline_mark("program loaded");
+	if (options.copy.count && !vm.own_guest)
+		fail(EXIT_VMM, "--copy needs Mayfly's own guest image; leave --kernel out");
+	copied = copy_load(&vm.mem, &options.copy);
+	if (options.copy.count)
+		timeline_mark("files mapped");
 }
 
 /* The device tree, for our own guest image. */
@@ -79,6 +89,10 @@ static void describe(void)
 		.program_size = boot.program_size,
 		.data_gpa = data.gpa,
 		.data_size = data.size,
+		.files_gpa = copied.files_gpa,
+		.files_size = copied.files_size,
+		.contents_gpa = vm.mem.contents.gpa,
+		.contents_size = vm.mem.contents.size,
 		.stdio = { stdio[0], stdio[1], stdio[2] },
 		.verbose = options.verbose,
 		.device = device,

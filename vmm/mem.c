@@ -38,3 +38,12 @@ void *mem_at(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 		return len <= end - gpa ? mem->base + mem->low + (gpa - RAM_HOLE_END) : NULL;
 	return NULL;
 }
+
+const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
+{
+	uint64_t offset = gpa - mem->contents.gpa;
+
+	if (mem->contents.size == 0 || gpa < mem->contents.gpa || offset >= mem->contents.size)
+		return mem_at(mem, gpa, len);
+	return len <= mem->contents.size - offset ? mem->contents.base + offset : NULL;
+}

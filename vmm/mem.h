@@ -13,6 +13,12 @@ struct guest_mem {
 	uint8_t *base; /* host address of guest physical 0 */
 	uint64_t size; /* bytes of RAM */
 	uint64_t low; /* bytes below the hole: [0, low); the rest starts at 4 GiB */
+	/* The contents of --copy, above all RAM, which the guest may only read;
+	 * size 0: none (copy_list.h). */
+	struct {
+		uint8_t *base;
+		uint64_t gpa, size;
+	} contents;
 };
 
 /* Reserves `size` bytes of guest memory (a multiple of 4 KiB); nothing is
@@ -26,5 +32,8 @@ void mem_create(struct guest_mem *mem, uint64_t size);
  * holds may be trusted twice.
  */
 void *mem_at(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
+
+/* The same for what a device only reads: also the contents of --copy. */
+const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
 
 #endif

@@ -10,6 +10,7 @@
 #include "../shared/abi.h"
 #include "blk.h"
 #include "config.h"
+#include "copy.h"
 #include "fail.h"
 #include "help.h"
 #include "net_options.h"
@@ -147,6 +148,15 @@ static const char *set_append(struct options *opt, const char *value)
 	return NULL;
 }
 
+static const char *set_copy(struct options *opt, const char *value)
+{
+	const char *why = copy_check(value);
+
+	if (!why)
+		list_add(&opt->copy, (char *)value);
+	return why;
+}
+
 static const char *set_config(struct options *opt, const char *value)
 {
 	if (!*value)
@@ -266,6 +276,7 @@ const struct option_def option_table[] = {
 	{ "mem", OPTION_SIZE, set_mem },
 	{ "env", OPTION_ENV, set_env },
 	{ "cwd", OPTION_TEXT, set_cwd },
+	{ "copy", OPTION_LIST, set_copy },
 	{ "hostname", OPTION_TEXT, set_hostname },
 	{ "kernel", OPTION_TEXT, set_kernel },
 	{ "append", OPTION_TEXT, set_append },

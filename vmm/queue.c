@@ -81,7 +81,8 @@ static int add_buffer(struct chain *c, const struct guest_mem *mem, const struct
 {
 	unsigned n = c->nout + c->nin;
 	bool in = d->flags & VRING_DESC_F_WRITE;
-	void *host = mem_at(mem, d->addr, d->len);
+	void *host = in ? mem_at(mem, d->addr, d->len) :
+			  (void *)mem_to_read(mem, d->addr, d->len);
 
 	/* 2.7.4.2: device-readable buffers come before device-writable ones */
 	if (!host || n >= CHAIN_MAX || (!in && c->nin))
@@ -181,7 +182,7 @@ int queue_pop(struct virtqueue *q, const struct guest_mem *mem, struct chain *ch
 	return 1;
 }
 
-void queue_push(struct virtqueue *q, uint16_t head, uint32_t len)
+void queue_stage(struct virtqueue *q, uint16_t head, uint32_t len)
 {
 	struct vring_used *used = q->used;
 	struct vring_used_elem elem = { .id = head, .len = len };
@@ -190,9 +191,21 @@ void queue_push(struct virtqueue *q, uint16_t head, uint32_t len)
 	q->in_flight[head / 32] &= ~(1u << head % 32);
 	q->next_used++;
 	q->total++;
+}
+
+void queue_publish(struct virtqueue *q)
+{
+	struct vring_used *used = q->used;
+
 	/* Pairs with the driver's read barrier between used->idx and the
-	 * element (2.7.14): element and data first. */
+	 * elements (2.7.14): elements and data first. */
 	__atomic_store_n(&used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void queue_push(struct virtqueue *q, uint16_t head, uint32_t len)
+{
+	queue_stage(q, head, len);
+	queue_publish(q);
 }
 
 bool queue_needs_interrupt(struct virtqueue *q)

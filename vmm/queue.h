@@ -56,6 +56,11 @@ bool queue_has_work(const struct virtqueue *q);
  * gave and that has not been pushed since. */
 void queue_push(struct virtqueue *q, uint16_t head, uint32_t len);
 
+/* The same in two steps, for several requests that the driver must see at
+ * once: it sees what was staged from queue_publish() on. */
+void queue_stage(struct virtqueue *q, uint16_t head, uint32_t len);
+void queue_publish(struct virtqueue *q);
+
 /* Whether the driver wants an interrupt for what was pushed since last asked. */
 bool queue_needs_interrupt(struct virtqueue *q);
 

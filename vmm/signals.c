@@ -11,6 +11,7 @@
 #include "fail.h"
 #include "signals.h"
 #include "term.h"
+#include "vanish.h"
 
 /*
  * After this time the clock looks once whether all vCPUs have halted with
@@ -23,13 +24,14 @@
 
 /* What handlers leave for vCPU 0's thread. */
 static atomic_int end_signal; /* SIGINT or SIGTERM came, and is not yet served */
-static atomic_bool resized, alarmed;
+static atomic_bool resized, alarmed, spent;
 /* What the guest fetches through EXIT_PORT. */
 static atomic_uint guest_signal;
 
 static atomic_uint ends; /* how many SIGINT and SIGTERM have come */
 static atomic_bool leaving;
 static atomic_uint watch_round;
+static atomic_uint spent_round;
 static uint64_t deadline_ms; /* --timeout, CLOCK_MONOTONIC; 0: none */
 static struct kvm_run *main_run;
 static __thread struct kvm_run *thread_run;
@@ -94,6 +96,13 @@ static void on_alarm(int number)
 	main_run->immediate_exit = 1;
 }
 
+static void on_spent(int number)
+{
+	(void)number;
+	atomic_store(&spent, true);
+	main_run->immediate_exit = 1;
+}
+
 static void on_kick(int number)
 {
 	(void)number;
@@ -152,6 +161,7 @@ static void handle_unless_ignored(int number, void (*handler)(int), int flags)
 void signals_start(struct vm *vm)
 {
 	static const int fatal[] = { SIGQUIT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	static const struct itimerval every_second = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	const uint64_t timeout = vm->opt->timeout_ms;
 
 	main_run = vm->vcpu[0].run;
@@ -160,6 +170,7 @@ void signals_start(struct vm *vm)
 	handle(SIGTERM, on_end, SA_RESTART);
 	handle(SIGWINCH, on_winch, SA_RESTART);
 	handle(SIGALRM, on_alarm, SA_RESTART);
+	handle(SIGPROF, on_spent, SA_RESTART);
 	handle_unless_ignored(SIGTSTP, on_stop, SA_RESTART);
 	handle(SIGCONT, on_continue, SA_RESTART);
 	handle(SIGPIPE, SIG_IGN, 0);
@@ -170,13 +181,14 @@ void signals_start(struct vm *vm)
 	if (timeout)
 		deadline_ms = now_ms() + timeout;
 	set_alarm(timeout && timeout < WATCH_MS ? timeout : WATCH_MS);
+	setitimer(ITIMER_PROF, &every_second, NULL);
 }
 
 /* Not SIGSEGV and its like: blocked, they would kill without a handler. */
 void signals_block(void)
 {
 	static const int ours[] = { SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT,
-				    SIGALRM, SIGWINCH, SIGTSTP, SIGCONT };
+				    SIGALRM, SIGWINCH, SIGTSTP, SIGCONT, SIGPROF };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -239,15 +251,27 @@ static void watch(struct vcpu *vcpu)
 		(unsigned long long)exit_rip(vcpu), vcpu->id);
 }
 
-static void begin_watch(struct vm *vm)
+static void kick_others(struct vm *vm)
 {
-	atomic_fetch_add(&watch_round, 1);
 	for (unsigned i = 1; i < vm->opt->cpus; i++)
 		if (atomic_load(&vm->vcpu[i].started))
 			pthread_kill(vm->vcpu[i].thread, SIGNAL_KICK);
 }
 
 /* ---- in vCPU 0's thread */
+
+static void begin_watch(struct vm *vm)
+{
+	atomic_fetch_add(&watch_round, 1);
+	kick_others(vm);
+}
+
+/* A second of CPU time was spent: is it well spent (vanish.h)? */
+static void serve_spent(struct vm *vm)
+{
+	atomic_fetch_add(&spent_round, 1);
+	kick_others(vm);
+}
 
 static void serve_alarm(struct vm *vm)
 {
@@ -284,9 +308,15 @@ void signals_serve(struct vcpu *vcpu)
 			serve_alarm(vm);
 		if (atomic_exchange(&resized, false))
 			term_winch(vm);
+		if (atomic_exchange(&spent, false))
+			serve_spent(vm);
 		number = atomic_exchange(&end_signal, 0);
 		if (number)
 			serve_end(vm, number);
 	}
 	watch(vcpu);
+	if (atomic_load(&spent_round) != vcpu->spent_round) {
+		vcpu->spent_round = atomic_load(&spent_round);
+		vanish_look(vcpu);
+	}
 }

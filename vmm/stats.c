@@ -55,6 +55,7 @@ void stats_print(struct vm *vm)
 {
 	uint64_t process, guest;
 	struct rusage use;
+	char text[512];
 
 	for (unsigned i = 0; i < vm->opt->cpus; i++) {
 		const struct vcpu_stats *s = &vm->vcpu[i].stats;
@@ -76,6 +77,10 @@ void stats_print(struct vm *vm)
 		for (unsigned q = 0; q < dev->ops->nqueues; q++)
 			fprintf(stderr, " %" PRIu64, dev->queue[q].total);
 		fprintf(stderr, "; interrupts %" PRIu64 "\n", dev->interrupts);
+		if (dev->ops->report) {
+			dev->ops->report(dev, text, sizeof(text));
+			fprintf(stderr, "vmm: %s in window %u: %s\n", dev->ops->name, i, text);
+		}
 	}
 	resident(&vm->mem, &process, &guest);
 	fprintf(stderr,

@@ -361,7 +361,7 @@ void virtio_make_ready(struct virtio_dev *dev, uint64_t features,
 		       const struct virtio_ready_queue *queues, unsigned nqueues)
 {
 	dev->accepted = features;
-	if (!agree(dev) || nqueues != dev->ops->nqueues)
+	if (!agree(dev) || nqueues > dev->ops->nqueues)
 		fail(EXIT_VMM, "%s: handed over with wrong features or queues", dev->ops->name);
 	for (unsigned i = 0; i < nqueues; i++) {
 		struct virtqueue *q = &dev->queue[i];

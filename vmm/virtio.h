@@ -35,6 +35,9 @@ struct virtio_ops {
 	 * Lock held. */
 	void (*config_write)(struct virtio_dev *dev, uint32_t offset, const void *data,
 			     uint32_t len);
+	/* What the device has done, for --stats, into text. NULL: nothing to
+	 * say. */
+	void (*report)(const struct virtio_dev *dev, char *text, size_t size);
 };
 
 struct virtio_dev {
@@ -67,7 +70,7 @@ void virtio_add(struct vm *vm, struct virtio_dev *dev, const struct virtio_ops *
 
 /*
  * Puts the device into the state after DRIVER_OK with the given features and
- * with its queues at the given places (abi.h, "mayfly,ready").
+ * with its first queues at the given places (abi.h, "mayfly,ready").
  */
 struct virtio_ready_queue {
 	uint32_t size;

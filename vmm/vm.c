@@ -19,6 +19,7 @@
 #include "term.h"
 #include "timeline.h"
 #include "vm.h"
+#include "../net/pcap.h"
 
 /* Three pages that VMX needs for real mode on CPUs without "unrestricted
  * guest" (KVM_SET_TSS_ADDR), in the hole below 4 GiB and away from devices. */
@@ -55,10 +56,12 @@ static void open_kvm(struct vm *vm)
 		     version, KVM_API_VERSION);
 }
 
-static void set_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint8_t *host, uint64_t size)
+static void set_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint8_t *host,
+		     uint64_t size)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uint64_t)host,
@@ -86,9 +89,12 @@ void vm_create(struct vm *vm)
 		     strerror(errno));
 	timeline_mark("create VM");
 	vm_ioctl(vm->fd, KVM_SET_TSS_ADDR, (void *)KVM_TSS_GPA, "KVM_SET_TSS_ADDR");
-	set_slot(vm, 0, 0, mem->base, mem->low);
+	set_slot(vm, 0, 0, 0, mem->base, mem->low);
 	if (mem->size > mem->low)
-		set_slot(vm, 1, RAM_HOLE_END, mem->base + mem->low, mem->size - mem->low);
+		set_slot(vm, 1, 0, RAM_HOLE_END, mem->base + mem->low, mem->size - mem->low);
+	if (mem->contents.size > 0)
+		set_slot(vm, 2, KVM_MEM_READONLY, mem->contents.gpa, mem->contents.base,
+			 mem->contents.size);
 	timeline_mark("memory slots");
 	vm_ioctl(vm->fd, KVM_ENABLE_CAP, &split, "KVM_CAP_SPLIT_IRQCHIP (Linux 4.5 has it)");
 	timeline_mark("interrupt controller");
@@ -178,6 +184,7 @@ static _Noreturn void leave(struct vm *vm, int status, const char *message)
 	timeline_mark("guest ended");
 	signals_leaving();
 	console_drain(vm);
+	pcap_finish();
 	term_restore();
 	timeline_mark("output written");
 	if (message)

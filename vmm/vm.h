@@ -30,6 +30,7 @@ struct vcpu {
 	bool came; /* the guest has started it (vCPUs other than 0) */
 	atomic_bool started; /* thread is valid: it may be signalled */
 	atomic_uint stuck_round; /* signals.c: when it was last seen to be halted for ever */
+	unsigned spent_round; /* signals.c: when its instruction was last looked at */
 	struct vcpu_stats stats;
 	int stats_fd; /* KVM's own counters with --stats (kvm_stats.h), or -1 */
 };

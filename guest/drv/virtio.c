@@ -16,6 +16,7 @@
 
 #define IOAPIC_GPA 0xfec00000
 #define MAGIC      0x74726976 /* "virt" */
+#define NO_DEVICE  0xffffffff /* a window without one */
 
 static struct virtio *device[VIRTIO_MMIO_MAX]; /* by vector - VECTOR_DEVICE */
 
@@ -35,21 +36,23 @@ static void write64(struct virtio *dev, u32 low, u32 high, u64 value)
 	write32(dev, high, value >> 32);
 }
 
-/* The device tree says it without an exit. 0: no device. */
-static u32 type_of(const struct virtio_place *place)
+/* As the device tree says it, without an exit, or as the device said once. */
+static u32 type_of(struct virtio_place *place)
 {
-	if (place->type)
-		return place->type;
-	struct virtio probe = { .place = place, .regs = mmio_map(place->gpa) };
-	if (virtio_read32(&probe, VIRTIO_MMIO_MAGIC_VALUE) != MAGIC)
-		return 0;
-	return virtio_read32(&probe, VIRTIO_MMIO_DEVICE_ID);
+	if (!place->type) {
+		struct virtio probe = { .place = place, .regs = mmio_map(place->gpa) };
+		place->type = NO_DEVICE;
+		if (virtio_read32(&probe, VIRTIO_MMIO_MAGIC_VALUE) == MAGIC &&
+		    virtio_read32(&probe, VIRTIO_MMIO_DEVICE_ID))
+			place->type = virtio_read32(&probe, VIRTIO_MMIO_DEVICE_ID);
+	}
+	return place->type;
 }
 
 const struct virtio_place *virtio_find(u32 device_id, unsigned nth)
 {
 	for (unsigned i = 0; i < boot_info.nvirtio; i++) {
-		const struct virtio_place *place = &boot_info.virtio[i];
+		struct virtio_place *place = &boot_info.virtio[i];
 		if (type_of(place) == device_id && !nth--)
 			return place;
 	}
@@ -100,6 +103,22 @@ static int setup_queue(struct virtio *dev, unsigned index)
 	return 0;
 }
 
+static u64 read_offered(struct virtio *dev)
+{
+	u64 offered = 0;
+	for (u32 half = 0; half < 2; half++) {
+		write32(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, half);
+		offered |= (u64)virtio_read32(dev, VIRTIO_MMIO_DEVICE_FEATURES) << 32 * half;
+	}
+	return offered;
+}
+
+u64 virtio_offered(const struct virtio_place *place)
+{
+	struct virtio probe = { .place = place, .regs = mmio_map(place->gpa) };
+	return read_offered(&probe);
+}
+
 static int negotiate(struct virtio *dev, u64 wanted, unsigned nqueues)
 {
 	u32 status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
@@ -107,10 +126,8 @@ static int negotiate(struct virtio *dev, u64 wanted, unsigned nqueues)
 		return -ENODEV;
 	write32(dev, VIRTIO_MMIO_STATUS, 0);
 	write32(dev, VIRTIO_MMIO_STATUS, status);
+	dev->features = read_offered(dev) & wanted;
 	for (u32 half = 0; half < 2; half++) {
-		write32(dev, VIRTIO_MMIO_DEVICE_FEATURES_SEL, half);
-		u64 offered = virtio_read32(dev, VIRTIO_MMIO_DEVICE_FEATURES);
-		dev->features |= offered << 32 * half & wanted;
 		write32(dev, VIRTIO_MMIO_DRIVER_FEATURES_SEL, half);
 		write32(dev, VIRTIO_MMIO_DRIVER_FEATURES, dev->features >> 32 * half);
 	}
@@ -137,6 +154,26 @@ static void route(unsigned irq, unsigned vector)
 	ioapic[4] = 0;
 }
 
+/* A device that was handed over has its rings in memory of the VMM's choice. */
+static void free_queues(struct virtio *dev)
+{
+	for (unsigned i = 0; i < MAX_QUEUES; i++) {
+		if (!dev->place->ready)
+			kfree((void *)dev->queue[i].desc);
+		virtq_free(&dev->queue[i]);
+		memset(&dev->queue[i], 0, sizeof(dev->queue[i]));
+	}
+}
+
+void virtio_stop(struct virtio *dev)
+{
+	write32(dev, VIRTIO_MMIO_STATUS, 0);
+	for (unsigned i = 0; i < VIRTIO_MMIO_MAX; i++)
+		if (device[i] == dev)
+			device[i] = NULL;
+	free_queues(dev);
+}
+
 int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted, unsigned nqueues)
 {
 	unsigned vector = place->vector;
@@ -148,8 +185,10 @@ int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wante
 			use_queue(&dev->queue[i], i, &place->queue[i]);
 	} else {
 		int error = negotiate(dev, wanted | 1ull << VIRTIO_F_VERSION_1, nqueues);
-		if (error)
+		if (error) {
+			virtio_stop(dev);
 			return error;
+		}
 		if (!vector) {
 			vector = VECTOR_DEVICE + (place - boot_info.virtio);
 			route(place->irq, vector);

@@ -50,6 +50,12 @@ const struct virtio_place *virtio_find(u32 device_id, unsigned nth);
 int virtio_setup(struct virtio *dev, const struct virtio_place *place, u64 wanted,
 		 unsigned nqueues);
 
+/* The features that a device which was not handed over offers. */
+u64 virtio_offered(const struct virtio_place *place);
+
+/* Resets a device that virtio_setup() made usable; its memory is free again. */
+void virtio_stop(struct virtio *dev);
+
 u32 virtio_read32(const struct virtio *dev, u32 offset);
 
 /* Hands the device one buffer (device-writable with `in`) and rings. The
@@ -87,6 +93,8 @@ bool virtq_arm(struct virtq *q);
  * at once. */
 bool virtq_arm_after(struct virtq *q, unsigned n);
 void virtq_disarm(struct virtq *q);
+/* Frees what virtq_add() made; tokens in flight are the caller's. */
+void virtq_free(struct virtq *q);
 
 /* Whether the device is to interrupt for this queue (virtio 1.2, 2.7.7). */
 void virtq_interrupts(struct virtq *q, bool wanted);

@@ -53,6 +53,14 @@ static int start(struct virtq *q)
 	return 0;
 }
 
+void virtq_free(struct virtq *q)
+{
+	for (unsigned i = 0; q->slot && i < q->size; i++)
+		kfree(q->slot[i].table);
+	kfree(q->slot);
+	q->slot = NULL;
+}
+
 static void die(struct virtq *q, const char *why)
 {
 	q->dead = true;

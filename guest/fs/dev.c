@@ -7,7 +7,7 @@
 #include "../drv/console.h"
 #include "../libos/random.h"
 #include "../libos/tty.h"
-#include "vfs.h"
+#include "blockdev.h"
 
 /* ---- null, zero, full ---- */
 
@@ -174,6 +174,8 @@ static bool fill_dev(struct dentry *dir, const char *name)
 		tmpfs_make(dir, nodes[i].name, S_IFCHR | nodes[i].mode, nodes[i].rdev);
 	for (unsigned i = 0; i < ARRAY_SIZE(links); i++)
 		tmpfs_make_link(dir, links[i][0], links[i][1]);
+	for (unsigned i = 0; i < blk_count(); i++)
+		tmpfs_make(dir, (char[]){ 'v', 'd', 'a' + i, 0 }, S_IFBLK | 0660, BLOCKDEV_RDEV(i));
 	tmpfs_make(dir, "shm", S_IFDIR | S_ISVTX | 0777, 0);
 	tmpfs_make(dir, "pts", S_IFDIR | 0755, 0);
 	return true;

@@ -2,7 +2,7 @@
  * From a place in the tree to an open file: which operations it gets, by the
  * type of the inode. Flags have been checked and the object exists.
  */
-#include "vfs.h"
+#include "blockdev.h"
 
 /* O_PATH: only a place in the tree. */
 static const struct file_ops path_file_ops = { .name = NULL };
@@ -13,6 +13,8 @@ static int open_special(struct inode *inode, struct file *file)
 	case S_IFCHR:
 		file->ops = chrdev_ops(inode->rdev);
 		return file->ops != NULL ? 0 : -ENXIO;
+	case S_IFBLK:
+		return blockdev_open(inode, file);
 	case S_IFIFO:
 		return fifo_open(inode, file);
 	case S_IFLNK:

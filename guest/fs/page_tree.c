@@ -97,8 +97,10 @@ u64 page_tree_next(const struct page_tree *tree, u64 index, bool present)
 	return present ? UINT64_MAX : index;
 }
 
-/* Frees what lies in first..last under *word, whose first page is base. */
-static void prune(struct page_tree *tree, u64 *word, unsigned height, u64 base, u64 first, u64 last)
+/* Takes what lies in first..last under *word, whose first page is base, out of
+ * the tree, and frees the frames. */
+static void prune(struct page_tree *tree, u64 *word, unsigned height, u64 base, u64 first, u64 last,
+		  bool free)
 {
 	struct node *node = node_at(*word);
 	bool empty = true;
@@ -106,13 +108,15 @@ static void prune(struct page_tree *tree, u64 *word, unsigned height, u64 base, 
 	if (*word == 0 || base > last || base + span(height) - 1 < first)
 		return;
 	if (height == 0) {
-		frames_free(*word, 0);
+		if (free)
+			frames_free(*word, 0);
 		tree->frames--;
 		*word = 0;
 		return;
 	}
 	for (unsigned i = 0; i < FANOUT; i++) {
-		prune(tree, &node->slot[i], height - 1, base + i * span(height - 1), first, last);
+		prune(tree, &node->slot[i], height - 1, base + i * span(height - 1), first, last,
+		      free);
 		empty = empty && node->slot[i] == 0;
 	}
 	if (empty) {
@@ -125,7 +129,14 @@ void page_tree_remove(struct page_tree *tree, u64 first, u64 last)
 {
 	if (first > last)
 		return;
-	prune(tree, &tree->root, tree->height, 0, first, last);
+	prune(tree, &tree->root, tree->height, 0, first, last, true);
+	if (tree->root == 0)
+		tree->height = 0;
+}
+
+void page_tree_take(struct page_tree *tree, u64 index)
+{
+	prune(tree, &tree->root, tree->height, 0, index, index, false);
 	if (tree->root == 0)
 		tree->height = 0;
 }

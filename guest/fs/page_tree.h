@@ -1,5 +1,6 @@
 /*
- * The content of a file in memory: frames by page index, with holes.
+ * The content of a file in memory: frames by page index, with holes. Whoever
+ * only uses _get, _set, _next and _take can have other words than frames in it.
  */
 #ifndef FS_PAGE_TREE_H
 #define FS_PAGE_TREE_H
@@ -19,6 +20,8 @@ int page_tree_set(struct page_tree *tree, u64 index, paddr_t pa);
 /* The first page >= index that has a frame (or, not `present`, has none);
  * UINT64_MAX when there is none with a frame. */
 u64 page_tree_next(const struct page_tree *tree, u64 index, bool present);
+/* Takes the page's frame out: the caller's from then on. */
+void page_tree_take(struct page_tree *tree, u64 index);
 /* Frees the frames of pages first..last. */
 void page_tree_remove(struct page_tree *tree, u64 first, u64 last);
 

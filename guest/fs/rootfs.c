@@ -118,6 +118,20 @@ static void put_file(struct dentry *dir, const char *name, const char *text)
 		tmpfs_put_text(d, text);
 }
 
+void (*fs_resolv_conf)(char *text, size_t size);
+static struct dentry *resolv_conf; /* a reference; NULL: not made yet, or not ours */
+
+void fs_resolv_conf_changed(void)
+{
+	char text[256] = "";
+
+	if (resolv_conf == NULL || resolv_conf->deleted)
+		return; /* it is made when looked for; or the program has its own */
+	if (fs_resolv_conf != NULL)
+		fs_resolv_conf(text, sizeof(text));
+	tmpfs_put_text(resolv_conf, text);
+}
+
 static bool fill_etc(struct dentry *dir, const char *name)
 {
 	char text[160];
@@ -133,7 +147,10 @@ static bool fill_etc(struct dentry *dir, const char *name)
 	snprintf(text, sizeof(text), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n",
 		 host_name());
 	put_file(dir, "hosts", text);
-	put_file(dir, "resolv.conf", "");
+	resolv_conf = tmpfs_make(dir, "resolv.conf", S_IFREG | 0644, 0);
+	if (resolv_conf != NULL)
+		dentry_get(resolv_conf);
+	fs_resolv_conf_changed();
 	tmpfs_make_link(dir, "mtab", "/proc/self/mounts");
 	return true;
 }
@@ -202,6 +219,7 @@ static bool fill_root(struct dentry *dir, const char *name)
 			mount_on_dir(d, dirs[i].mount, dirs[i].super());
 	}
 	add_waiting(name);
+	copied_make();
 	return name == NULL;
 }
 

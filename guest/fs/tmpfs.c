@@ -310,6 +310,7 @@ static const struct inode_ops file_ops = {
 	.setattr = set_attr,
 	.fallocate = tmpfs_fallocate,
 	.get_page = tmpfs_get_page,
+	.get_run = tmpfs_get_run,
 };
 const struct inode_ops tmpfs_dir_ops = {
 	.lookup = lookup,

@@ -1,7 +1,7 @@
 /*
  * The content of tmpfs files. A page is one of three things: a frame in the
- * page tree; a page of existing memory (the program's image, where the VMM
- * mapped it); or a hole, which reads as zeroes. Writing to the latter two
+ * page tree; a page of existing memory (the program's image or a file of --copy,
+ * where the VMM mapped it); or a hole, which reads as zeroes. Writing to the latter two
  * makes the first.
  *
  * Bytes of a frame beyond the end of the file are always zero, so that growing
@@ -10,6 +10,7 @@
 #include "tmpfs.h"
 #include <linux/falloc.h>
 #include "../libos/frames.h"
+#include "../libos/memory.h"
 
 #define PAGE_OFFSET(pos) ((pos) & (PAGE_SIZE - 1))
 
@@ -30,19 +31,24 @@ static paddr_t page_find(const struct tmpfs_inode *ti, u64 index)
 }
 
 /* A new frame's bytes from `from` on: those of existing memory, as far as they
- * are the file's, then zeroes. */
-static void fill_frame(const struct tmpfs_inode *ti, u64 index, paddr_t pa, size_t from)
+ * are the file's, then zeroes. False: existing memory can't be reached. */
+static bool fill_frame(const struct tmpfs_inode *ti, u64 index, paddr_t pa, size_t from)
 {
 	u64 start = index * PAGE_SIZE;
 	size_t end = index < ti->mapped_pages && start < ti->inode.size ?
 			     MIN(ti->inode.size - start, PAGE_SIZE) :
 			     0;
 
-	if (from < end)
-		memcpy(phys_to_virt(pa + from), phys_to_virt(ti->mapped + start + from),
-		       end - from);
+	if (from < end) {
+		const void *bytes = physical_bytes(ti->mapped + start + from, end - from);
+
+		if (bytes == NULL)
+			return false;
+		memcpy(phys_to_virt(pa + from), bytes, end - from);
+	}
 	end = MAX(end, from);
 	memset(phys_to_virt(pa + end), 0, PAGE_SIZE - end);
+	return true;
 }
 
 /* A frame that may be written; `whole`: all of it will be. 0: no memory. */
@@ -58,9 +64,7 @@ static paddr_t page_make(struct tmpfs_inode *ti, u64 index, bool whole)
 	pa = whole || copy ? frames_alloc_dirty(0) : frames_alloc(0);
 	if (pa == 0)
 		return 0;
-	if (copy)
-		fill_frame(ti, index, pa, 0);
-	if (page_tree_set(&ti->pages, index, pa) < 0) {
+	if ((copy && !fill_frame(ti, index, pa, 0)) || page_tree_set(&ti->pages, index, pa) < 0) {
 		frames_free(pa, 0);
 		return 0;
 	}
@@ -90,7 +94,10 @@ static long tmpfs_read(struct file *file, struct uio *uio, u64 *pos)
 	while (uio->resid > 0 && *pos < ti->inode.size) {
 		paddr_t pa;
 		size_t n = run_at(ti, *pos, MIN(uio->resid, ti->inode.size - *pos), &pa);
-		long moved = pa != 0 ? uio_to(uio, phys_to_virt(pa), n) : uio_zero(uio, n);
+		const void *bytes = pa != 0 ? physical_bytes(pa, n) : NULL;
+		long moved = pa == 0	   ? uio_zero(uio, n) :
+			     bytes != NULL ? uio_to(uio, bytes, n) :
+					     -ENOMEM;
 
 		if (moved < 0)
 			return done > 0 ? done : moved;
@@ -143,8 +150,10 @@ static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 	/* A fault. What was to be overwritten must not show old memory. */
 	if (moved < 0)
 		page_tree_remove(&ti->pages, index, index);
-	else if (n == PAGE_SIZE)
-		fill_frame(ti, index, pa, moved);
+	else if (n == PAGE_SIZE && !fill_frame(ti, index, pa, moved)) {
+		page_tree_remove(&ti->pages, index, index);
+		return -ENOSPC;
+	}
 	return moved;
 }
 
@@ -265,6 +274,22 @@ int tmpfs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa)
 		return -ENXIO;
 	*pa = write ? page_make(ti, index, false) : page_find(ti, index);
 	return write && *pa == 0 ? -ENOSPC : 0;
+}
+
+u64 tmpfs_get_run(struct inode *inode, u64 offset, u64 n, paddr_t *pa)
+{
+	struct tmpfs_inode *ti = tmpfs_inode(inode);
+	u64 first = offset / PAGE_SIZE, last;
+
+	if (offset >= inode->size || n == 0)
+		return 0;
+	n = MIN(n, inode->size - offset);
+	last = (offset + n - 1) / PAGE_SIZE;
+	if (last >= ti->mapped_pages || page_tree_next(&ti->pages, first, true) <= last ||
+	    !frames_are_contents(ti->mapped))
+		return 0;
+	*pa = ti->mapped + offset;
+	return n;
 }
 
 u64 tmpfs_blocks(const struct tmpfs_inode *ti)

@@ -145,6 +145,9 @@ struct inode_ops {
 	 * is truncated. Without `write` the frame must not be written, and 0
 	 * in *pa means a hole. */
 	int (*get_page)(struct inode *inode, u64 index, bool write, paddr_t *pa);
+	/* Bytes from offset on, at most n, that lie in one piece of memory
+	 * which nobody ever writes or frees; *pa is where. 0: none. */
+	u64 (*get_run)(struct inode *inode, u64 offset, u64 n, paddr_t *pa);
 };
 
 struct statfs;
@@ -307,6 +310,10 @@ int fs_init(void); /* rootfs.c: the root, empty until first looked into */
 /* mkdir -p, for the library OS; *out: the directory, or NULL. 0 or -errno. */
 int fs_make_dirs(const char *path, struct path *out);
 
+/* Writes what /etc/resolv.conf has; NULL: it is empty. When that changes: */
+extern void (*fs_resolv_conf)(char *text, size_t size);
+void fs_resolv_conf_changed(void);
+
 int tmpfs_init(struct super *sb, u32 dev, u32 root_mode);
 void tmpfs_init_super(struct super *sb, u32 dev); /* no root yet; idempotent */
 /*
@@ -328,6 +335,8 @@ int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode);
 /* A file at `path` whose pages are existing memory: read in place, copied
  * when written. The path's text is copied. */
 int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode);
+
+void copied_make(void); /* the files of --copy, once */
 
 struct super *devfs(void); /* with its root, or NULL: no memory */
 struct super *procfs(void);

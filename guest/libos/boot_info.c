@@ -4,6 +4,7 @@
  */
 #include <libfdt.h>
 #include <linux/virtio_ids.h>
+#include "../net/addr_text.h"
 #include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
@@ -105,6 +106,11 @@ static void read_chosen(const void *fdt)
 	if (p) {
 		b->files = cells(p);
 		b->files_size = cells(p + 1);
+	}
+	p = property_u64(fdt, node, "mayfly,contents", 2);
+	if (p) {
+		b->contents = cells(p);
+		b->contents_size = cells(p + 1);
 	}
 	p = property_u64(fdt, node, "mayfly,realtime", 2);
 	if (p) {
@@ -242,6 +248,32 @@ static bool read_virtio_word(const char *s)
 	return true;
 }
 
+/* Appends a word; false: no room. */
+static bool add_string(struct strings *list, char *room, size_t size, const char *word)
+{
+	size_t n = strlen(word) + 1;
+	if (list->len + n > size)
+		return false;
+	memcpy(room + list->len, word, n);
+	list->data = room;
+	list->len += n;
+	return true;
+}
+
+/* mayfly.ip=192.0.2.2/24 and mayfly.gw=192.0.2.1, or IPv6, or both */
+static bool read_net_word(const char *s)
+{
+	static char ip[128], gw[128];
+	struct net_place *net = &boot_info.line_net;
+	struct ipaddr addr;
+	unsigned prefix;
+	if (!strncmp(s, "mayfly.ip=", 10) && ip_parse_prefix(s + 10, &addr, &prefix))
+		return add_string(&net->addresses, ip, sizeof(ip), s + 10);
+	if (!strncmp(s, "mayfly.gw=", 10) && ip_parse(s + 10, &addr))
+		return add_string(&net->gateways, gw, sizeof(gw), s + 10);
+	return false;
+}
+
 /*
  * A command line is the program's arguments, with '...' and "..." as quotes,
  * and what the VMM appended about its devices. argv[0] is the program's name,
@@ -267,7 +299,7 @@ static void read_command_line(const char *s)
 		if (n == sizeof(words) - 1)
 			panic("command line too long");
 		words[n++] = 0;
-		if (read_virtio_word(words + start))
+		if (read_virtio_word(words + start) || read_net_word(words + start))
 			n = start;
 	}
 	boot_info.args = (struct strings){ words, n };

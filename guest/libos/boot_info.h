@@ -58,8 +58,11 @@ struct boot_info {
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;
+	struct net_place line_net; /* mayfly.ip=, mayfly.gw= of the command line, for eth0 */
 	paddr_t files; /* struct copied_file ...; 0: none */
 	u64 files_size;
+	paddr_t contents; /* memory of --copy, not RAM, only to be read; size 0: none */
+	u64 contents_size;
 };
 
 extern struct boot_info boot_info;

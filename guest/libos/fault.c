@@ -33,14 +33,18 @@ static bool all_empty(u64 va, u64 end)
 	return true;
 }
 
-/* Fills fresh frames for [va, va + len) with what backs the mapping there. */
-static void fill(const struct vma *vma, u64 va, u64 len, paddr_t pa)
+/* Fills fresh frames for [va, va + len) with what backs the mapping there.
+ * False: no memory for page tables. */
+static bool fill(const struct vma *vma, u64 va, u64 len, paddr_t pa)
 {
 	u64 offset = va - vma->start;
 	if (!vma->backing || offset >= vma->backing_len)
-		return;
+		return true;
 	u64 n = MIN(len, vma->backing_len - offset);
-	memcpy(phys_to_virt(pa), map_physical(vma->backing + offset, n), n);
+	const void *from = physical_bytes(vma->backing + offset, n);
+	if (from)
+		memcpy(phys_to_virt(pa), from, n);
+	return from != NULL;
 }
 
 static int map_new(struct space *space, const struct vma *vma, u64 va, unsigned order)
@@ -48,10 +52,10 @@ static int map_new(struct space *space, const struct vma *vma, u64 va, unsigned 
 	paddr_t pa = frames_alloc(order);
 	if (!pa)
 		return -ENOMEM;
-	fill(vma, va, PAGE_SIZE << order, pa);
 	u64 bits = pte_bits(vma->prot);
-	int error = order == BLOCK_ORDER ? pages_map(va, pa, bits | PTE_PS, 1) :
-					   pages_map(va, pa, bits, 1ull << order);
+	int error = !fill(vma, va, PAGE_SIZE << order, pa) ? -ENOMEM :
+		    order == BLOCK_ORDER		   ? pages_map(va, pa, bits | PTE_PS, 1) :
+							     pages_map(va, pa, bits, 1ull << order);
 	if (error) {
 		frames_free(pa, order);
 		return error;
@@ -155,7 +159,8 @@ void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 
 		pa = frames_alloc_run(n);
 		if (!pa)
 			return;
-		fill(vma, start, end - start, pa);
+		if (!fill(vma, start, end - start, pa))
+			panic("no memory for page tables");
 	}
 	if (!pages_queue(start, pa, pte_bits(vma->prot), n))
 		space->resident += n;

@@ -9,15 +9,20 @@
  * pieces of DIRECT_STEP when memory is taken there.
  */
 #include "../kernel/kcall.h"
+#include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
+#include "space.h"
+#include "../fs/block_cache.h"
 
 #define MAX_RANGES  16
 #define ORDERS      (BLOCK_ORDER + 1)
 #define DIRECT_STEP (128ull << 20)
 #define STATIC_MAP  (1ull << 30)
+#define RECLAIM     32ull /* how many times what is missing the caches are asked for */
 #define MAX_MEMORY  (64ull << 30)
+#define SHOW_STEP   (8ull << 20) /* of the contents of --copy at once */
 
 struct range {
 	paddr_t start, end;
@@ -51,6 +56,32 @@ void *map_physical(paddr_t pa, u64 len)
 {
 	direct_map(pa, len);
 	return phys_to_virt(pa);
+}
+
+bool frames_are_contents(paddr_t pa)
+{
+	return pa - boot_info.contents < boot_info.contents_size;
+}
+
+/* Blocks of the contents that are not in the direct map yet, for reading. */
+static bool show_contents(paddr_t pa, u64 len)
+{
+	paddr_t end = ALIGN_UP(pa + len, SHOW_STEP);
+	for (paddr_t at = ALIGN_DOWN(pa, BLOCK_SIZE); at < pa + len; at += BLOCK_SIZE) {
+		u64 size;
+		if (page_entry(DIRECT_MAP + at, &size))
+			continue;
+		return !pages_map(DIRECT_MAP + at, at, PTE_PS | PTE_P | PTE_NX,
+				  (end - at) / BLOCK_SIZE);
+	}
+	return true;
+}
+
+const void *physical_bytes(paddr_t pa, u64 len)
+{
+	if (!frames_are_contents(pa))
+		return map_physical(pa, len);
+	return show_contents(pa, len) ? phys_to_virt(pa) : NULL;
 }
 
 paddr_t virt_to_phys(const void *p)
@@ -144,7 +175,7 @@ static paddr_t take_freed(unsigned order)
 	return pa;
 }
 
-static paddr_t take(unsigned order, bool zero)
+static paddr_t take_once(unsigned order, bool zero)
 {
 	paddr_t pa = take_freed(order);
 	if (pa) {
@@ -157,6 +188,16 @@ static paddr_t take(unsigned order, bool zero)
 		direct_map(pa, PAGE_SIZE << order);
 	}
 	available -= 1ull << order;
+	return pa;
+}
+
+/* Caches are asked only for what cannot be made up of smaller pieces: whole
+ * blocks of theirs would hardly be neighbours. */
+static paddr_t take(unsigned order, bool zero)
+{
+	paddr_t pa = take_once(order, zero);
+	if (!pa && order < BLOCK_ORDER && block_reclaim(RECLAIM << order))
+		pa = take_once(order, zero);
 	return pa;
 }
 

@@ -6,6 +6,7 @@
  * An entry that is not present but not empty is a page of a PROT_NONE range.
  */
 #include "../kernel/kcall.h"
+#include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
@@ -115,6 +116,25 @@ void pages_free(struct space *space, u64 start, u64 end)
 	split_at(end);
 	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)
 		free_run(space, va, run_end);
+}
+
+void pages_drop_contents(struct space *space, u64 start, u64 end)
+{
+	u64 size, next;
+	if (boot_info.contents_size == 0)
+		return;
+	split_at(start);
+	split_at(end);
+	for (u64 va = start; va < end; va = next) {
+		u64 entry = page_entry(va, &size);
+		next = ALIGN_DOWN(va, size) + size;
+		if (!entry || !frames_are_contents(entry & PTE_ADDR))
+			continue;
+		while (next < end && (entry = page_entry(next, &size)) &&
+		       frames_are_contents(entry & PTE_ADDR))
+			next += size;
+		pages_free(space, va, next);
+	}
 }
 
 void pages_protect(u64 start, u64 end, u32 prot)

@@ -12,6 +12,7 @@
 #include "space.h"
 #include "sys.h"
 #include "thread.h"
+#include "../fs/block_cache.h"
 
 static struct process first_process = { .pid = 1, .pgid = 1, .sid = 1 };
 static struct thread first_thread = { .process = &first_process, .tid = 1 };
@@ -85,6 +86,7 @@ void process_init_files(void)
 void process_exit(int status)
 {
 	struct boot_record *record = phys_to_virt(BOOT_RECORD_GPA);
+	block_sync_all(); /* the end of the VM: as a system that is shut down */
 	if (boot_info.device_tree)
 		record->program_exit = rdtsc();
 	machine_exit(status);

@@ -176,6 +176,20 @@ int wait_on(struct waitq *q, u64 deadline_ns)
 	return result;
 }
 
+void wait_uninterruptible(struct waitq *q)
+{
+	struct waiter w;
+	wait_add(q, &w);
+	for (;;) {
+		while (handle_events())
+			;
+		if (w.thread->woken)
+			break;
+		idle_until(NEVER);
+	}
+	wait_done(&w);
+}
+
 u64 idle_ns(void)
 {
 	return idle;

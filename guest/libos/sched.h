@@ -52,7 +52,21 @@ int wait_sleep(u64 deadline_ns);
  * looks at its condition again in a loop. */
 int wait_on(struct waitq *q, u64 deadline_ns);
 
+/* The same without deadline or signals: for what ends by itself, as disks do. */
+void wait_uninterruptible(struct waitq *q);
+
 void wake_all(struct waitq *q);
+
+/* One-shot timers of the library OS: sched.c arms the earliest. Runs in
+ * event context under the libos lock. */
+struct timer {
+	struct list link;
+	u64 deadline; /* monotonic ns */
+	void (*expired)(struct timer *timer);
+	bool armed;
+};
+void timer_arm(struct timer *timer, u64 deadline_ns); /* moves it when armed */
+void timer_cancel(struct timer *timer);
 
 /* Clocks, in ns. now_ns() is CLOCK_MONOTONIC. */
 u64 now_ns(void);

@@ -186,6 +186,8 @@ int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 		at = vma->end;
 		if (vma->prot == prot)
 			continue;
+		if (prot & PROT_WRITE && !(vma->prot & PROT_WRITE))
+			pages_drop_contents(space, vma->start, vma->end);
 		vma->prot = prot;
 		pages_protect(vma->start, vma->end, prot);
 	}

@@ -74,6 +74,9 @@ int pages_map(u64 va, paddr_t pa, u64 bits, u64 n); /* n pages, or blocks with P
 int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n);
 int pages_flush(void);
 void pages_free(struct space *space, u64 start, u64 end);
+/* Takes the pages that are contents of --copy out, which may not be written:
+ * faults bring private copies in. */
+void pages_drop_contents(struct space *space, u64 start, u64 end);
 void pages_protect(u64 start, u64 end, u32 prot);
 /* Moves what is mapped at `from` to `to` (mremap). 0 or -ENOMEM. */
 int pages_move(u64 from, u64 to, u64 len);

@@ -10,6 +10,7 @@
 #include "exec.h"
 #include "frames.h"
 #include "memory.h"
+#include "net_boot.h"
 #include "random.h"
 #include "thread.h"
 
@@ -75,6 +76,7 @@ void libos_main(paddr_t start_info)
 		panic("no memory for the root file system");
 	process_init_files();
 	console_start();
+	net_boot();
 	exec_boot_program();
 	cpus_start();
 	record_boot(begin);

@@ -1,8 +1,9 @@
 /*
  * brk, mmap and their family. Files are mapped by copying for now: a private
- * mapping is filled when it is made.
+ * mapping is filled when it is made, except from memory that nobody writes.
  */
 #include <linux/mman.h>
+#include "../fs/vfs.h"
 #include "../kernel/kcall.h"
 #include "entry.h"
 #include "file.h"
@@ -120,8 +121,14 @@ static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, 
 	struct vma vma = { .start = start,
 			   .end = start + ALIGN_UP(len, PAGE_SIZE),
 			   .prot = PROT_READ | PROT_WRITE };
+	if (file->inode->ops->get_run)
+		vma.backing_len = file->inode->ops->get_run(file->inode, offset, len, &vma.backing);
+	if (vma.backing)
+		vma.prot = prot;
 	if (space_add(space(), &vma))
 		return -ENOMEM;
+	if (vma.backing)
+		return start;
 	long error = fill_from_file(file, start, len, offset, prot);
 	if (error)
 		space_remove(space(), vma.start, vma.end);
@@ -193,8 +200,11 @@ static long move_mapping(u64 old, u64 old_len, u64 len, u64 to)
 {
 	struct vma vma = *space_find(space(), old);
 	u64 moved = MIN(old_len, len);
-	if (vma.backing) { /* pages not yet touched have their contents there */
-		space_populate(space(), old, old + moved);
+	u64 cut = old - vma.start;
+	if (vma.backing && cut < vma.backing_len) { /* for pages not yet touched */
+		vma.backing += cut;
+		vma.backing_len = MIN(vma.backing_len - cut, moved);
+	} else {
 		vma.backing = 0;
 	}
 	vma.start = to;

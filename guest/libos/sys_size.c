@@ -7,6 +7,7 @@
 #include "path.h"
 #include "process.h"
 #include "sys.h"
+#include "../fs/block_cache.h"
 
 /* ---- sizes ---- */
 
@@ -131,6 +132,7 @@ long sys_fdatasync(int fd)
 
 long sys_sync(void)
 {
+	block_sync_all();
 	return 0;
 }
 

@@ -57,17 +57,6 @@ void signal_deliver(void);
  * beyond_file asks for SIGBUS. signal.c */
 void signal_fault(struct regs *regs, u64 vector, u64 error, u64 cr2, bool mapped, bool beyond_file);
 
-/* One-shot timers of the library OS: sched.c arms the earliest. Runs in
- * event context under the libos lock. */
-struct timer {
-	struct list link;
-	u64 deadline; /* monotonic ns */
-	void (*expired)(struct timer *timer);
-	bool armed;
-};
-void timer_arm(struct timer *timer, u64 deadline_ns); /* moves it when armed */
-void timer_cancel(struct timer *timer);
-
 /* The FS base of the current thread, now and after every switch. start.c */
 void fs_base_set(u64 base);
 bool can_wrfsbase(void);

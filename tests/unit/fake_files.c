@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "fake_libos.h"
+#include "../../guest/fs/blockdev.h"
 #include "../../guest/libos/path.h"
 #include "../../guest/libos/poll.h"
 
@@ -62,4 +63,16 @@ void poll_wait(struct poll_table *table, struct waitq *q)
 {
 	(void)table;
 	assert_non_null(q->waiters.next);
+}
+
+/* No disks here. */
+int blockdev_open(struct inode *inode, struct file *file)
+{
+	(void)inode;
+	(void)file;
+	return -ENXIO;
+}
+
+void block_sync_all(void)
+{
 }

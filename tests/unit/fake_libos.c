@@ -8,6 +8,7 @@
 #include "../../guest/drv/console.h"
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/heap.h"
+#include "../../guest/libos/memory.h"
 #include "../../guest/libos/random.h"
 #include "../../guest/libos/thread.h"
 #include "../../guest/libos/uaccess.h"
@@ -20,6 +21,8 @@ _Noreturn void abort(void);
 struct process fake_process;
 unsigned fake_frames, fake_objects, fake_lasting;
 u64 fake_frames_max;
+paddr_t fake_contents;
+u64 fake_contents_size;
 long fake_allocations_left;
 const void *fake_fault_start, *fake_fault_end;
 int (*fake_wait)(u64 deadline);
@@ -86,6 +89,17 @@ paddr_t frames_alloc(unsigned order)
 	if (pa != 0)
 		memset(phys_to_virt(pa), 0, PAGE_SIZE << order);
 	return pa;
+}
+
+const void *physical_bytes(paddr_t pa, u64 len)
+{
+	(void)len;
+	return phys_to_virt(pa);
+}
+
+bool frames_are_contents(paddr_t pa)
+{
+	return pa - fake_contents < fake_contents_size;
 }
 
 void frames_free(paddr_t pa, unsigned order)

@@ -19,6 +19,8 @@ extern struct process fake_process;
 extern unsigned fake_frames, fake_objects; /* in use */
 extern unsigned fake_lasting; /* objects that may stay: the VFS's table of names */
 extern u64 fake_frames_max; /* how many there are */
+extern paddr_t fake_contents; /* memory of --copy, as frames_are_contents() says */
+extern u64 fake_contents_size;
 /* The allocation after so many more fails (each kalloc and frame), and all
  * after it; < 0: none does. */
 extern long fake_allocations_left;

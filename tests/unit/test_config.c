@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c
 // libs: -ljansson
 /* The JSON file of --config. */
 #include <setjmp.h>
@@ -133,6 +133,11 @@ static void lists(void **state)
 	assert_int_equal(opt.disk.count, 2);
 	assert_string_equal(opt.disk.item[1], "b,ro");
 	options_free(&opt);
+	opt = accepts("{\"copy\": [\"a\", \"b:/c/\"]}");
+	assert_int_equal(opt.copy.count, 2);
+	assert_string_equal(opt.copy.item[1], "b:/c/");
+	options_free(&opt);
+	rejects("{\"copy\": \":/a\"}", "f:1:10: \"copy\": give PATH or PATH:DEST");
 	rejects("{\"disk\": [\"a\", \"\"]}", "f:1:16: \"disk\": give FILE");
 	rejects("{\"publish\": \"80\"}", "f:1:13: \"publish\": give [ADDRESS:]");
 }

@@ -21,8 +21,8 @@
 static uint64_t tree[ROOM / 8];
 static char *args[] = { "-c", "", "two words", NULL };
 static char *env[] = { "A=1", "B=", NULL };
-static const struct guest_mem small = { NULL, 128 << 20, 128 << 20 };
-static const struct guest_mem large = { NULL, 5 * GIB, 3 * GIB };
+static const struct guest_mem small = { .size = 128 << 20, .low = 128 << 20 };
+static const struct guest_mem large = { .size = 5 * GIB, .low = 3 * GIB };
 
 static const struct fdt_device devices[] = {
 	{ .window = 0,

@@ -88,9 +88,9 @@ static void no_high_memory(void **state)
 
 static void place(void **state)
 {
-	const struct guest_mem m128 = { NULL, 128 * MIB, 128 * MIB };
-	const struct guest_mem m2 = { NULL, 2 * MIB, 2 * MIB };
-	const struct guest_mem m4 = { NULL, 4 * MIB, 4 * MIB };
+	const struct guest_mem m128 = { .size = 128 * MIB, .low = 128 * MIB };
+	const struct guest_mem m2 = { .size = 2 * MIB, .low = 2 * MIB };
+	const struct guest_mem m4 = { .size = 4 * MIB, .low = 4 * MIB };
 
 	(void)state;
 	assert_int_equal(load_place(&m128, 0x160000, 800 << 10), 0x160000);

@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c
 // libs: -ljansson
 /*
  * The command line of `vmm run`. fail() ends a process, so each bad input
@@ -264,6 +264,13 @@ static void networks(void **state)
 	assert_string_equal(opt.disk.item[0], "a");
 	assert_string_equal(opt.disk.item[1], "/dev/b,ro");
 	options_free(&opt);
+	opt = parse(WORDS("p", "--copy", "a", "--copy=b:c:/d"));
+	assert_int_equal(opt.copy.count, 2);
+	assert_string_equal(opt.copy.item[1], "b:c:/d");
+	options_free(&opt);
+	rejects(WORDS("p", "--copy", ""), "--copy \"\": give PATH or PATH:DEST");
+	rejects(WORDS("p", "--copy", "a:b"), "DEST must begin with");
+	rejects(WORDS("p", "--copy", "a:/b/../c"), "DEST may not have \"..\"");
 	rejects(WORDS("p", "--disk", ""), "--disk \"\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--disk", ",ro"), "--disk \",ro\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--publish", "80"), "--publish \"80\": give [ADDRESS:]HOSTPORT");

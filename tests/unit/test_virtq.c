@@ -56,6 +56,11 @@ void klog(const char *format, ...)
 	logs++;
 }
 
+const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
+{
+	return mem_at(mem, gpa, len);
+}
+
 void *mem_at(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 {
 	(void)mem;

@@ -1,0 +1,162 @@
+/*
+ * virtio-net (virtio 1.2, 5.1), one pair of queues. With our VMM the device is
+ * handed over ready and its configuration is in the device tree; under another
+ * one it is negotiated and its configuration space read.
+ *
+ * Packets are handled when the library OS looks at its events, never in the
+ * middle of something else. While it handles them it has no interrupt come: it
+ * takes what there is, asks for an interrupt, and looks once more. At most BUDGET
+ * buffers at a time: a flood of packets must not keep the program from running,
+ * or none of its sockets would ever be read. What is left waits for a timer.
+ */
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include "../libos/heap.h"
+#include "../libos/random.h"
+#include "net.h"
+#include "nic.h"
+
+#define BUDGET  256
+#define PAUSE   100000 /* ns for the program, when a budget is used up */
+#define GSO_MAX 65535
+#define BIT(n)  (1ull << (n))
+
+#define WANTED_PLAIN                                                                               \
+	(BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_NET_F_MAC) | \
+	 BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CSUM) |               \
+	 BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |                              \
+	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_MRG_RXBUF))
+/* Packets of 64 KiB need buffers that can be put together. */
+#define WANTED_MERGEABLE                                               \
+	(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
+	 BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6))
+
+static bool has(const struct nic *nic, unsigned feature)
+{
+	return nic->dev.features & BIT(feature);
+}
+
+/* 8 and 16 bit fields of the configuration space (4.2.2.2). */
+static u8 config8(const struct nic *nic, u32 offset)
+{
+	return nic->dev.regs[VIRTIO_MMIO_CONFIG + offset];
+}
+
+static u16 config16(const struct nic *nic, u32 offset)
+{
+	return *(volatile u16 *)(nic->dev.regs + VIRTIO_MMIO_CONFIG + offset);
+}
+
+/* ---- events ---- */
+
+static void read_status(struct nic *nic)
+{
+	bool up = true;
+	if (has(nic, VIRTIO_NET_F_STATUS))
+		up = config16(nic, offsetof(struct virtio_net_config, status)) &
+		     VIRTIO_NET_S_LINK_UP;
+	nic->netif.flags &= ~NETIF_RUNNING;
+	nic->netif.flags |= up ? NETIF_RUNNING : 0;
+}
+
+/* True when something was there. */
+static bool serve(struct nic *nic)
+{
+	struct virtq *rx = nic_queue(nic, NIC_RX);
+	u16 sent = nic_queue(nic, NIC_TX)->seen;
+	unsigned left = BUDGET;
+	virtq_disarm(rx);
+	net_enter();
+	nic_reclaim(nic);
+	do
+		left -= nic_receive(nic, left);
+	while (left && virtq_arm(rx));
+	net_leave();
+	if (!left)
+		timer_arm(&nic->again, now_ns() + PAUSE);
+	return left < BUDGET || sent != nic_queue(nic, NIC_TX)->seen;
+}
+
+static void on_interrupt(struct virtio *dev)
+{
+	struct nic *nic = container_of(dev, struct nic, dev);
+	/* Nothing received or sent: the configuration has changed, most likely. */
+	if (!serve(nic) && has(nic, VIRTIO_NET_F_STATUS))
+		read_status(nic);
+}
+
+static void on_timer(struct timer *timer)
+{
+	serve(container_of(timer, struct nic, again));
+}
+
+/* ---- setting up ---- */
+
+static void configure(struct nic *nic)
+{
+	const struct net_place *place = &nic->dev.place->net;
+	struct netif *netif = &nic->netif;
+	netif->ethernet = true;
+	netif->flags = NETIF_UP | NETIF_BROADCAST | NETIF_MULTICAST | NETIF_RUNNING;
+	netif->mtu = place->mtu;
+	if (!netif->mtu && has(nic, VIRTIO_NET_F_MTU))
+		netif->mtu = config16(nic, offsetof(struct virtio_net_config, mtu));
+	if (netif->mtu < 68) /* RFC 791's least; or not known */
+		netif->mtu = 1500;
+	if (place->mac) {
+		memcpy(netif->mac, place->mac, sizeof(netif->mac));
+	} else if (has(nic, VIRTIO_NET_F_MAC)) {
+		for (unsigned i = 0; i < sizeof(netif->mac); i++)
+			netif->mac[i] = config8(nic, i);
+	} else {
+		random_bytes(netif->mac, sizeof(netif->mac));
+		netif->mac[0] = (netif->mac[0] & ~1) | 2; /* of one station, local */
+	}
+	/* Our VMM's link is up; the register would cost an exit. */
+	if (!nic->dev.place->ready)
+		read_status(nic);
+}
+
+static u32 offloads(const struct nic *nic)
+{
+	if (!has(nic, VIRTIO_NET_F_CSUM))
+		return 0; /* the others need it (5.1.3.1) */
+	return NETIF_CSUM | (has(nic, VIRTIO_NET_F_HOST_TSO4) ? NETIF_TSO4 : 0) |
+	       (has(nic, VIRTIO_NET_F_HOST_TSO6) ? NETIF_TSO6 : 0) |
+	       (has(nic, VIRTIO_NET_F_HOST_USO) ? NETIF_USO : 0);
+}
+
+static int set_up(struct nic *nic, const struct virtio_place *place)
+{
+	u64 wanted = WANTED_PLAIN | WANTED_MERGEABLE;
+	nic->dev.interrupt = on_interrupt;
+	nic->dev.ring_limit = NIC_RING;
+	if (!place->ready && !(virtio_offered(place) & BIT(VIRTIO_NET_F_MRG_RXBUF)))
+		wanted = WANTED_PLAIN;
+	int error = virtio_setup(&nic->dev, place, wanted, 2);
+	if (error)
+		return error;
+	configure(nic);
+	nic->netif.offload = offloads(nic);
+	nic->netif.gso_max = nic->netif.offload & ~NETIF_CSUM ? GSO_MAX : 0;
+	nic->again.expired = on_timer;
+	nic_transmit_start(nic);
+	error = nic_receive_start(nic);
+	if (error)
+		virtio_stop(&nic->dev);
+	return error;
+}
+
+struct netif *nic_start(const struct virtio_place *place)
+{
+	struct nic *nic = kalloc(sizeof(*nic));
+	int error = nic ? set_up(nic, place) : -ENOMEM;
+	if (error) {
+		klog("virtio-net at %lx cannot be used: error %d", place->gpa, -error);
+		kfree(nic);
+		return NULL;
+	}
+	netif_add(&nic->netif);
+	virtq_arm(nic_queue(nic, NIC_RX));
+	return &nic->netif;
+}
