@@ -24,7 +24,8 @@
 
 #define BIT(n) (1ull << (n))
 
-#define DEVICE "/dev/net/tun"
+#define DEVICE  "/dev/net/tun"
+#define BUSY_MS 300
 
 /* What every kernel with virtio headers takes and gives. */
 #define OFFLOADS                                                                                   \
@@ -100,6 +101,22 @@ static _Noreturn void fail_attach(const char *name, int error)
 	}
 }
 
+/*
+ * The kernel lets go of a tap some milliseconds after the VM that had it has
+ * exited: what its io_uring still held goes in the background. The next VM on
+ * the same tap must not fail for that.
+ */
+static int set_interface(int fd, struct ifreq *request)
+{
+	for (int left = BUSY_MS;; left--) {
+		if (ioctl(fd, TUNSETIFF, request) == 0)
+			return 0;
+		if (errno != EBUSY || left == 0)
+			return -errno;
+		usleep(1000);
+	}
+}
+
 /* One queue of the tap; 0 or -errno. */
 static int attach(int fd, const char *name, bool multi)
 {
@@ -109,9 +126,12 @@ static int attach(int fd, const char *name, bool multi)
 	};
 	int size = sizeof(struct virtio_net_hdr_v1);
 
+	int r;
+
 	strcpy(request.ifr_name, name);
-	if (ioctl(fd, TUNSETIFF, &request) < 0)
-		return -errno;
+	r = set_interface(fd, &request);
+	if (r)
+		return r;
 	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
 		return -errno;
 	return 0;
