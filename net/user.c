@@ -187,6 +187,8 @@ static void start_process(const char *path, int fd)
 	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
 	error = posix_spawn(&pid, path, &files, &attr, argv, env);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
 	if (error)
 		fail(EXIT_VMM, "--net user: %s cannot be started: %s; build it with \"make\"", path,
 		     strerror(error));

@@ -29,6 +29,9 @@
 /* A guest can open as many connections; libslirp has up to 256 KiB in each. */
 #define DESCRIPTORS_MOST 4096
 #define BACKLOG          4096 /* connections not yet accepted; libslirp asks for one */
+#define MEMORY_MOST      (64u << 20)
+#define MEMORY_A_SOCKET  (320u << 10) /* two buffers of 128 KiB and what is queued */
+#define EXPIRY_MS        1000 /* after which libslirp drops what waits for ARP */
 #define FRAMES_A_TURN    64 /* then the sockets get their turn */
 #define TIMERS           4 /* libslirp 4.7 has one, for router advertisements */
 #define POLL_EVENTS      (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP)
@@ -242,6 +245,13 @@ static int revents(int index, void *opaque)
 	       (r & POLLHUP ? SLIRP_POLL_HUP : 0);
 }
 
+/* libslirp keeps what waits for an ARP reply or for the rest of its fragments,
+ * without a limit. So a guest that has that much of ours is not listened to. */
+static bool owes_too_much(void)
+{
+	return mallinfo2().uordblks > MEMORY_MOST + (size_t)npolled * MEMORY_A_SOCKET;
+}
+
 /* In milliseconds; -1: for ever. */
 static int time_to_wait(uint32_t slirp_wants)
 {
@@ -251,6 +261,8 @@ static int time_to_wait(uint32_t slirp_wants)
 	for (unsigned i = 0; i < TIMERS; i++)
 		if (timers[i].run && timers[i].at != INT64_MAX && timers[i].at - now < wait)
 			wait = timers[i].at - now;
+	if (wait > EXPIRY_MS && owes_too_much())
+		wait = EXPIRY_MS;
 	if (wait == INT64_MAX)
 		return -1;
 	return wait < 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
@@ -271,13 +283,15 @@ static void run_timers(void)
 static void take_frames(void)
 {
 	static uint8_t frame[LINK_FRAME_MOST];
+	const bool deaf = owes_too_much();
 	size_t len;
 
 	for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
 		len = link_receive(&to_vmm, frame);
 		if (len == 0)
 			break;
-		slirp_input(slirp, frame, (int)len);
+		if (!deaf)
+			slirp_input(slirp, frame, (int)len);
 	}
 }
 
@@ -299,10 +313,11 @@ static void turn(void)
 		fail(EXIT_VMM, "vmm-slirp: poll: %s", strerror(errno));
 	if (n > 0 && polled[0].revents & POLLOUT)
 		link_flush(&to_vmm);
-	if (!congested)
-		slirp_pollfds_poll(slirp, n < 0, revents, NULL);
 	if (n > 0 && polled[0].revents & ~POLLOUT)
 		take_frames();
+	/* The frames first: packets that waited for an ARP reply go out here. */
+	if (!congested)
+		slirp_pollfds_poll(slirp, n < 0, revents, NULL);
 	run_timers();
 }
 
