@@ -73,12 +73,15 @@ static bool hex(const char *digits, uint32_t *value)
 {
 	*value = 0;
 	for (unsigned i = 0; i < 8; i++) {
-		static const char all[] = "0123456789abcdef";
-		const char *digit = memchr(all, digits[i] | 0x20, 16);
+		const char c = digits[i];
+		const int digit = c >= '0' && c <= '9' ? c - '0' :
+				  c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+				  c >= 'A' && c <= 'F' ? c - 'A' + 10 :
+							 -1;
 
-		if (!digit)
+		if (digit < 0)
 			return false;
-		*value = *value << 4 | (uint32_t)(digit - all);
+		*value = *value << 4 | (uint32_t)digit;
 	}
 	return true;
 }
@@ -90,7 +93,7 @@ static void end_links(struct cpio *c)
 
 static bool is_magic(const char *p)
 {
-	return !memcmp(p, "07070", 5) && (p[5] == '1' || p[5] == '2');
+	return !strncmp(p, "07070", 5) && (p[5] == '1' || p[5] == '2');
 }
 
 bool copy_is_cpio(int fd)

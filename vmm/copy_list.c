@@ -169,24 +169,31 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+static void check_doubles(const struct copy_list *list)
+{
+	for (size_t i = 1; i < list->count; i++) {
+		const struct copy_entry *e = &list->entry[i];
+
+		if (!strcmp(e[-1].path, e->path) && !(is_dir(e) && is_dir(e - 1)))
+			fail(EXIT_VMM,
+			     "--copy %s: /%s comes from --copy %s already; leave one out, or give "
+			     "another DEST",
+			     e->from, e->path, e[-1].from);
+	}
+}
+
 /* Of directories that come twice one stays. */
 static void drop_doubles(struct copy_list *list)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
-		struct copy_entry *e = &list->entry[i], *last = n ? &list->entry[n - 1] : NULL;
+		struct copy_entry e = list->entry[i];
 
-		if (!last || strcmp(last->path, e->path) != 0) {
-			list->entry[n++] = *e;
-			continue;
-		}
-		if (!is_dir(last) || !is_dir(e))
-			fail(EXIT_VMM,
-			     "--copy %s: /%s comes from --copy %s already; leave one out, or give "
-			     "another DEST",
-			     e->from, e->path, last->from);
-		free(e->path);
+		if (i > 0 && !strcmp(list->entry[n - 1].path, e.path))
+			free(e.path);
+		else
+			list->entry[n++] = e;
 	}
 	list->count = n;
 }
@@ -234,6 +241,7 @@ void copy_list_finish(struct copy_list *list, const struct guest_mem *mem, uint6
 		return;
 	/* strcmp() order has parents first: "a" before "a/b" */
 	qsort(list->entry, list->count, sizeof(*list->entry), compare);
+	check_doubles(list);
 	drop_doubles(list);
 	check_parents(list);
 	if (list->count * ENTRY_COST > mem->size / 2)

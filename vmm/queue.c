@@ -81,8 +81,7 @@ static int add_buffer(struct chain *c, const struct guest_mem *mem, const struct
 {
 	unsigned n = c->nout + c->nin;
 	bool in = d->flags & VRING_DESC_F_WRITE;
-	void *host = in ? mem_at(mem, d->addr, d->len) :
-			  (void *)mem_to_read(mem, d->addr, d->len);
+	void *host = in ? mem_at(mem, d->addr, d->len) : (void *)mem_to_read(mem, d->addr, d->len);
 
 	/* 2.7.4.2: device-readable buffers come before device-writable ones */
 	if (!host || n >= CHAIN_MAX || (!in && c->nin))

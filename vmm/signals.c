@@ -187,8 +187,8 @@ void signals_start(struct vm *vm)
 /* Not SIGSEGV and its like: blocked, they would kill without a handler. */
 void signals_block(void)
 {
-	static const int ours[] = { SIGINT,  SIGTERM,  SIGHUP,  SIGQUIT,
-				    SIGALRM, SIGWINCH, SIGTSTP, SIGCONT, SIGPROF };
+	static const int ours[] = { SIGINT,   SIGTERM, SIGHUP,  SIGQUIT, SIGALRM,
+				    SIGWINCH, SIGTSTP, SIGCONT, SIGPROF };
 	sigset_t set;
 
 	sigemptyset(&set);

@@ -152,7 +152,7 @@ static int add(struct path *dir, const char *name, const struct copied_file *f, 
 	struct __kernel_timespec before = parent->mtime;
 	int error = make_at(dir, name, f, target, &inode);
 
-	if (error < 0)
+	if (inode == NULL)
 		return error;
 	parent->mtime = before; /* parents come first in the list, with their times */
 	inode->mode = (inode->mode & S_IFMT) | (f->mode & 07777);

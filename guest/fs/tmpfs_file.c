@@ -95,7 +95,7 @@ static long tmpfs_read(struct file *file, struct uio *uio, u64 *pos)
 		paddr_t pa;
 		size_t n = run_at(ti, *pos, MIN(uio->resid, ti->inode.size - *pos), &pa);
 		const void *bytes = pa != 0 ? physical_bytes(pa, n) : NULL;
-		long moved = pa == 0	   ? uio_zero(uio, n) :
+		long moved = pa == 0       ? uio_zero(uio, n) :
 			     bytes != NULL ? uio_to(uio, bytes, n) :
 					     -ENOMEM;
 

@@ -54,7 +54,7 @@ static int map_new(struct space *space, const struct vma *vma, u64 va, unsigned 
 		return -ENOMEM;
 	u64 bits = pte_bits(vma->prot);
 	int error = !fill(vma, va, PAGE_SIZE << order, pa) ? -ENOMEM :
-		    order == BLOCK_ORDER		   ? pages_map(va, pa, bits | PTE_PS, 1) :
+		    order == BLOCK_ORDER                   ? pages_map(va, pa, bits | PTE_PS, 1) :
 							     pages_map(va, pa, bits, 1ull << order);
 	if (error) {
 		frames_free(pa, order);

@@ -45,7 +45,8 @@ static void change(void)
 
 	CHECK(pread(fd, &last, 1, (off_t)size - 1) == 1);
 	CHECK(pwrite(fd, "changed", 7, 100) == 7);
-	memcpy(first + 100, "changed", 7);
+	for (unsigned i = 0; i < 7; i++)
+		first[100 + i] = (uint8_t) "changed"[i];
 	CHECK(pread(fd, page, 4096, 0) == 4096 && !memcmp(page, first, 4096));
 	CHECK(pwrite(fd, "end", 3, (off_t)size + 5000) == 3);
 	CHECK(pread(fd, page, 4096, (off_t)size - 1) == 4096);
