@@ -2,6 +2,7 @@
  * Stand-ins for parts of the network that have not landed yet. Each line goes
  * away with the arrival of the real one.
  */
+#include "dhcp.h"
 #include "ip.h"
 #include "netif.h"
 #include "pkt.h"
@@ -9,12 +10,6 @@
 
 #define WEAK __attribute__((weak))
 
-WEAK int tcp_socket(int family, struct socket **out)
-{
-	(void)family;
-	(void)out;
-	return -EPROTONOSUPPORT;
-}
 WEAK int raw_socket(int family, int type, int protocol, struct socket **out)
 {
 	(void)family;
@@ -49,4 +44,13 @@ WEAK long netif_ioctl(unsigned int cmd, unsigned long arg)
 	(void)cmd;
 	(void)arg;
 	return -ENOTTY;
+}
+WEAK bool dhcp_input(struct pkt *pkt)
+{
+	(void)pkt;
+	return false;
+}
+WEAK int dhcp_wait(void)
+{
+	return -ETIMEDOUT;
 }

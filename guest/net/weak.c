@@ -4,16 +4,20 @@
 #include "stack.h"
 #define WEAK __attribute__((weak))
 
-WEAK void tcp_input(struct pkt *pkt)
-{
-	pkt_free(pkt);
-}
-WEAK void tcp_error(struct pkt *pkt, int error, u32 mtu)
-{
-	(void)pkt, (void)error, (void)mtu;
-}
 WEAK bool raw_input(struct pkt *pkt)
 {
 	(void)pkt;
 	return false;
+}
+WEAK struct ipaddr net_nameserver[NAMESERVERS];
+WEAK unsigned net_nameservers;
+WEAK void (*net_nameservers_changed)(void);
+WEAK int dhcp_start(struct netif *netif)
+{
+	(void)netif;
+	return 0;
+}
+WEAK int dhcp_wait(void)
+{
+	return -ETIMEDOUT;
 }

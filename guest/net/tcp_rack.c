@@ -1,0 +1,153 @@
+/*
+ * RACK-TLP (RFC 8985): a segment is lost when one that was sent sufficiently
+ * later has been delivered. "Sufficiently" is the reordering window: nothing
+ * until reordering was seen and losses are being repaired, else a quarter of
+ * the round-trip time, more when the peer reports duplicates (D-SACK). A probe
+ * (TLP) after two round-trip times of silence at the end of a flight makes the
+ * peer tell, before the slow retransmission timeout.
+ *
+ * For peers without SACK there is NewReno (RFC 6582) in tcp_ack.c instead.
+ */
+#include "tcp_conn.h"
+
+#define REO_PERSIST 16 /* recoveries that a wider window lasts (RFC 8985, 6.2 step 4) */
+
+/* Sent later: by time, then by sequence number (RFC 8985, 6.2 step 2). */
+static bool sent_after(u64 t1, u32 end1, u64 t2, u32 end2)
+{
+	return t1 > t2 || (t1 == t2 && seq_gt(end1, end2));
+}
+
+/* Called before the segment is taken off or marked (step 2 and 3). */
+void tcp_rack_delivered(struct tcp *c, const struct tcp_segment *s, u64 now)
+{
+	struct tcp_rack *r = &c->rack;
+	u64 rtt = now - s->when;
+
+	if (s->sacked)
+		return;
+	if (seq_lt(s->end, r->fack) && !s->retransmitted) {
+		c->stats.reorder_seen += !r->reordering;
+		r->reordering = true;
+	}
+	r->fack = seq_max(r->fack, s->end);
+	/* Quicker than any round trip: an ACK of the original, not of this one. */
+	if (s->retransmitted && rtt < tcp_min_get(&c->rtt_min))
+		return;
+	r->rtt = rtt;
+	if (sent_after(s->when, s->end, r->when, r->end)) {
+		r->when = s->when;
+		r->end = s->end;
+	}
+}
+
+/* A duplicate was reported: something was resent in vain (step 4). */
+void tcp_rack_dsack(struct tcp *c)
+{
+	c->rack.dsack = true;
+}
+
+static u64 reordering_window(struct tcp *c)
+{
+	struct tcp_rack *r = &c->rack;
+	u64 window = tcp_min_get(&c->rtt_min) / 4 * r->reo_mult;
+
+	if (r->dsack && seq_ge(c->snd_una, r->dsack_round)) { /* once a round trip */
+		r->dsack = false;
+		r->dsack_round = c->snd_nxt;
+		r->reo_mult = MIN(r->reo_mult + 1, 32);
+		r->reo_persist = REO_PERSIST;
+	}
+	if (!r->reordering && (c->ca >= CA_RECOVERY || c->sacked >= TCP_DUPACKS * c->mss))
+		return 0;
+	return MIN(window, c->srtt);
+}
+
+/* Step 5. */
+void tcp_rack_detect(struct tcp *c, u64 now)
+{
+	struct tcp_rack *r = &c->rack;
+	u64 window, wait = 0;
+	bool found = false;
+
+	if (r->when == 0 || !c->sack_ok)
+		return;
+	window = reordering_window(c);
+	while (!list_empty(&c->sent)) {
+		struct tcp_segment *s = container_of(c->sent.next, struct tcp_segment, sent);
+		u64 due = s->when + r->rtt + window;
+
+		if (!sent_after(r->when, r->end, s->when, s->end))
+			break;
+		if (due > now) {
+			wait = due;
+			break;
+		}
+		tcp_segment_lost(c, s);
+		found = true;
+	}
+	if (found)
+		tcp_cc_recovery(c);
+	if (wait != 0)
+		tcp_rtx_arm(c, RTX_REORDER, wait);
+}
+
+/* ---- tail loss probe (RFC 8985, 7) ---- */
+
+/* 7.2: in place of the retransmission timer, if it comes earlier. */
+void tcp_tlp_arm(struct tcp *c, u64 now)
+{
+	u64 pto = c->srtt != 0 ? 2 * c->srtt : TCP_RTO_INITIAL;
+
+	if (!c->sack_ok || c->ca >= CA_RECOVERY || c->sacked > 0 || c->rack.tlp_out ||
+	    c->rtx != RTX_RTO || c->backoff > 0)
+		return;
+	if (tcp_flight(c) <= c->mss)
+		pto += TCP_DELACK_MAX;
+	else
+		pto += 2 * NS_PER_MS; /* for timers and batches at both ends */
+	if (now + pto < c->rtx_at)
+		tcp_rtx_arm(c, RTX_TLP, now + pto);
+}
+
+/* 7.3 */
+void tcp_tlp_send(struct tcp *c)
+{
+	struct tcp_segment *last;
+
+	if (list_empty(&c->segments)) {
+		tcp_rtx_rearm(c);
+		return;
+	}
+	c->rack.tlp_retransmission = false;
+	if (!tcp_send_new(c, c->mss)) {
+		last = tcp_segment_of(c->segments.prev);
+		if (last->end - last->seq > c->mss &&
+		    tcp_segment_split(c, last, last->end - c->mss))
+			last = tcp_segment_of(c->segments.prev);
+		tcp_retransmit(c, last, c->mss + 1);
+		c->rack.tlp_retransmission = true;
+	}
+	c->rack.tlp_end = c->snd_nxt;
+	c->rack.tlp_out = true;
+	tcp_rtx_rearm(c);
+}
+
+/* 7.4: whether the probe repaired a loss, which is a sign of congestion. A
+ * D-SACK, or an ACK that acknowledges nothing new, says that both came. */
+void tcp_tlp_ack(struct tcp *c, const struct tcp_in *in, bool dsack)
+{
+	struct tcp_rack *r = &c->rack;
+
+	if (!r->tlp_out || seq_lt(in->ack, r->tlp_end))
+		return;
+	if (!r->tlp_retransmission || dsack || (c->delivered_ack == 0 && in->len == 0)) {
+		r->tlp_out = false;
+	} else if (seq_gt(in->ack, r->tlp_end)) {
+		r->tlp_out = false;
+		if (c->ca < CA_CWR) {
+			tcp_cc_recovery(c);
+			tcp_cc_recovered(c);
+		}
+	}
+}
