@@ -119,7 +119,7 @@ $(B)/hello: examples/hello.c | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) -O2 -static -o $@ $<
 $(B)/echod: examples/echod.c examples/server.c
-$(B)/httpd: examples/httpd.c examples/http.c examples/files.c examples/server.c
+$(B)/httpd: examples/httpd.c examples/answer.c examples/http.c examples/files.c examples/server.c
 $(B)/stream: examples/stream.c examples/server.c
 $(filter-out $(B)/hello,$(EXAMPLES)): $(wildcard examples/*.h) $(B)/flags | need-build
 	@mkdir -p $(@D)

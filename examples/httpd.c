@@ -16,7 +16,6 @@
  * the client may lose the answer. So it is only shut down at first, and what
  * still comes is thrown away.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,14 +25,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
-#include "files.h"
-#include "http.h"
+#include "httpd.h"
 #include "server.h"
 
 #define DEFAULT_PORT 80
@@ -41,35 +37,13 @@
 #define ACCEPTS      256 /* a turn, then others get theirs */
 #define IDLE_SECONDS 30
 #define END_SECONDS  5 /* for answers on their way when SIGTERM comes */
-#define SMALL_FILE   16384 /* up to here in one send with the head */
 #define PIECE        (1 << 20) /* of a large file, then others get their turn */
 
-struct connection {
-	int fd;
-	enum { READING, WRITING, DRAINING } state;
-	bool keep_alive;
-	char *in; /* HTTP_REQUEST_MOST bytes, or NULL while empty */
-	size_t in_len;
-	char *out; /* what is left of an answer, or NULL */
-	size_t out_from, out_to;
-	int file; /* what is sent after `out`, or -1 */
-	off_t file_from, file_to;
-	time_t progress;
-	struct connection *newer, *older;
-};
-
-/* What /status shows. */
-static struct {
-	struct timespec start;
-	uint64_t requests, errors, connections, bytes;
-	unsigned open;
-} stat_of_server;
-
-static int epoll, listener, folder;
+struct server server;
+static int epoll, listener;
 static bool accepting = true;
 static struct connection *newest, *oldest;
 static time_t now; /* monotonic, of this turn */
-static char date[32];
 
 static void watch(int fd, void *data, int operation, uint32_t events)
 {
@@ -90,7 +64,7 @@ static void look_at_clocks(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	now = t.tv_sec;
 	if (today != shown && gmtime_r(&today, &tm)) {
-		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		strftime(server.date, sizeof(server.date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 		shown = today;
 	}
 }
@@ -120,16 +94,6 @@ static void made_progress(struct connection *c)
 	link_newest(c);
 }
 
-static void forget_answer(struct connection *c)
-{
-	free(c->out);
-	c->out = NULL;
-	c->out_from = c->out_to = 0;
-	if (c->file >= 0)
-		close(c->file);
-	c->file = -1;
-}
-
 static void drop(struct connection *c)
 {
 	unlink_connection(c);
@@ -137,7 +101,7 @@ static void drop(struct connection *c)
 	free(c->in);
 	close(c->fd);
 	free(c);
-	stat_of_server.open--;
+	server.open--;
 	if (!accepting && !stopping) {
 		accepting = true;
 		watch(listener, &listener, EPOLL_CTL_ADD, EPOLLIN);
@@ -157,8 +121,8 @@ static void add(int fd)
 	c->file = -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* answers are whole */
 	link_newest(c);
-	stat_of_server.open++;
-	stat_of_server.connections++;
+	server.open++;
+	server.connections++;
 	watch(fd, c, EPOLL_CTL_ADD, EPOLLIN);
 }
 
@@ -174,174 +138,10 @@ static void accept_connections(void)
 	}
 	/* No descriptor left: the next connection that ends opens the door again. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-		accepting = stat_of_server.open == 0;
+		accepting = server.open == 0;
 		if (!accepting)
 			watch(listener, NULL, EPOLL_CTL_DEL, 0);
 	}
-}
-
-/* ---- answers */
-
-/* Puts head and body on their way; what does not go at once stays in c->out. */
-static void send_answer(struct connection *c, const struct http_answer *answer, bool head_only,
-			const char *body, size_t len)
-{
-	static char text[HTTP_HEAD_MOST + SMALL_FILE];
-	size_t n = http_head(answer, text), done = 0;
-	ssize_t sent;
-
-	c->keep_alive = answer->keep_alive;
-	c->state = WRITING;
-	if (!head_only) {
-		memcpy(text + n, body, len);
-		n += len;
-	}
-	sent = send(c->fd, text, n, MSG_NOSIGNAL | (c->file >= 0 ? MSG_MORE : 0));
-	if (sent > 0)
-		done = (size_t)sent;
-	stat_of_server.bytes += done;
-	if (done == n)
-		return;
-	c->out = malloc(n - done);
-	if (!c->out) { /* then the client sees an answer cut short */
-		c->keep_alive = false;
-		return;
-	}
-	memcpy(c->out, text + done, n - done);
-	c->out_to = n - done;
-}
-
-static void answer_text(struct connection *c, const struct http_request *request, int status,
-			const char *type, const char *text)
-{
-	struct http_answer answer = {
-		.status = status,
-		.keep_alive = request->keep_alive && !stopping,
-		.type = type,
-		.length = strlen(text),
-		.date = date,
-	};
-
-	send_answer(c, &answer, request->head, text, answer.length);
-}
-
-static void answer_error(struct connection *c, const struct http_request *request, int status)
-{
-	char text[64];
-
-	stat_of_server.errors++;
-	snprintf(text, sizeof(text), "%d %s\n", status, http_reason(status));
-	answer_text(c, request, status, "text/plain; charset=utf-8", text);
-}
-
-static void answer_status(struct connection *c, const struct http_request *request)
-{
-	const double mib = 1 << 20;
-	struct timespec t;
-	struct rusage usage;
-	struct sysinfo info;
-	char text[512];
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	getrusage(RUSAGE_SELF, &usage);
-	sysinfo(&info);
-	snprintf(text, sizeof(text),
-		 "uptime       %.3f s\n"
-		 "requests     %" PRIu64 ", %" PRIu64 " of them in error\n"
-		 "connections  %u open, %" PRIu64 " in all\n"
-		 "sent         %" PRIu64 " bytes\n"
-		 "memory       %.1f MiB resident at most; of the system's %.1f MiB, %.1f free\n",
-		 (double)(t.tv_sec - stat_of_server.start.tv_sec) +
-			 (double)(t.tv_nsec - stat_of_server.start.tv_nsec) / 1e9,
-		 stat_of_server.requests, stat_of_server.errors, stat_of_server.open,
-		 stat_of_server.connections, stat_of_server.bytes,
-		 (double)usage.ru_maxrss * 1024 / mib, (double)info.totalram * info.mem_unit / mib,
-		 (double)info.freeram * info.mem_unit / mib);
-	answer_text(c, request, 200, "text/plain; charset=utf-8", text);
-}
-
-/* A folder's address ends with a slash, so that links in its page work. One
- * slash in front: two would name another host. */
-static void answer_moved(struct connection *c, const struct http_request *request)
-{
-	static char location[3 * HTTP_PATH_MOST + 3];
-	const char *path = request->path + strspn(request->path, "/");
-	struct http_answer answer = {
-		.status = 301,
-		.keep_alive = request->keep_alive && !stopping,
-		.location = location,
-		.date = date,
-	};
-	char *to = location;
-
-	*to++ = '/';
-	for (; *path; path++) {
-		const unsigned char ch = (unsigned char)*path;
-
-		if (isalnum(ch) || strchr("/-._~", ch)) /* C locale */
-			*to++ = *path;
-		else
-			to += sprintf(to, "%%%02X", ch);
-	}
-	strcpy(to, "/");
-	send_answer(c, &answer, request->head, "", 0);
-}
-
-static void answer_file(struct connection *c, const struct http_request *request,
-			const struct served_file *file)
-{
-	static char body[SMALL_FILE];
-	struct http_answer answer = {
-		.keep_alive = request->keep_alive && !stopping,
-		.type = file->type,
-		.size = file->size,
-		.date = date,
-	};
-
-	answer.status = http_range(request, file->size, &answer.first, &answer.length);
-	c->file = file->fd;
-	c->file_from = c->file_to = 0;
-	if (answer.status == 416) {
-		answer.type = NULL;
-		answer.length = 0;
-	} else if (!request->head && answer.length > SMALL_FILE) {
-		c->file_from = (off_t)answer.first;
-		c->file_to = (off_t)(answer.first + answer.length);
-	}
-	if (c->file_to == 0) { /* all in one piece */
-		ssize_t n = request->head ?
-				    0 :
-				    pread(c->file, body, answer.length, (off_t)answer.first);
-
-		forget_answer(c);
-		if (n < 0 || (!request->head && (uint64_t)n < answer.length)) {
-			answer_error(c, request, 500); /* it became shorter meanwhile */
-			return;
-		}
-	}
-	send_answer(c, &answer, request->head, body, c->file_to == 0 ? answer.length : 0);
-}
-
-static void answer(struct connection *c, const struct http_request *request)
-{
-	struct served_file file;
-	int status = request->status;
-
-	stat_of_server.requests++;
-	if (status == 200 && !strcmp(request->path, "/status")) {
-		answer_status(c, request);
-		return;
-	}
-	if (status == 200)
-		status = files_open(folder, request->path, &file);
-	if (status == 200)
-		answer_file(c, request, &file);
-	else if (status == 301)
-		answer_moved(c, request);
-	else if (status == 404 && !strcmp(request->path, "/")) /* no index.html there */
-		answer_status(c, request);
-	else
-		answer_error(c, request, status);
 }
 
 /* ---- a connection's turn */
@@ -357,7 +157,7 @@ static int write_out(struct connection *c)
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
 		c->out_from += (size_t)n;
-		stat_of_server.bytes += (size_t)n;
+		server.bytes += (size_t)n;
 		made_progress(c);
 	}
 	if (c->file >= 0 && c->file_from < c->file_to) {
@@ -368,7 +168,7 @@ static int write_out(struct connection *c)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
 		if (n == 0)
 			return -1; /* it became shorter: the client must not take it for all */
-		stat_of_server.bytes += (size_t)n;
+		server.bytes += (size_t)n;
 		made_progress(c);
 		if (c->file_from < c->file_to)
 			return 0;
@@ -524,8 +324,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: httpd [PORT [FOLDER]]\n");
 		return 2;
 	}
-	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
+	server.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (server.folder < 0)
 		die(path);
 	raise_descriptor_limit();
 	stop_on_signals(&unblocked);
@@ -534,14 +334,13 @@ int main(int argc, char **argv)
 		die("epoll_create1");
 	listener = serve(SOCK_STREAM, (uint16_t)port);
 	watch(listener, &listener, EPOLL_CTL_ADD, EPOLLIN);
-	clock_gettime(CLOCK_MONOTONIC, &stat_of_server.start);
+	clock_gettime(CLOCK_MONOTONIC, &server.start);
 	look_at_clocks();
 	printf("httpd: serving %s on port %u\n", path, port);
 	fflush(stdout);
 	while (!stopping)
 		turn(&unblocked, wait_milliseconds());
 	finish();
-	printf("httpd: %" PRIu64 " requests, %" PRIu64 " bytes\n", stat_of_server.requests,
-	       stat_of_server.bytes);
+	printf("httpd: %" PRIu64 " requests, %" PRIu64 " bytes\n", server.requests, server.bytes);
 	return 0;
 }
