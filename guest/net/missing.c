@@ -2,7 +2,6 @@
  * Stand-ins for parts of the network that have not landed yet. Each line goes
  * away with the arrival of the real one.
  */
-#include "dhcp.h"
 #include "ip.h"
 #include "netif.h"
 #include "pkt.h"
@@ -44,13 +43,4 @@ WEAK long netif_ioctl(unsigned int cmd, unsigned long arg)
 	(void)cmd;
 	(void)arg;
 	return -ENOTTY;
-}
-WEAK bool dhcp_input(struct pkt *pkt)
-{
-	(void)pkt;
-	return false;
-}
-WEAK int dhcp_wait(void)
-{
-	return -ETIMEDOUT;
 }

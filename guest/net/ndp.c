@@ -261,7 +261,7 @@ void ndp_renewed(struct netif *netif)
 
 u32 ndp_mtu(const struct netif *netif)
 {
-	return netif->nd ? netif->nd->mtu : netif->mtu;
+	return netif->nd ? MIN(netif->nd->mtu, netif->mtu) : netif->mtu;
 }
 
 u8 ndp_hop_limit(const struct netif *netif)

@@ -91,6 +91,7 @@ void net_stop(void)
 	neigh_stop();
 	reass_stop();
 	ndp_stop();
+	dhcp_stop();
 	for (at = netifs.next; at != &netifs; at = next) {
 		next = at->next;
 		list_del(at);

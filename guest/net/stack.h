@@ -19,6 +19,7 @@ void loopback_stop(void);
 void route_stop(void);
 void reass_stop(void);
 void ndp_stop(void);
+void dhcp_stop(void);
 
 /* Leaves the stack entirely and enters it again as deep, to sleep in between. */
 unsigned net_leave_all(void);

@@ -9,15 +9,3 @@ WEAK bool raw_input(struct pkt *pkt)
 	(void)pkt;
 	return false;
 }
-WEAK struct ipaddr net_nameserver[NAMESERVERS];
-WEAK unsigned net_nameservers;
-WEAK void (*net_nameservers_changed)(void);
-WEAK int dhcp_start(struct netif *netif)
-{
-	(void)netif;
-	return 0;
-}
-WEAK int dhcp_wait(void)
-{
-	return -ETIMEDOUT;
-}
