@@ -7,7 +7,8 @@
  * middle of something else. While it handles them it has no interrupt come: it
  * takes what there is, asks for an interrupt, and looks once more. At most BUDGET
  * buffers at a time: a flood of packets must not keep the program from running,
- * or none of its sockets would ever be read. What is left waits for a timer.
+ * or none of its sockets would ever be read. What is left comes when the program
+ * waits, and at the latest after PAUSE.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -17,7 +18,7 @@
 #include "nic.h"
 
 #define BUDGET  256
-#define PAUSE   100000 /* ns for the program, when a budget is used up */
+#define PAUSE   500000 /* ns for the program, when a budget is used up */
 #define GSO_MAX 65535
 #define BIT(n)  (1ull << (n))
 
@@ -30,6 +31,8 @@
 #define WANTED_MERGEABLE                                               \
 	(BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
 	 BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6))
+
+struct nic *nics;
 
 static bool has(const struct nic *nic, unsigned feature)
 {
@@ -75,6 +78,19 @@ static bool serve(struct nic *nic)
 	if (!left)
 		timer_arm(&nic->again, now_ns() + PAUSE);
 	return left < BUDGET || sent != nic_queue(nic, NIC_TX)->seen;
+}
+
+static bool on_idle(void)
+{
+	bool any = false;
+	for (struct nic *nic = nics; nic; nic = nic->next) {
+		if (!nic->again.armed)
+			continue;
+		timer_cancel(&nic->again);
+		serve(nic);
+		any = true;
+	}
+	return any;
 }
 
 static void on_interrupt(struct virtio *dev)
@@ -156,6 +172,9 @@ struct netif *nic_start(const struct virtio_place *place)
 		kfree(nic);
 		return NULL;
 	}
+	nic->next = nics;
+	nics = nic;
+	sched_idle_work = on_idle;
 	netif_add(&nic->netif);
 	virtq_arm(nic_queue(nic, NIC_RX));
 	return &nic->netif;

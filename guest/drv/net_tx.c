@@ -96,6 +96,10 @@ void nic_reclaim(struct nic *nic)
 		free_sent(nic);
 	}
 	virtq_disarm(q);
+	if (nic->netif.full) {
+		nic->netif.full = false;
+		wake_all(&nic->netif.room);
+	}
 }
 
 /* The caller counts it. */
@@ -120,6 +124,7 @@ static int transmit(struct netif *netif, struct pkt *pkt)
 	}
 	list_add_tail(&nic->backlog, &pkt->link);
 	nic->nbacklog++;
+	netif->full = true;
 	nic_reclaim(nic);
 	return 0;
 }
@@ -136,6 +141,7 @@ void nic_transmit_start(struct nic *nic)
 	list_init(&nic->backlog);
 	virtq_disarm(nic_queue(nic, NIC_TX));
 	nic->netif.driver = nic;
+	waitq_init(&nic->netif.room);
 	nic->netif.transmit = transmit;
 	nic->netif.flush = flush;
 }

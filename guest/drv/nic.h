@@ -29,6 +29,7 @@
 struct nic {
 	struct virtio dev;
 	struct netif netif;
+	struct nic *next; /* in nics, the list of all */
 
 	/* net_rx.c */
 	struct rx_page *pool; /* free pages, the last one used first */
@@ -41,6 +42,8 @@ struct nic {
 	struct list backlog; /* of packets for which the ring had no room */
 	unsigned nbacklog;
 };
+
+extern struct nic *nics;
 
 static inline struct virtq *nic_queue(struct nic *nic, unsigned index)
 {

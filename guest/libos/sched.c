@@ -13,6 +13,7 @@
 static struct list timers = { &timers, &timers }; /* by deadline */
 static u64 armed = NEVER; /* when VECTOR_TIMER will come */
 static u64 idle;
+bool (*sched_idle_work)(void);
 
 void return_work(void);
 
@@ -144,6 +145,8 @@ void thread_kick(struct thread *thread)
 static void idle_until(u64 deadline)
 {
 	u64 start = now_ns();
+	if (sched_idle_work && sched_idle_work())
+		return;
 	arm(deadline);
 	kcall(KCALL_WAIT, 0, 0, 0);
 	idle += now_ns() - start;

@@ -72,6 +72,10 @@ void timer_cancel(struct timer *timer);
 u64 now_ns(void);
 u64 realtime_ns(void);
 
+/* Called before a vCPU halts, if set: true when it had something to do after
+ * all, and may have woken somebody. */
+extern bool (*sched_idle_work)(void);
+
 /* How long the VM's vCPU 0 has waited since boot. */
 u64 idle_ns(void);
 

@@ -10,6 +10,7 @@
 #ifndef NET_NETIF_H
 #define NET_NETIF_H
 
+#include "../libos/sched.h"
 #include "addr.h"
 #include "pkt.h"
 
@@ -73,6 +74,10 @@ struct netif {
 	struct nd *nd;
 	struct dhcp *dhcp;
 	bool dirty; /* something was transmitted since the last flush() */
+	/* Packets wait for room in the ring: whoever can should wait too, and is
+	 * woken when none does any more. */
+	bool full;
+	struct waitq room;
 };
 
 extern struct list netifs;

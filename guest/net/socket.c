@@ -43,6 +43,11 @@ u64 socket_deadline(u64 timeout_ns)
 
 int socket_wait(struct socket *s, bool nonblock, u64 deadline)
 {
+	return socket_wait_on(&s->wait, nonblock, deadline);
+}
+
+int socket_wait_on(struct waitq *q, bool nonblock, u64 deadline)
+{
 	struct waiter w;
 	unsigned depth;
 	int r;
@@ -50,7 +55,7 @@ int socket_wait(struct socket *s, bool nonblock, u64 deadline)
 	if (nonblock || (deadline != NEVER && now_ns() >= deadline))
 		return -EAGAIN;
 	/* Queued first: what leaving does may be what is waited for. */
-	wait_add(&s->wait, &w);
+	wait_add(q, &w);
 	depth = net_leave_all();
 	r = wait_sleep(deadline);
 	net_enter_again(depth);

@@ -118,7 +118,8 @@ struct sock_options {
 	bool reuse_addr, reuse_port, keep_alive, broadcast, dont_route, oob_inline, timestamp,
 		timestamp_ns, pass_cred, linger, v6only, no_check;
 	u32 linger_seconds;
-	u32 sndbuf, rcvbuf; /* bytes of packet memory, as getsockopt shows them (twice what was set) */
+	u32 sndbuf,
+		rcvbuf; /* bytes of packet memory, as getsockopt shows them (twice what was set) */
 	bool sndbuf_locked, rcvbuf_locked; /* set by the program: no tuning */
 	u32 rcvlowat;
 	u64 rcvtimeo_ns, sndtimeo_ns; /* NEVER: none */
@@ -156,6 +157,7 @@ int socket_take_error(struct socket *s);
  * network meanwhile, so what was sent is on its way (and anything may happen). */
 u64 socket_deadline(u64 timeout_ns);
 int socket_wait(struct socket *s, bool nonblock, u64 deadline);
+int socket_wait_on(struct waitq *q, bool nonblock, u64 deadline); /* another queue than s->wait */
 
 /* Makes a socket of a protocol: 0 or -errno. */
 int tcp_socket(int family, struct socket **out);

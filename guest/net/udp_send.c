@@ -77,6 +77,19 @@ static void put_header(struct pkt *pkt, const struct inet_out *out, u16 from, u1
 		ip_checksum_later(pkt, &out->to, 6);
 }
 
+/* While the device has no room, as Linux waits for some in the send buffer. A
+ * non-blocking send goes on, and may be dropped: nothing would tell when to try
+ * again, since poll(2) always has room. */
+static int wait_for_room(struct udp_socket *u, const struct sockmsg *msg, struct netif *netif)
+{
+	u64 deadline = socket_deadline(u->s.opt.sndtimeo_ns);
+	int r = 0;
+
+	while (r == 0 && netif->full && !msg->nonblock)
+		r = socket_wait_on(&netif->room, false, deadline);
+	return r;
+}
+
 static long send_to(struct udp_socket *u, struct sockmsg *msg, struct inet_out *out, u16 port)
 {
 	bool checksum = !u->s.opt.no_check || !ip_is4(&out->to.dst);
@@ -125,5 +138,7 @@ long udp_send(struct socket *s, struct sockmsg *msg)
 	error = inet_out_control(&out, msg);
 	if (error == 0)
 		error = inet_out_route(&out, s);
+	if (error == 0)
+		error = wait_for_room(u, msg, out.path.netif);
 	return error < 0 ? error : send_to(u, msg, &out, port);
 }

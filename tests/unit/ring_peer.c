@@ -12,6 +12,11 @@ void *mem_at(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 	return (void *)(uintptr_t)gpa;
 }
 
+const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
+{
+	return mem_at(mem, gpa, len);
+}
+
 void peer_start(unsigned ring, unsigned size, const void *desc, const void *avail, const void *used,
 		bool event_idx, bool indirect)
 {

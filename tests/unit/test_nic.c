@@ -86,6 +86,8 @@ paddr_t frames_alloc_run(u64 n)
 	return 0; /* as in memory in pieces */
 }
 
+bool (*sched_idle_work)(void);
+
 /* ---- the stack */
 
 static struct pkt *received[1000];
@@ -173,6 +175,7 @@ static void stop(void)
 		pkt_free(pkt);
 	pkt_reclaim();
 	virtio_stop(&nic->dev);
+	nics = nic->next;
 	kfree(nic);
 	assert_int_equal(pkt_count, 0);
 	fake_end();
@@ -435,6 +438,17 @@ static void a_flood_leaves_time_for_the_program(void **state)
 	assert_int_equal(nreceived, 257);
 	assert_false(nic->again.armed);
 	assert_true(arrive(257, 60, plain));
+	interrupt();
+	forget();
+	/* or as soon as the program waits */
+	for (unsigned i = 0; i < 256; i++)
+		arrive(i, 60, plain);
+	interrupt();
+	assert_false(arrive(256, 60, plain));
+	assert_true(sched_idle_work());
+	assert_int_equal(nreceived, 257);
+	assert_false(nic->again.armed);
+	assert_false(sched_idle_work());
 	stop();
 }
 
@@ -581,12 +595,15 @@ static void a_long_backlog_is_refused(void **state)
 	while (send(packet(n, 60, 0, 0)) == 0)
 		n++;
 	assert_int_equal(n, 64 + 256);
+	assert_true(nic->netif.full);
 	assert_int_equal(pkt_count, n);
 	nic->netif.flush(&nic->netif);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(depart(i), 60);
 		interrupt();
 	}
+	assert_false(nic->netif.full);
+	assert_int_equal(fake_wakes, 1);
 	assert_int_equal(send(packet(0, 60, 0, 0)), 0);
 	stop();
 }
