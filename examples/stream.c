@@ -139,14 +139,19 @@ static void finish_sending(struct stream *stream)
 	watch(stream->fd, stream, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+static size_t piece_left(const struct stream *stream)
+{
+	const unsigned long long left = option.amount - stream->bytes;
+
+	return option.amount > 0 && left < PIECE ? (size_t)left : PIECE;
+}
+
 /* One piece, and then it is another stream's turn. */
 static void send_some(struct stream *stream)
 {
-	unsigned long long n = PIECE;
+	size_t n = piece_left(stream);
 	ssize_t sent;
 
-	if (option.amount > 0 && option.amount - stream->bytes < n)
-		n = option.amount - stream->bytes;
 	if (n == 0 || time_is_up()) {
 		finish_sending(stream);
 		return;
@@ -164,7 +169,7 @@ static void send_some(struct stream *stream)
 
 static void receive_some(struct stream *stream)
 {
-	ssize_t n = recv(stream->fd, piece, sizeof(piece), 0);
+	ssize_t n = recv(stream->fd, piece, piece_left(stream), 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
