@@ -122,28 +122,6 @@ native()
 # runs it, and then stands still for good. tests/lab/init.c keeps KVM from
 # having that done (hold_kvm()); Linux may do it elsewhere too, so what has no
 # end gets a second machine. What fails is not tried again.
-emulated()).
-	abi-lab) emulated abi-lab 200 tests/lab/lab.sh -m 2048 -t 190 tests/abi/run.sh \
-		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
-	*)
-		echo "run.sh: no ring is called $1" >&2
-		exit 2
-		;;
-	esac
-}
-
-native()
-{
-	if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
-		ring "$@"
-	else
-		echo "== $1: skipped, /dev/kvm is not usable here; the lab's rings run it"
-	fi
-}
-
-# QEMU's TCG with SVM now and then stops for good, the emulated Linux and all,
-# with a CPU busy: what then has no end gets a second machine. What fails is
-# not tried again.
 emulated()
 {
 	if [ -z "${SKIP_LAB:-}" ]; then
