@@ -126,6 +126,25 @@ static const struct file_ops socket_ops = {
 	.name = "socket",
 };
 
+/* What fchmod(2) and its like change is kept and shown, and means nothing. */
+static int set_attr(struct inode *inode, const struct attr *attr)
+{
+	if (attr->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
+	if (attr->valid & ATTR_UID)
+		inode->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->atime = attr->atime;
+	inode_stamp(inode, false);
+	if (attr->valid & ATTR_MTIME)
+		inode->mtime = attr->mtime;
+	return 0;
+}
+
+static const struct inode_ops socket_inode_ops = { .setattr = set_attr };
+
 /* ---- descriptors ---- */
 
 struct socket *socket_of(struct file *file)
@@ -160,6 +179,7 @@ struct file *socket_file(struct socket *s, u32 flags)
 	if (file == NULL)
 		goto failed;
 	inode_set_owner(inode, NULL);
+	inode->ops = &socket_inode_ops;
 	s->file = file;
 	s->inode = inode;
 	return file;

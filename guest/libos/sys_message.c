@@ -188,7 +188,7 @@ static long receive(struct socket *s, struct message *user, const struct message
 
 static long recv_header(struct file *file, struct socket *s, struct message *user, u32 flags)
 {
-	struct sockmsg msg = { .flags = flags };
+	struct sockmsg msg = { .flags = flags, .out_flags = flags & MSG_CMSG_CLOEXEC };
 	struct sockname name = { .len = 0 };
 	struct message m;
 	struct buffers b;

@@ -17,19 +17,6 @@ WEAK int raw_socket(int family, int type, int protocol, struct socket **out)
 	(void)out;
 	return -EPROTONOSUPPORT;
 }
-WEAK int unix_socket(int type, struct socket **out)
-{
-	(void)type;
-	(void)out;
-	return -EPROTONOSUPPORT;
-}
-WEAK int unix_pair(int type, struct socket **a, struct socket **b)
-{
-	(void)type;
-	(void)a;
-	(void)b;
-	return -EPROTONOSUPPORT;
-}
 WEAK int netlink_socket(int type, int protocol, struct socket **out)
 {
 	(void)type;
