@@ -1,12 +1,15 @@
 /*
  * Received data: packets in order wait for the program, which they are copied
  * to once; those that came too early wait in a queue of their own, by
- * sequence number. Small packets that would pin a page each are collected in
- * blocks. All count against the receive buffer with the memory they keep busy.
+ * sequence number. All count against the receive buffer with the memory they
+ * keep busy, which may be many times their data: so small packets are
+ * collected in blocks, and when the buffer is full all others too; then what
+ * the window has promised always fits.
  */
 #include "tcp_conn.h"
 #include "../libos/frames.h"
 
+#define COLLECTOR      (16u << 10)
 #define SMALL          1024 /* packets up to this size are copied together */
 #define TUNE_RTT_LEAST (1 * NS_PER_MS)
 
@@ -42,12 +45,15 @@ void tcp_received_purge(struct tcp *c)
 	c->nblocks = 0;
 }
 
-/* An empty packet with a page for small ones behind `tail`, or NULL. */
-static struct pkt *collector(const struct pkt *tail)
+/* An empty packet with room for small ones behind `tail`, or NULL. */
+static struct pkt *collector(const struct pkt *tail, u32 room)
 {
-	struct pkt_mem *mem = pkt_mem_alloc(PAGE_SIZE);
-	struct pkt *pkt = mem != NULL ? pkt_wrap(mem, mem->data, mem->size) : NULL;
+	struct pkt_mem *mem = pkt_mem_alloc(room);
+	struct pkt *pkt;
 
+	if (mem == NULL && room > PAGE_SIZE)
+		mem = pkt_mem_alloc(PAGE_SIZE);
+	pkt = mem != NULL ? pkt_wrap(mem, mem->data, mem->size) : NULL;
 	if (pkt == NULL)
 		return NULL;
 	pkt_trim(pkt, 0);
@@ -55,6 +61,13 @@ static struct pkt *collector(const struct pkt *tail)
 					.end = tcp_cb((struct pkt *)tail)->end,
 					.collected = true };
 	return pkt;
+}
+
+/* Whether a packet is better copied together with others. */
+static bool wasteful(const struct tcp *c, const struct pkt *pkt)
+{
+	return pkt->total <= SMALL || (c->rmem > c->s.opt.rcvbuf && pkt->total <= COLLECTOR &&
+				       pkt_truesize(pkt) > 2 * pkt->total);
 }
 
 /* Copies pkt behind tail's data and frees it; false: no room. */
@@ -76,11 +89,11 @@ static void enqueue(struct tcp *c, struct list *after, struct list *queue, struc
 {
 	struct pkt *tail = after != queue ? pkt_of(after) : NULL, *fresh;
 
-	if (tail != NULL && pkt->total <= SMALL && !tcp_cb(pkt)->fin && !tcp_cb(tail)->fin &&
+	if (tail != NULL && wasteful(c, pkt) && !tcp_cb(pkt)->fin && !tcp_cb(tail)->fin &&
 	    tcp_cb(tail)->end == tcp_cb(pkt)->seq) {
 		if (tcp_cb(tail)->collected && collect(tail, pkt))
 			return;
-		fresh = collector(tail);
+		fresh = collector(tail, c->rmem > c->s.opt.rcvbuf ? COLLECTOR : PAGE_SIZE);
 		if (fresh != NULL && collect(fresh, pkt))
 			pkt = fresh;
 		else
@@ -222,9 +235,9 @@ static bool memory_for(const struct tcp *c, u32 most)
 	return c->rmem == 0 || (c->rmem <= most && socket_memory_ok());
 }
 
-/* Whether there is memory for a packet: the window promised no more than half
- * of the buffer; the other half is for what packets take beside their data.
- * The next one in order is what everything waits for: early ones give way to
+/* Whether there is memory for a packet: the window promises no more than half
+ * of the buffer; the rest is for what packets take beside their data. The next
+ * one in order is what everything waits for: early ones give way to
  * it (RFC 2018, 8 allows that). */
 static bool room_for(struct tcp *c, const struct tcp_in *in)
 {
@@ -235,7 +248,7 @@ static bool room_for(struct tcp *c, const struct tcp_in *in)
 	while (!list_empty(&c->disordered))
 		drop(c, pkt_of(c->disordered.next));
 	c->nblocks = 0;
-	return memory_for(c, c->s.opt.rcvbuf + c->s.opt.rcvbuf / 2);
+	return memory_for(c, c->s.opt.rcvbuf * 2);
 }
 
 /* Cuts off what was received before, and what is beyond the window. False:
