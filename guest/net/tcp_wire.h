@@ -7,7 +7,7 @@
 
 #include "addr.h"
 
-struct tcp_header {
+struct __attribute__((packed)) tcp_header { /* lies at any address */
 	be16 source, dest;
 	be32 seq, ack;
 	u8 offset; /* in words, upper four bits */
