@@ -9,6 +9,10 @@
  * buffers at a time: a flood of packets must not keep the program from running,
  * or none of its sockets would ever be read. What is left comes when the program
  * waits, and at the latest after PAUSE.
+ *
+ * The device learns of receive buffers with the first packet sent, or when the
+ * program waits for the first time: a program that does neither does not pay for
+ * the doorbell, which has the VMM begin to read.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -80,10 +84,19 @@ static bool serve(struct nic *nic)
 	return left < BUDGET || sent != nic_queue(nic, NIC_TX)->seen;
 }
 
+void nic_open(struct nic *nic)
+{
+	if (nic->open)
+		return;
+	nic->open = true;
+	virtq_kick(&nic->dev, nic_queue(nic, NIC_RX));
+}
+
 static bool on_idle(void)
 {
 	bool any = false;
 	for (struct nic *nic = nics; nic; nic = nic->next) {
+		nic_open(nic);
 		if (!nic->again.armed)
 			continue;
 		timer_cancel(&nic->again);

@@ -96,7 +96,6 @@ int nic_receive_start(struct nic *nic)
 		if (pa && post(nic, phys_to_virt(pa)))
 			nic->npages++;
 	}
-	virtq_kick(&nic->dev, nic_queue(nic, NIC_RX));
 	return nic->npages ? 0 : -ENOMEM;
 }
 

@@ -132,6 +132,7 @@ static int transmit(struct netif *netif, struct pkt *pkt)
 static void flush(struct netif *netif)
 {
 	struct nic *nic = netif->driver;
+	nic_open(nic);
 	nic_reclaim(nic);
 	virtq_kick(&nic->dev, nic_queue(nic, NIC_TX));
 }

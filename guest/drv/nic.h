@@ -36,6 +36,7 @@ struct nic {
 	unsigned npool, npages; /* there; those that the ring has when full */
 	struct pkt *building; /* a packet of several buffers; NULL: being dropped */
 	unsigned missing; /* buffers of it that are still to come */
+	bool open; /* the device has been told of buffers */
 	struct timer again; /* continues what a budget cut short */
 
 	/* net_tx.c */
@@ -50,7 +51,10 @@ static inline struct virtq *nic_queue(struct nic *nic, unsigned index)
 	return &nic->dev.queue[index];
 }
 
-/* Gives the receive ring its first buffers. 0 or -ENOMEM. */
+/* Has the device receive, from now on. */
+void nic_open(struct nic *nic);
+
+/* Makes the receive ring's first buffers, without a doorbell. 0 or -ENOMEM. */
 int nic_receive_start(struct nic *nic);
 /* Takes in at most `budget` received buffers: how many it were. Between
  * net_enter() and net_leave(). */

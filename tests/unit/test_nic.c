@@ -128,6 +128,8 @@ static void forget(void)
 
 /* ---- begin and end */
 
+static struct peer_chain c;
+
 static void start(uint64_t with, unsigned size, u64 frames)
 {
 	static const u8 mac[6] = { 2, 0, 0, 0, 0, 1 };
@@ -140,9 +142,9 @@ static void start(uint64_t with, unsigned size, u64 frames)
 	place = (struct virtio_place){ .ready = true, .features = with };
 	place.net.mac = mac;
 	assert_non_null(nic_start(&place));
+	assert_int_equal(peer_pop(NIC_RX, &c), 0); /* not before it is needed */
+	assert_false(sched_idle_work());
 }
-
-static struct peer_chain c;
 
 /* Everything that the rings hold is given back. */
 static void stop(void)
@@ -153,6 +155,7 @@ static void stop(void)
 	struct pkt *pkt;
 
 	forget();
+	nic_open(nic);
 	while (peer_pop(NIC_RX, &c) == 1)
 		peer_push(NIC_RX, c.head, 0);
 	while ((page = virtq_take(nic_queue(nic, NIC_RX), &len))) {
