@@ -137,10 +137,11 @@ VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-test: all vm-programs unit-programs fuzz-programs abi-programs ## run every test (tests/run.sh)
+test: all vm-programs net-programs unit-programs fuzz-programs abi-programs ## run every test (tests/run.sh)
 	+@tests/run.sh $(RINGS)
 
 vm-programs: $(VM_PROGRAMS)
+net-programs: $(patsubst tests/net/%.c,$(B)/net/%,$(wildcard tests/net/*.c))
 unit-programs: $(UNIT_TESTS)
 fuzz-programs: $(FUZZERS)
 
@@ -160,6 +161,9 @@ $(B)/vm/kernels: tests/vm/kernels.S | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,AS,$<) $(CC) -c -o $@.o $< && \
 		$(LD) -n -Ttext=0x100000 --section-start=.note.pvh=0x101000 -e start -o $@ $@.o
+$(B)/net/%: tests/net/%.c $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<

@@ -5,11 +5,13 @@
 #   fuzz      each fuzzer for FUZZ_SMOKE=5 seconds
 #   lint      make lint
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
+#   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm on the lab's KVM, which is like hardware
 #   abi-lab   tests/abi there
+#   net-lab   tests/net there
 #
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..."; the last line counts them.
@@ -94,6 +96,7 @@ run_ring()
 	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
 	lint) ring lint 600 "$0" --inside lint ;;
 	vm) native vm 300 tests/vm/run.sh ;;
+	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
 	qemu) ring qemu 200 tests/vm/run.sh qemu ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
@@ -102,6 +105,7 @@ run_ring()
 	# too many for a machine that hangs once in a few hundred VMs (emulated()).
 	abi-lab) emulated abi-lab 200 tests/lab/lab.sh -m 2048 -t 190 tests/abi/run.sh \
 		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
+	net-lab) emulated net-lab 270 tests/lab/lab.sh -m 2048 -t 260 tests/net/run.sh ;;
 	*)
 		echo "run.sh: no ring is called $1" >&2
 		exit 2
@@ -141,7 +145,7 @@ if [ "${1:-}" = --inside ]; then
 	"$2"
 	exit
 fi
-[ $# -gt 0 ] || set -- unit fuzz lint vm abi qemu lab vm-lab abi-lab
+[ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab abi-lab net-lab
 for name; do run_ring "$name"; done
 
 if [ $failed != 0 ]; then
