@@ -29,8 +29,8 @@
 /* A guest can open as many connections; libslirp has up to 256 KiB in each. */
 #define DESCRIPTORS_MOST 4096
 #define BACKLOG          4096 /* connections not yet accepted; libslirp asks for one */
-#define MEMORY_MOST      (64u << 20)
-#define MEMORY_A_SOCKET  (320u << 10) /* two buffers of 128 KiB and what is queued */
+#define MEMORY_MOST      (128u << 20)
+#define MEMORY_A_SOCKET  (640u << 10) /* two buffers of 128 KiB, packets of up to 64 each */
 #define EXPIRY_MS        1000 /* after which libslirp drops what waits for ARP */
 #define FRAMES_A_TURN    64 /* then the sockets get their turn */
 #define TIMERS           4 /* libslirp 4.7 has one, for router advertisements */
@@ -48,6 +48,8 @@ static struct link to_vmm;
 static struct timer timers[TIMERS];
 static struct pollfd polled[DESCRIPTORS_MOST];
 static unsigned npolled;
+static bool registered[DESCRIPTORS_MOST]; /* by number */
+static unsigned nsockets;
 
 /* ---- what libslirp asks for */
 
@@ -97,11 +99,24 @@ static void timer_mod(void *timer, int64_t at, void *opaque)
 	((struct timer *)timer)->at = at;
 }
 
-/* We poll what slirp_pollfds_fill() names, and always look at all. */
-static void ignore_fd(int fd, void *opaque)
+/* We poll what slirp_pollfds_fill() names. But these say how many sockets there
+ * are; unregister also comes for those that never were registered. */
+static void register_fd(int fd, void *opaque)
 {
-	(void)fd;
 	(void)opaque;
+	if (fd < 0 || fd >= DESCRIPTORS_MOST || registered[fd])
+		return;
+	registered[fd] = true;
+	nsockets++;
+}
+
+static void unregister_fd(int fd, void *opaque)
+{
+	(void)opaque;
+	if (fd < 0 || fd >= DESCRIPTORS_MOST || !registered[fd])
+		return;
+	registered[fd] = false;
+	nsockets--;
 }
 
 static void notify(void *opaque)
@@ -116,8 +131,8 @@ static const SlirpCb callbacks = {
 	.timer_new = timer_new,
 	.timer_free = timer_free,
 	.timer_mod = timer_mod,
-	.register_poll_fd = ignore_fd,
-	.unregister_poll_fd = ignore_fd,
+	.register_poll_fd = register_fd,
+	.unregister_poll_fd = unregister_fd,
 	.notify = notify,
 };
 
@@ -249,7 +264,7 @@ static int revents(int index, void *opaque)
  * without a limit. So a guest that has that much of ours is not listened to. */
 static bool owes_too_much(void)
 {
-	return mallinfo2().uordblks > MEMORY_MOST + (size_t)npolled * MEMORY_A_SOCKET;
+	return mallinfo2().uordblks > MEMORY_MOST + (size_t)nsockets * MEMORY_A_SOCKET;
 }
 
 /* In milliseconds; -1: for ever. */

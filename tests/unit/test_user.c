@@ -378,7 +378,7 @@ static void guest_may_stop_reading(void **state)
 	assert_non_null(statm);
 	assert_int_equal(fscanf(statm, "%*d %ld", &pages), 1);
 	fclose(statm);
-	assert_true(pages < 96 << 20 >> 12); /* of 300 MB that were asked for */
+	assert_true(pages < 160 << 20 >> 12); /* of 300 MB that were asked for */
 	p.events = POLLIN;
 	for (unsigned i = 0; i < WAIT_MS / 100; i++) {
 		send_ip(IPPROTO_ICMP, HOST, 64);
