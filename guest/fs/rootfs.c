@@ -118,7 +118,7 @@ static void put_file(struct dentry *dir, const char *name, const char *text)
 		tmpfs_put_text(d, text);
 }
 
-void (*fs_resolv_conf)(char *text, size_t size);
+void (*fs_resolv_conf)(char *text, size_t size, bool wait);
 static struct dentry *resolv_conf; /* a reference; NULL: not made yet, or not ours */
 
 void fs_resolv_conf_changed(void)
@@ -128,15 +128,29 @@ void fs_resolv_conf_changed(void)
 	if (resolv_conf == NULL || resolv_conf->deleted)
 		return; /* it is made when looked for; or the program has its own */
 	if (fs_resolv_conf != NULL)
-		fs_resolv_conf(text, sizeof(text));
+		fs_resolv_conf(text, sizeof(text), false);
+	tmpfs_resize(tmpfs_inode(resolv_conf->inode), 0);
 	tmpfs_put_text(resolv_conf, text);
 }
 
-static bool fill_etc(struct dentry *dir, const char *name)
+/* Who looks for it by name wants to know servers, which may be on their way. */
+static void make_resolv_conf(struct dentry *dir, bool wait)
+{
+	char text[256] = "";
+
+	if (fs_resolv_conf != NULL)
+		fs_resolv_conf(text, sizeof(text), wait);
+	resolv_conf = tmpfs_make(dir, "resolv.conf", S_IFREG | 0644, 0);
+	if (resolv_conf == NULL)
+		return;
+	dentry_get(resolv_conf);
+	tmpfs_put_text(resolv_conf, text);
+}
+
+static void fill_etc_rest(struct dentry *dir)
 {
 	char text[160];
 
-	(void)name;
 	put_file(dir, "passwd",
 		 "root:x:0:0:root:/root:/bin/sh\n"
 		 "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
@@ -147,12 +161,23 @@ static bool fill_etc(struct dentry *dir, const char *name)
 	snprintf(text, sizeof(text), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n",
 		 host_name());
 	put_file(dir, "hosts", text);
-	resolv_conf = tmpfs_make(dir, "resolv.conf", S_IFREG | 0644, 0);
-	if (resolv_conf != NULL)
-		dentry_get(resolv_conf);
-	fs_resolv_conf_changed();
 	tmpfs_make_link(dir, "mtab", "/proc/self/mounts");
-	return true;
+}
+
+static bool fill_etc(struct dentry *dir, const char *name)
+{
+	static bool rest, resolv;
+	bool is_resolv = name != NULL && strcmp(name, "resolv.conf") == 0;
+
+	if (!rest && !is_resolv) {
+		rest = true;
+		fill_etc_rest(dir);
+	}
+	if (!resolv && (is_resolv || name == NULL)) {
+		resolv = true;
+		make_resolv_conf(dir, is_resolv);
+	}
+	return rest && resolv;
 }
 
 static bool fill_usr(struct dentry *dir, const char *name)

@@ -310,8 +310,9 @@ int fs_init(void); /* rootfs.c: the root, empty until first looked into */
 /* mkdir -p, for the library OS; *out: the directory, or NULL. 0 or -errno. */
 int fs_make_dirs(const char *path, struct path *out);
 
-/* Writes what /etc/resolv.conf has; NULL: it is empty. When that changes: */
-extern void (*fs_resolv_conf)(char *text, size_t size);
+/* Writes what /etc/resolv.conf has, with `wait` when that is known for sure; NULL:
+ * it is empty. When that changes: */
+extern void (*fs_resolv_conf)(char *text, size_t size, bool wait);
 void fs_resolv_conf_changed(void);
 
 int tmpfs_init(struct super *sb, u32 dev, u32 root_mode);

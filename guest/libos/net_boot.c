@@ -74,9 +74,12 @@ static void add_nameserver(struct resolv *r, const struct ipaddr *addr)
 	r->seen[r->n++] = *addr;
 }
 
-static void write_resolv_conf(char *text, size_t size)
+static void write_resolv_conf(char *text, size_t size, bool wait)
 {
 	struct resolv r = { .text = text, .size = size };
+	if (wait)
+		while (!net_nameservers && dhcp_wait() == 0)
+			;
 	for (unsigned i = 0; i < boot_info.nvirtio; i++) {
 		const struct strings *texts = &boot_info.virtio[i].net.nameservers;
 		for (const char *s = NULL; (s = next_string(texts, s));) {
