@@ -13,15 +13,14 @@ fail() {
 
 # A bridge of ours goes with its last port.
 remove_bridge() {
-	[ "$(cat "/sys/class/net/$1/ifalias" 2>/dev/null)" = mayfly ] || return 0
-	[ -z "$(ls "/sys/class/net/$1/brif" 2>/dev/null)" ] || return 0
-	ip link delete dev "$1"
+	[[ "$(ip -o link show dev "$1") " == *" alias mayfly "* ]] || return 0
+	[ -n "$(ip -o link show master "$1")" ] || ip link delete dev "$1"
 }
 
 for name; do
 	! command -v nft >/dev/null || nft delete table inet "mayfly-$name" 2>/dev/null || true
 	ip link show dev "$name" >/dev/null 2>&1 || continue
-	[ -n "$(ip -o tuntap show | sed -n "s/^$name: tap//p")" ] ||
+	[[ "$(ip -d -o link show dev "$name")" == *" tun type tap "* ]] ||
 		fail "$name is no tap device; not removed"
 	bridge=$(ip -o link show dev "$name" | sed -n 's/.* master \([^ ]*\) .*/\1/p')
 	ip link delete dev "$name"

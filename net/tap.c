@@ -50,7 +50,8 @@ static void look_at(struct net_backend *backend, const char *name)
 	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
 		fail(EXIT_VMM, "--net tap=%s: there is no such interface; net/up.sh %s makes it",
 		     name, name);
-	if (!(request.ifr_flags & IFF_UP))
+	backend->down = !(request.ifr_flags & IFF_UP);
+	if (backend->down)
 		warn("--net tap=%s: the interface is down; ip link set %s up", name, name);
 	if (ioctl(fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu <= UINT16_MAX)
 		backend->mtu = (uint16_t)request.ifr_mtu;

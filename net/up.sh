@@ -70,22 +70,22 @@ exists() {
 	ip link show dev "$1" >/dev/null 2>&1
 }
 
-# The flags of a tap, as "tap one_queue persist user 1000".
-tap_flags() {
-	ip -o tuntap show | sed -n "s/^$1: //p"
+# What the kernel says about it: "tun type tap ... multi_queue ... user NAME ..."
+details() {
+	echo "$(ip -d -o link show dev "$1") "
 }
 
 # What exists must be what was asked for: changing it could cut off a VM.
 check_existing() {
 	local flags
-	flags=$(tap_flags "$name")
-	[[ $flags == *tap* ]] || fail "$name is there already and is no tap device; take another name"
+	flags=$(details "$name")
+	[[ $flags == *" tun type tap "* ]] || fail "$name is there already and is no tap device; take another name"
 	if [ -n "$multi" ]; then
-		[[ $flags == *multi_queue* ]] ||
+		[[ $flags == *" multi_queue "* ]] ||
 			fail "$name is there already, with one queue; net/down.sh $name first"
 	fi
 	if [ -n "$user" ]; then
-		[[ "$flags " == *"user $user "* ]] ||
+		[[ $flags == *" user $user "* || $flags == *" user $(id -nu "$user" 2>/dev/null) "* ]] ||
 			fail "$name is there already, and not user $user's; net/down.sh $name first"
 	fi
 }
@@ -108,7 +108,7 @@ if [ -n "$bridge" ]; then
 		ip link add name "$bridge" type bridge || fail "cannot make the bridge $bridge"
 		ip link set dev "$bridge" alias mayfly # so that down.sh knows it
 	fi
-	[ -d "/sys/class/net/$bridge/bridge" ] || fail "--bridge $bridge: is no bridge"
+	[ -n "$(ip -o link show dev "$bridge" type bridge)" ] || fail "--bridge $bridge: is no bridge"
 	ip link set dev "$name" master "$bridge"
 	ip link set dev "$bridge" up
 fi

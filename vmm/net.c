@@ -225,8 +225,7 @@ static uint64_t features_of(const struct net_backend *backend)
 
 uint64_t net_ready_features(uint64_t offered)
 {
-	return offered & ~(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_MQ) |
-			   BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6));
+	return offered & ~(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_MQ));
 }
 
 struct virtio_dev *net_add(struct vm *vm, const struct net_backend *backend,
@@ -247,7 +246,7 @@ struct virtio_dev *net_add(struct vm *vm, const struct net_backend *backend,
 		tx_init(&net->tx[i], net, i);
 	}
 	init_ops(net);
-	net->config.status = VIRTIO_NET_S_LINK_UP;
+	net->config.status = backend->down ? 0 : VIRTIO_NET_S_LINK_UP;
 	net->config.max_virtqueue_pairs = (uint16_t)pairs;
 	net->config.mtu = backend->mtu;
 	if (option->has_mac)

@@ -33,6 +33,7 @@ struct net_backend {
 	/* Only the first n descriptors are used from now on; NULL if nfds is 1. */
 	void (*set_queues)(struct net_backend *backend, unsigned n);
 	uint16_t mtu; /* 0: unknown */
+	bool down; /* at first; a frame that passes shows that it is up */
 	char name[32]; /* for messages: "tap mf0" */
 };
 

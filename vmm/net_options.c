@@ -153,7 +153,7 @@ static const char *set_mac(struct net_option *net, const char *text)
 
 static const char *set_ip(struct net_option *net, char *text)
 {
-	struct address address, other;
+	struct address address, other = { 0 };
 	unsigned prefix, n;
 	const char *why = parse_subnet(text, &address, &prefix);
 
@@ -191,9 +191,9 @@ static const char *set_gw(struct net_option *net, char *text)
 /* A gateway must be a neighbour, or no packet would ever reach it. */
 static const char *check_gateway(const struct net_option *net, const char *text)
 {
-	struct address gateway, own;
+	struct address gateway, own = { 0 };
 	bool family = false, reached = false;
-	unsigned prefix;
+	unsigned prefix = 0;
 
 	parse_address(text, &gateway);
 	for (unsigned i = 0; net->ip[i]; i++) {
@@ -252,7 +252,7 @@ const char *net_parse(const char *value, struct net_option *net)
 
 const char *net_check(const char *value)
 {
-	struct net_option net;
+	struct net_option net = { 0 };
 
 	return net_parse(value, &net);
 }
@@ -332,7 +332,7 @@ const char *publish_parse(const char *value, struct publish_option *publish)
 
 const char *publish_check(const char *value)
 {
-	struct publish_option publish;
+	struct publish_option publish = { 0 };
 
 	return publish_parse(value, &publish);
 }

@@ -9,10 +9,9 @@ if [ -z "${NET_INSIDE:-}" ]; then
 		echo 'ok - skipped'
 		exit 0
 	fi
-	NET_INSIDE=1 exec unshare -n -m "$0" "$@"
+	NET_INSIDE=1 exec unshare -n "$0" "$@"
 fi
 . "$(dirname "$0")/lib.sh"
-mount -t sysfs sysfs /sys # of this namespace, where up.sh looks for bridges
 ip link set dev lo up
 
 # vm_start NAME OPTION...: a VM that sleeps, in the background
@@ -99,8 +98,8 @@ for try in 1 2; do
 	ip neigh flush dev t0
 	vm_start a --net tap=t0,ip=10.99.0.2/24
 	t_check 'no answer' answers 10.99.0.2
-	vm_end a
 	awk '$1 == "10.99.0.2" { print $4 }' /proc/net/arp >"$T/mac$try"
+	vm_end a
 done
 t_check 'it changed' cmp -s "$T/mac1" "$T/mac2"
 
@@ -133,6 +132,13 @@ t_check 'no answer of the second' answers 10.97.0.3
 t_check 'different hardware addresses' \
 	test "$(awk '/^10.97/ { print $4 }' /proc/net/arp | sort -u | wc -l)" = 2
 vm_end b
+
+if command -v nft >/dev/null && nft add table inet test 2>/dev/null; then
+	t_run 'up.sh sets NAT up' 0 net/up.sh t4 --nat
+	t_check 'no rule' eval 'nft list ruleset | grep -q "iifname \"t4\" .*masquerade"'
+	t_run 'down.sh takes it away' 0 net/down.sh t4
+	t_check 'a rule is left' t_not eval 'nft list ruleset | grep -q t4'
+fi
 
 # ---- what goes wrong
 
