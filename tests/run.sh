@@ -98,7 +98,7 @@ run_ring()
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
-	qemu) ring qemu 200 tests/vm/run.sh qemu ;;
+	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
 	vm-lab) emulated vm-lab 270 tests/lab/lab.sh -m 3072 -t 260 tests/vm/run.sh ;;
 	# What composes: sixteen VMs. All cases one by one, as on the host, are
