@@ -239,9 +239,9 @@ bool netif_is_broadcast(const struct netif *netif, const struct ipaddr *addr)
 		return true;
 	for (unsigned i = 0; i < netif->naddr4; i++) {
 		const struct netif_addr *a = &netif->addr4[i];
+		u32 hosts = a->prefix < 31 ? 0xffffffff >> a->prefix : 0;
 
-		if (a->prefix < 31 && (v4 ^ ntohl(ip_get4(&a->addr))) == 0xffffffffu >> a->prefix &&
-		    (v4 | (0xffffffffu << (32 - a->prefix) % 32)) == 0xffffffff)
+		if (hosts != 0 && v4 == (ntohl(ip_get4(&a->addr)) | hosts))
 			return true;
 	}
 	return false;
