@@ -32,7 +32,7 @@
 #define MEMORY_MOST      (128u << 20)
 #define MEMORY_A_SOCKET  (640u << 10) /* two buffers of 128 KiB, packets of up to 64 each */
 #define EXPIRY_MS        1000 /* after which libslirp drops what waits for ARP */
-#define FRAMES_A_TURN    64 /* then the sockets get their turn */
+#define FRAMES_A_TURN    256 /* then the sockets get their turn */
 #define TIMERS           4 /* libslirp 4.7 has one, for router advertisements */
 #define POLL_EVENTS      (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP)
 
