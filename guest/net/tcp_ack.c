@@ -206,6 +206,7 @@ static void digest(struct tcp *c, struct tcp_in *in)
 			 !list_empty(&c->segments);
 
 	c->delivered_ack = 0;
+	c->echoed = c->ts_ok && in->opt.ts ? in->opt.tsecr : 0;
 	c->probes = 0;
 	if (n > 0)
 		advance(c, in);

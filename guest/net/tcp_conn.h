@@ -234,7 +234,8 @@ struct tcp {
 	u32 recover; /* snd_nxt when recovery began */
 	u32 prior_cwnd, prior_ssthresh; /* before it, for undoing */
 	u32 undo_ts; /* the timestamp of the first retransmission, or 0 */
-	u32 delivered_ack; /* newly delivered by the segment being processed */
+	u32 delivered_ack; /* newly delivered by the segment being processed... */
+	u32 echoed; /* ...and the timestamp in it, or 0 */
 	bool cwnd_limited;
 	struct tcp_cubic cubic;
 	struct tcp_prr prr;

@@ -206,7 +206,9 @@ static void count_data(struct tcp *c, u32 len, u64 now)
 	c->stats.bytes_sent += len;
 	c->stats.data_segs_out += (len + c->mss - 1) / c->mss;
 	c->prr.out += len;
-	if (now - c->stats.last_data_received < TCP_DELACK)
+	/* an answer: more of this kind will carry acknowledgements */
+	if (len > 0 && c->stats.bytes_received > 0 &&
+	    now - c->stats.last_data_received < TCP_DELACK)
 		c->pingpong = true;
 	c->stats.last_data_sent = now;
 }
@@ -318,6 +320,7 @@ static bool send_lost(struct tcp *c)
 			continue;
 		pipe = tcp_pipe(c);
 		room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+		c->cwnd_limited = room < s->end - s->seq;
 		if (room < MIN(s->end - s->seq, c->mss) || !tcp_retransmit(c, s, room))
 			break;
 		any = true;

@@ -18,6 +18,15 @@ static bool sent_after(u64 t1, u32 end1, u64 t2, u32 end2)
 	return t1 > t2 || (t1 == t2 && seq_gt(end1, end2));
 }
 
+/* Of a segment that was sent twice: its ACK echoes a time before the second
+ * transmission, or came quicker than any round trip. */
+static bool of_the_original(const struct tcp *c, const struct tcp_segment *s, u64 rtt)
+{
+	if (c->echoed != 0)
+		return seq_lt(c->echoed, (u32)(s->when / NS_PER_MS) + c->ts_offset);
+	return rtt < tcp_min_get(&c->rtt_min);
+}
+
 /* Called before the segment is taken off or marked (step 2 and 3). */
 void tcp_rack_delivered(struct tcp *c, const struct tcp_segment *s, u64 now)
 {
@@ -31,8 +40,7 @@ void tcp_rack_delivered(struct tcp *c, const struct tcp_segment *s, u64 now)
 		r->reordering = true;
 	}
 	r->fack = seq_max(r->fack, s->end);
-	/* Quicker than any round trip: an ACK of the original, not of this one. */
-	if (s->retransmitted && rtt < tcp_min_get(&c->rtt_min))
+	if (s->retransmitted && of_the_original(c, s, rtt))
 		return;
 	r->rtt = rtt;
 	if (sent_after(s->when, s->end, r->when, r->end)) {

@@ -521,6 +521,15 @@ bool next_segment(struct tcp_header *h, u32 *len)
 	return true;
 }
 
+void drain(void)
+{
+	struct tcp_header h;
+	u32 len;
+
+	while (next_segment(&h, &len))
+		;
+}
+
 void expect(struct peer *p, u8 flags, u32 seq, u32 ack, u32 len)
 {
 	struct tcp_header h;
@@ -566,6 +575,7 @@ struct socket *passive_open(struct peer *p, struct socket *l, const struct tcp_o
 	inject(p, TH_SYN, 0, 0, 0);
 	p->iss = 0;
 	expect(p, TH_SYN | TH_ACK, 0, 1, 0);
+	run_for(1 * NS_PER_MS);
 	p->opt = later;
 	p->opt.tsecr = got.tsval;
 	inject(p, TH_ACK, 1, 1, 0);
@@ -581,6 +591,7 @@ struct socket *active_open(struct peer *p, const struct tcp_options *opt)
 	p->rport = 7;
 	s = connect_to(PEER, 7);
 	expect(p, TH_SYN, 0, 0, 0);
+	run_for(1 * NS_PER_MS);
 	p->opt = *opt;
 	p->opt.tsecr = got.tsval;
 	inject(p, TH_SYN | TH_ACK, 0, 1, 0);

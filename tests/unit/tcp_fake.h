@@ -10,6 +10,7 @@
 #define TESTS_TCP_FAKE_H
 
 #include "fake_libos.h"
+#include "../../guest/net/addr_text.h"
 #include "../../guest/net/tcp.h"
 #include "../../guest/net/tcp_conn.h"
 
@@ -72,6 +73,7 @@ extern u16 got_window;
 extern u8 got_data[1 << 17];
 void expect(struct peer *p, u8 flags, u32 seq, u32 ack, u32 len);
 void expect_nothing(void);
+void drain(void); /* whatever was sent is of no interest */
 bool next_segment(struct tcp_header *h, u32 *len); /* whatever it is; false: none */
 /* Opens from the peer's side: SYN, SYN-ACK, ACK; its socket. */
 struct socket *passive_open(struct peer *p, struct socket *l, const struct tcp_options *opt);
