@@ -17,17 +17,3 @@ WEAK int raw_socket(int family, int type, int protocol, struct socket **out)
 	(void)out;
 	return -EPROTONOSUPPORT;
 }
-WEAK int netlink_socket(int type, int protocol, struct socket **out)
-{
-	(void)type;
-	(void)protocol;
-	(void)out;
-	return -EPROTONOSUPPORT;
-}
-WEAK long netif_ioctl(unsigned int cmd, unsigned long arg);
-WEAK long netif_ioctl(unsigned int cmd, unsigned long arg)
-{
-	(void)cmd;
-	(void)arg;
-	return -ENOTTY;
-}
