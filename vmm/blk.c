@@ -10,6 +10,12 @@
  *                      |        +-- the rest ---+
  *                      +--> push (bad or trivial requests) --> interrupt
  *
+ * A small read is first tried without waiting, where the doorbell is served: what
+ * the host has in its page cache is there when the doorbell's exit returns, in
+ * 28 us instead of 48, and without an interrupt. While that works, doorbells are
+ * not made ioeventfds (promote.c): they would only add a change of threads. Large
+ * reads go to the I/O loop in any case, so that the guest can run meanwhile.
+ *
  * Pushing and interrupting are apart, so that all that the loop reaps in one
  * round makes one interrupt. Order: none is kept between requests, and none
  * is needed: a flush (5.2.6.2) covers the writes that were completed before
@@ -34,8 +40,11 @@
 #include "fail.h"
 #include "virtio.h"
 
-#define QUEUE_SIZE 128
-#define QUEUES_MAX 8
+#define QUEUE_SIZE  128
+#define QUEUES_MAX  8
+#define MISSING_MAX 64
+#define TRY_MAX     65536 /* bytes of a read that is tried at once */
+#define TRY_KICK    (4 * TRY_MAX) /* bytes of one doorbell */
 
 struct blk {
 	struct io_op batch; /* first: done() gets its address */
@@ -50,6 +59,8 @@ struct blk {
 	bool draining; /* a reset waits for `drained` */
 	pthread_cond_t drained;
 	bool deferred; /* batch is with the I/O loop */
+	bool cannot_try; /* this file cannot be asked for what it has in memory */
+	int missing; /* > 0: more requests lately that had to wait than not; within MISSING_MAX */
 	uint32_t finished; /* bit q: look for interrupts and more requests */
 };
 
@@ -118,8 +129,36 @@ static void request_done(struct io_op *op, int result)
 
 /* ---- the beginning */
 
+/* Keeps account of it, and has doorbells promoted only if most miss. */
+static void note_missing(struct blk *blk, bool missed)
+{
+	blk->missing += missed ? 1 : -1;
+	if (blk->missing > MISSING_MAX)
+		blk->missing = MISSING_MAX;
+	if (blk->missing < -MISSING_MAX)
+		blk->missing = -MISSING_MAX;
+	blk->ops.promote = blk->missing > 0;
+}
+
+static int try_at_once(struct blk *blk, struct blk_request *req, const struct blk_target *target,
+		       uint64_t *budget)
+{
+	int status = BLK_STARTED;
+	bool able = true;
+
+	if (req->step == BLK_READ && req->left <= TRY_MAX && !blk->cannot_try) {
+		if (req->left > *budget)
+			return BLK_STARTED;
+		*budget -= req->left;
+		status = blk_request_try(req, target, &able);
+		blk->cannot_try = !able;
+	}
+	note_missing(blk, status == BLK_STARTED);
+	return status;
+}
+
 /* Whether it ended at once. -EINVAL: the driver broke the rules. */
-static int start_request(struct blk *blk, unsigned q, const struct chain *chain)
+static int start_request(struct blk *blk, unsigned q, const struct chain *chain, uint64_t *budget)
 {
 	struct blk_request *req = &blk->request[q][chain->head];
 	const struct blk_target target = target_of(blk);
@@ -131,6 +170,8 @@ static int start_request(struct blk *blk, unsigned q, const struct chain *chain)
 	status = blk_request_parse(req, chain, &target);
 	if (status < 0)
 		return status;
+	if (status == BLK_STARTED)
+		status = try_at_once(blk, req, &target, budget);
 	if (status != BLK_STARTED) {
 		push(blk, req, status);
 		return 1;
@@ -145,6 +186,7 @@ static void blk_kick(struct virtio_dev *dev, unsigned q)
 	struct blk *blk = blk_of(dev);
 	struct virtqueue *queue = &dev->queue[q];
 	unsigned budget = queue->size;
+	uint64_t try_budget = TRY_KICK;
 	bool ended = false;
 	struct chain chain;
 	int r;
@@ -154,7 +196,7 @@ static void blk_kick(struct virtio_dev *dev, unsigned q)
 	do {
 		queue_suppress_kicks(queue, true);
 		while ((r = queue_pop(queue, &dev->vm->mem, &chain)) == 1) {
-			r = start_request(blk, q, &chain);
+			r = start_request(blk, q, &chain, &try_budget);
 			if (r < 0)
 				break;
 			ended |= r;

@@ -23,6 +23,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include "blk_request.h"
+#include "rwf.h"
 #include "virtio.h"
 
 #define ZEROES 65536
@@ -253,6 +254,17 @@ static int transferred(struct blk_request *req, uint64_t n)
 	if (req->left && !req->count)
 		provide_zeroes(req);
 	return req->left ? BLK_STARTED : VIRTIO_BLK_S_OK;
+}
+
+int blk_request_try(struct blk_request *req, const struct blk_target *target, bool *able)
+{
+	const ssize_t n = rwf_read(target->file->fd, &req->iov[req->first], (int)req->count,
+				   (off_t)req->offset, RWF_NOWAIT);
+
+	if (n < 0 && errno == EOPNOTSUPP)
+		*able = false;
+	/* an error, and an end of file, are for the I/O loop to find */
+	return n > 0 ? transferred(req, (uint64_t)n) : BLK_STARTED;
 }
 
 static int range_failed(struct blk_request *req, int error)

@@ -48,6 +48,13 @@ struct blk_target {
 int blk_request_parse(struct blk_request *req, const struct chain *chain,
 		      const struct blk_target *target);
 
+/*
+ * Carries a read out at once as far as the host has the data in its page cache:
+ * the status, or BLK_STARTED for what has to be submitted. *able becomes false
+ * when the file cannot be asked.
+ */
+int blk_request_try(struct blk_request *req, const struct blk_target *target, bool *able);
+
 /* Gives the request, or the rest of it, to the I/O loop. */
 void blk_request_submit(struct blk_request *req, const struct blk_target *target);
 

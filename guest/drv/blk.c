@@ -201,6 +201,12 @@ static void end(struct blk_disk *disk, struct blk_request *req, int error)
 	req->done(req, error);
 }
 
+/* Without anybody who looks: for what waits for room, and what is watched. */
+static bool needs_interrupt(const struct blk_disk *disk)
+{
+	return !list_empty(&disk->waiting) || disk->watched;
+}
+
 /* As much of what waits as there is room for. */
 static void refill(struct blk_disk *disk)
 {
@@ -221,8 +227,6 @@ static void refill(struct blk_disk *disk)
 	}
 	if (added)
 		virtq_kick(&disk->dev, q);
-	if (!list_empty(&disk->waiting))
-		virtq_arm(q);
 }
 
 void blk_submit(struct blk_disk *disk, struct blk_request *req)
@@ -238,7 +242,8 @@ void blk_submit(struct blk_disk *disk, struct blk_request *req)
 void blk_kick(struct blk_disk *disk)
 {
 	virtq_kick(&disk->dev, &disk->dev.queue[0]);
-	refill(disk);
+	if (needs_interrupt(disk))
+		blk_reap(disk);
 }
 
 static int error_of(const struct blk_request *req)
@@ -266,16 +271,20 @@ bool blk_reap(struct blk_disk *disk)
 	struct blk_request *req;
 	bool any = false;
 	u32 len;
-	while ((req = virtq_take(q, &len)) != NULL) {
-		end(disk, req, error_of(req));
-		any = true;
-	}
-	if (unlikely(q->dead) && disk->in_flight) {
-		fail_all(disk);
-		any = true;
-	}
-	if (!list_empty(&disk->waiting))
-		refill(disk);
+	do {
+		while ((req = virtq_take(q, &len)) != NULL) {
+			end(disk, req, error_of(req));
+			any = true;
+		}
+		if (unlikely(q->dead) && disk->in_flight) {
+			fail_all(disk);
+			any = true;
+		}
+		if (!list_empty(&disk->waiting))
+			refill(disk);
+		else
+			virtq_kick(&disk->dev, q); /* what done() submitted */
+	} while (needs_interrupt(disk) && virtq_arm(q));
 	if (any)
 		wake_all(&disk->wait);
 	return any;
@@ -283,37 +292,43 @@ bool blk_reap(struct blk_disk *disk)
 
 /* ---- waiting */
 
-/* A look now and then, for a time in which sleeping would gain nothing. */
-static bool spin(struct blk_disk *disk)
+bool blk_spin(struct blk_disk *disk)
 {
 	u64 until = now_ns() + SPIN_NS;
-	do {
+	while (now_ns() < until) {
 		if (blk_reap(disk))
 			return true;
 		for (int i = 0; i < 20; i++)
 			__asm__ volatile("pause");
-	} while (now_ns() < until);
+	}
 	return false;
+}
+
+bool blk_arm(struct blk_disk *disk, unsigned n)
+{
+	struct virtq *q = &disk->dev.queue[0];
+	/* what is not in the ring needs the others' ends first */
+	unsigned left = needs_interrupt(disk) ? 1 : MIN(n, q->in_flight);
+	return !left || virtq_arm_after(q, left - 1);
+}
+
+void blk_disarm(struct blk_disk *disk)
+{
+	if (!needs_interrupt(disk))
+		virtq_disarm(&disk->dev.queue[0]);
 }
 
 void blk_wait(struct blk_disk *disk, unsigned n)
 {
-	struct virtq *q = &disk->dev.queue[0];
 	u64 goal = disk->completed + MIN(n, disk->in_flight);
 	blk_kick(disk);
 	while (disk->completed < goal) {
-		if (blk_reap(disk) || spin(disk))
+		if (blk_reap(disk) || blk_spin(disk))
 			continue;
-		/* what is not in the ring needs the others' ends first */
-		unsigned left = MIN(goal - disk->completed, q->in_flight);
-		if (!left || virtq_arm_after(q, left - 1))
-			continue;
-		wait_uninterruptible(&disk->wait);
+		if (!blk_arm(disk, goal - disk->completed))
+			wait_uninterruptible(&disk->wait);
 	}
-	if (list_empty(&disk->waiting))
-		virtq_disarm(q);
-	else
-		virtq_arm(q);
+	blk_disarm(disk);
 }
 
 int blk_do(struct blk_disk *disk, struct blk_request *req)

@@ -24,6 +24,7 @@ struct blk_disk {
 	bool can_flush; /* else what is written is stable */
 	unsigned in_flight; /* requests that were submitted and are not done */
 	u64 completed; /* those that are */
+	unsigned watched; /* requests whose end is to be told without anybody asking */
 	struct list flying, waiting; /* in the ring; without room in it */
 	struct waitq wait; /* woken when requests are done */
 };
@@ -37,7 +38,7 @@ struct blk_request {
 	u32 sectors; /* of discard and zeroes; else the buffers say */
 	unsigned count; /* buffers: data[0..count-1], whole sectors together */
 	/* 0 or -errno. Under the libos lock, while somebody waits or submits; may
-	 * submit more, and must not wait. */
+	 * submit more, and must neither kick nor wait. */
 	void (*done)(struct blk_request *req, int error);
 
 	/* private to blk.c; data[] is reached by blk_add_buffer() */
@@ -72,6 +73,14 @@ bool blk_reap(struct blk_disk *disk);
 
 /* Sleeps, signals or not, until n requests are done, or all. */
 void blk_wait(struct blk_disk *disk, unsigned n);
+
+/* For those who sleep elsewhere: asks for an interrupt when n more are done.
+ * True: they are already, or cannot be before others are: look again. */
+bool blk_arm(struct blk_disk *disk, unsigned n);
+void blk_disarm(struct blk_disk *disk);
+/* Looks for about as long as a sleep and its interrupt would take; true: there
+ * was something. */
+bool blk_spin(struct blk_disk *disk);
 
 /* Submits a request and waits for its end: 0 or -errno. */
 int blk_do(struct blk_disk *disk, struct blk_request *req);

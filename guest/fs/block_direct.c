@@ -11,26 +11,27 @@
 #include "../libos/heap.h"
 #include "../libos/user_frames.h"
 
-struct direct {
-	struct blk_disk *disk;
-	enum blk_type type;
-	unsigned pending; /* requests in flight */
-	int error;
-};
-
 struct direct_request {
 	struct blk_request req;
 	struct direct *direct;
 };
 
+/* One of what is pending has ended. */
+static void put(struct direct *d)
+{
+	if (--d->pending == 0 && d->done != NULL)
+		d->done(d);
+}
+
 static void direct_done(struct blk_request *req, int error)
 {
 	struct direct_request *r = container_of(req, struct direct_request, req);
+	struct direct *d = r->direct;
 
 	if (error != 0)
-		r->direct->error = error;
-	r->direct->pending--;
+		d->error = error;
 	kfree(r);
+	put(d);
 }
 
 #define PENDING_MAX 64 /* requests of one transfer in flight: bounds their memory */
@@ -40,9 +41,9 @@ static struct direct_request *begin(struct direct *d, u64 pos)
 {
 	struct direct_request *r;
 
-	while (d->pending >= PENDING_MAX)
+	while (d->pending > PENDING_MAX)
 		blk_wait(d->disk, 1);
-	while ((r = kalloc(sizeof(*r))) == NULL && d->pending > 0)
+	while ((r = kalloc(sizeof(*r))) == NULL && d->pending > 1)
 		blk_wait(d->disk, 1);
 	if (r == NULL)
 		return NULL;
@@ -79,7 +80,7 @@ static void step(struct uio *uio, size_t n)
 }
 
 /* Submits all of it, or as much as can be had: bytes, or -errno. */
-static long start(struct direct *d, struct uio *uio, u64 pos)
+static long submit_all(struct direct *d, struct uio *uio, u64 pos)
 {
 	struct direct_request *r = NULL;
 	long done = 0, n = 0;
@@ -123,29 +124,44 @@ static bool aligned(const struct uio *uio, u64 pos, u32 block)
 	return bits % block == 0;
 }
 
-long blockdev_direct(struct file *file, struct uio *uio, u64 *pos, enum blk_type type)
+long blockdev_direct_start(struct file *file, struct uio *uio, u64 pos, enum blk_type type,
+			   struct direct *d)
 {
 	struct block_cache *cache = blockdev_of(file)->cache;
-	struct direct d = { .disk = cache->disk, .type = type };
-	u64 first = *pos / PAGE_SIZE, last = (*pos + uio->resid - 1) / PAGE_SIZE;
+	u64 first = pos / PAGE_SIZE, last = (pos + uio->resid - 1) / PAGE_SIZE;
 	long done;
-	int error = 0;
 
-	if (uio->kernel || !aligned(uio, *pos, cache->disk->logical))
+	if (uio->kernel || !aligned(uio, pos, cache->disk->logical))
 		return -EINVAL;
 	if (uio->resid == 0)
 		return 0;
+	d->disk = cache->disk;
+	d->type = type;
+	d->error = 0;
+	d->pending = 1; /* this, so that it does not end before it has begun */
 	block_cache_write(cache, first, last);
 	if (type == BLK_WRITE)
 		block_cache_drop(cache, first, last);
-	done = start(&d, uio, *pos);
+	done = submit_all(d, uio, pos);
+	if (done > 0)
+		put(d);
+	return done;
+}
+
+long blockdev_direct(struct file *file, struct uio *uio, u64 *pos, enum blk_type type)
+{
+	struct direct d = { .done = NULL };
+	long done = blockdev_direct_start(file, uio, *pos, type, &d);
+	int error = 0;
+
+	if (done <= 0)
+		return done;
 	while (d.pending > 0)
 		blk_wait(d.disk, d.pending);
 	if (d.error != 0)
 		return d.error;
-	if (done > 0 && type == BLK_WRITE && file->flags & O_DSYNC)
+	if (type == BLK_WRITE && file->flags & O_DSYNC)
 		error = blk_flush(d.disk);
-	if (done > 0)
-		*pos += done;
+	*pos += done;
 	return error < 0 ? error : done;
 }

@@ -166,7 +166,8 @@ static void write_range(struct block_cache *cache, u64 first, u64 last)
 
 void block_cache_write(struct block_cache *cache, u64 first, u64 last)
 {
-	write_range(cache, first, last);
+	if (cache->ndirty > 0)
+		write_range(cache, first, last);
 	while (cache->writing > 0)
 		blk_wait(cache->disk, 1);
 }

@@ -39,4 +39,28 @@ long blockdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
  * the disk. */
 long blockdev_direct(struct file *file, struct uio *uio, u64 *pos, enum blk_type type);
 
+/*
+ * The same without waiting: how many bytes were submitted, and done() is called
+ * once when they have been transferred, or d->error says why not; or, with
+ * nothing submitted, 0 or -errno. Nothing that it goes to or comes from may be
+ * unmapped meanwhile.
+ */
+struct direct {
+	void (*done)(struct direct *d); /* NULL: nothing is called */
+	int error;
+	/* private to block_direct.c */
+	struct blk_disk *disk;
+	enum blk_type type;
+	unsigned pending;
+};
+long blockdev_direct_start(struct file *file, struct uio *uio, u64 pos, enum blk_type type,
+			   struct direct *d);
+/* What of uio->resid at pos is on the disk: 0 beyond its end. */
+static inline size_t blockdev_clip(const struct blockdev *dev, u64 pos, size_t n)
+{
+	u64 size = blockdev_size(dev);
+
+	return pos >= size ? 0 : MIN(n, size - pos);
+}
+
 #endif

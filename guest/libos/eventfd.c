@@ -4,6 +4,7 @@
 #include <asm/fcntl.h>
 #include <asm/poll.h>
 #include "../fs/vfs.h"
+#include "eventfd.h"
 #include "heap.h"
 #include "sys.h"
 
@@ -80,6 +81,20 @@ static i64 event_lseek(struct file *file, i64 offset, int whence)
 static void event_release(struct file *file)
 {
 	kfree(file->priv);
+}
+
+bool eventfd_is(const struct file *file)
+{
+	return file->ops->read == event_read;
+}
+
+void eventfd_signal(struct file *file)
+{
+	struct eventfd *e = file->priv;
+
+	if (e->count < MAX_COUNT)
+		e->count++;
+	wake_all(&e->read_wait);
 }
 
 static const struct file_ops eventfd_ops = {

@@ -7,6 +7,7 @@
  */
 #include "../kernel/kcall.h"
 #include "boot_info.h"
+#include "aio.h"
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
@@ -112,6 +113,8 @@ static void free_run(struct space *space, u64 va, u64 end)
 void pages_free(struct space *space, u64 start, u64 end)
 {
 	u64 run_end;
+	if (unlikely(aio_in_flight))
+		aio_drain();
 	split_at(start);
 	split_at(end);
 	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)

@@ -1,6 +1,7 @@
 /*
  * The first process, and the end of it.
  */
+#include "aio.h"
 #include "boot_info.h"
 #include "clock.h"
 #include "entry.h"
@@ -86,6 +87,7 @@ void process_init_files(void)
 void process_exit(int status)
 {
 	struct boot_record *record = phys_to_virt(BOOT_RECORD_GPA);
+	aio_drain();
 	block_sync_all(); /* the end of the VM: as a system that is shut down */
 	if (boot_info.device_tree)
 		record->program_exit = rdtsc();

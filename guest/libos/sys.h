@@ -287,4 +287,14 @@ long sys_epoll_pwait(int epfd, struct epoll_event *user, int most, int ms, const
 long sys_epoll_pwait2(int epfd, struct epoll_event *user, int most,
 		      const struct __kernel_timespec *timeout, const void *mask, size_t mask_size);
 
+/* Linux AIO: aio.c */
+struct iocb;
+struct io_event;
+long sys_io_setup(unsigned int n, u64 *user);
+long sys_io_destroy(u64 id);
+long sys_io_submit(u64 id, long n, struct iocb **user);
+long sys_io_cancel(u64 id, struct iocb *user, struct io_event *result);
+long sys_io_getevents(u64 id, long least, long n, struct io_event *user,
+		      const struct __kernel_timespec *timeout);
+
 #endif

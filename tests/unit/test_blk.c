@@ -1,6 +1,7 @@
 // link: vmm/blk.c vmm/blk_request.c vmm/blk_file.c vmm/blk_option.c vmm/virtio.c
 // link: vmm/promote.c vmm/queue.c vmm/mem.c tests/unit/driver.c
 // libs: -pthread
+// flags: -Wl,--wrap=syscall
 /*
  * virtio-blk with an I/O loop of the test's own, which carries operations out
  * when the test says so, or ends them as the test likes: short, interrupted,
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/falloc.h>
@@ -29,6 +31,34 @@
 #include "driver.h"
 #include "../../vmm/blk.h"
 #include "../../vmm/io.h"
+
+/* ---- reading without waiting: refused, unless a test says how much there is */
+
+long __wrap_syscall(long number, int fd, const struct iovec *iov, long n, long offset, long high,
+		    long flags);
+static long in_memory; /* bytes at most, or -errno */
+static unsigned tries;
+
+long __wrap_syscall(long number, int fd, const struct iovec *iov, long n, long offset, long high,
+		    long flags)
+{
+	struct iovec part = iov[0];
+	ssize_t got;
+
+	assert_int_equal(number, SYS_preadv2);
+	assert_int_equal(flags, RWF_NOWAIT);
+	(void)high;
+	tries++;
+	if (in_memory < 0) {
+		errno = -in_memory;
+		return -1;
+	}
+	got = preadv(fd, iov, n, offset);
+	if (got <= in_memory)
+		return got;
+	memset((uint8_t *)part.iov_base + in_memory, 0, part.iov_len - in_memory);
+	return in_memory;
+}
 
 /* ---- the I/O loop */
 
@@ -180,8 +210,9 @@ static void start_with(size_t size, const char *suffix, uint64_t features)
 	driver_options.cpus = 1;
 	disk = blk_add(&driver_vm, value, 0);
 	driver_start(disk, features & disk->offered, 64);
-	npending = syncs = dsyncs = 0;
+	npending = syncs = dsyncs = tries = 0;
 	no_allocate = 0;
+	in_memory = -EOPNOTSUPP;
 }
 
 static void start(void)
@@ -292,6 +323,34 @@ static void read_and_write(void **state)
 	assert_int_equal(dsyncs, 0);
 	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, false), VIRTIO_BLK_S_OK);
 	assert_int_equal(syncs, 1);
+	stop();
+}
+
+/* What the host has in its page cache is there when the doorbell is answered. */
+static void at_once(void **state)
+{
+	(void)state;
+	start();
+	in_memory = 1 << 20;
+	send(VIRTIO_BLK_T_IN, 3, 4096, true);
+	assert_int_equal(npending, 0);
+	assert_int_equal(*status(), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_len(), 4097);
+	assert_memory_equal(driver_at(DRIVER_DATA), contents + 3 * 512, 4096);
+	in_memory = 1000; /* a part: the rest is waited for */
+	send(VIRTIO_BLK_T_IN, 0, 4096, true);
+	assert_int_equal(npending, 1);
+	assert_int_equal(queue[0].offset, 1000);
+	run();
+	assert_int_equal(*status(), VIRTIO_BLK_S_OK);
+	assert_memory_equal(driver_at(DRIVER_DATA), contents, 4096);
+	in_memory = -EAGAIN;
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 5, 512, true), VIRTIO_BLK_S_OK);
+	assert_int_equal(tries, 3);
+	in_memory = -EOPNOTSUPP; /* not asked again */
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 5, 512, true), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 5, 512, true), VIRTIO_BLK_S_OK);
+	assert_int_equal(tries, 4);
 	stop();
 }
 
@@ -748,6 +807,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(configuration),
 		cmocka_unit_test(read_and_write),
+		cmocka_unit_test(at_once),
 		cmocka_unit_test(any_layout),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(without_status_or_header),

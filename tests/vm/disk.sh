@@ -63,6 +63,10 @@ t_run 'sizes' 0 "$VMM" run "$blockio" --disk "$T/a" -- info /dev/vda
 t_out "$size bytes, $((size / 512)) sectors, blocks of 512 and 4096, ro 0, block device, end $size"
 t_run 'every byte, read in order' 0 "$VMM" run "$busybox" --disk "$T/a" -- sha256sum /dev/vda
 t_out "$(sum "$T/a")  /dev/vda"
+sync "$T/a"
+dd if="$T/a" iflag=nocache count=0 status=none
+t_run 'the same, when the host has to read it first' 0 "$VMM" run "$busybox" --disk "$T/a" -- sha256sum /dev/vda
+t_out "$(sum "$T/a")  /dev/vda"
 t_run 'with little memory' 0 "$VMM" run "$busybox" --disk "$T/a" --mem 4M -- sha256sum /dev/vda
 t_out "$(sum "$T/a")  /dev/vda"
 t_run 'a size that is no multiple of a sector' 0 "$VMM" run "$busybox" --disk "$T/odd,ro" -- sha256sum /dev/vda
@@ -101,6 +105,17 @@ for seed in 1 2 3; do
 	t_check 'the host failed' "$blockio" mix "$T/b" $seed 200 >/dev/null
 	t_check 'the file differs from what the host makes of it' cmp "$T/a" "$T/b"
 done
+cp "$T/copy" "$T/b"
+cp "$T/copy" "$T/a"
+truncate -s 4M "$T/a" "$T/b"
+t_run 'many at a time (Linux AIO)' 0 "$VMM" run "$B/vm/aio" --disk "$T/a" -- /dev/vda 1 100
+t_out 'as it should be'
+if "$B/vm/aio" "$T/b" 1 100 >/dev/null; then
+	t_check 'the file differs from what the host makes of it' cmp "$T/a" "$T/b"
+else
+	t_skip 'the same on the host' 'no O_DIRECT there'
+fi
+cp "$T/copy" "$T/a"
 t_run 'zeroes' 0 "$VMM" run "$blockio" --disk "$T/a" -- range /dev/vda zero 1024 71680
 t_out zero
 t_check 'they are not in the file' cmp -i 1024:0 -n 71680 "$T/a" /dev/zero

@@ -42,6 +42,9 @@ for accel in $accels; do
 	t_out_match '^all bytes right'
 	t_check 'the host failed' "$blockio" mix "$T/b" 5 150 >/dev/null
 	t_check 'the file differs from what the host makes of it' cmp "$T/a" "$T/b"
+	t_run "many at a time (Linux AIO), $accel" 1 "$0" --boot "$accel" "$T/a" off "$B/vm/aio" \
+		'aio /dev/vda 1 50'
+	t_out_match '^as it should be'
 	t_run "zeroes, $accel" 1 "$0" --boot "$accel" "$T/a" off "$blockio" \
 		'blockio range /dev/vda zero 4096 65536'
 	t_out_match '^zero'
