@@ -17,12 +17,9 @@
 #include "net_dev.h"
 #include "../net/pcap.h"
 
-/* A detached queue of a tap takes nothing, the first is never detached. */
 static int tx_fd(const struct net_tx *tx)
 {
-	const unsigned pair = tx->q / 2;
-
-	return tx->net->backend.fd[pair < tx->net->pairs ? pair : 0];
+	return tx->net->backend.fd[tx->q / 2];
 }
 
 /* Without a header: takes it off and does what it asks for. Returns the
