@@ -265,21 +265,24 @@ static int flood(char **argv)
 {
 	const double end = now() + number(argv[2]);
 	const in_addr_t net = inet_addr(argv[3]);
-	struct syn s = {
-		.ip = { .version = 4,
-			.ihl = 5,
-			.ttl = 64,
-			.protocol = IPPROTO_TCP,
-			.tot_len = htons(sizeof(s)),
-			.daddr = server.sin_addr.s_addr },
-		.tcp = { .dest = server.sin_port, .syn = 1, .doff = 6, .window = htons(65535) },
-		.mss = { 2, 4, 1460 >> 8, 1460 & 255 },
-	};
+	struct syn s;
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	unsigned long n = 0;
 
 	if (fd < 0)
 		die("raw socket");
+	memset(&s, 0, sizeof(s));
+	s.ip.version = 4;
+	s.ip.ihl = 5;
+	s.ip.ttl = 64;
+	s.ip.protocol = IPPROTO_TCP;
+	s.ip.tot_len = htons(sizeof(s));
+	s.ip.daddr = server.sin_addr.s_addr;
+	s.tcp.dest = server.sin_port;
+	s.tcp.syn = 1;
+	s.tcp.doff = 6;
+	s.tcp.window = htons(65535);
+	memcpy(s.mss, (uint8_t[]){ 2, 4, 1460 >> 8, 1460 & 255 }, 4);
 	srandom((unsigned)time(NULL));
 	for (; now() < end; n++) {
 		uint32_t r = (uint32_t)random();
