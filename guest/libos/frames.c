@@ -141,21 +141,6 @@ static paddr_t take_block(bool low)
 	return 0;
 }
 
-paddr_t frames_alloc_run(u64 n)
-{
-	for (unsigned i = 0; i < nfresh; i++) {
-		struct range *r = &fresh[i];
-		if (r->end - r->start < n << PAGE_SHIFT)
-			continue;
-		paddr_t pa = r->start;
-		r->start += n << PAGE_SHIFT;
-		available -= n;
-		direct_map(pa, n << PAGE_SHIFT);
-		return pa;
-	}
-	return 0;
-}
-
 static paddr_t take_freed(unsigned order)
 {
 	unsigned o = order;
@@ -209,6 +194,41 @@ paddr_t frames_alloc(unsigned order)
 paddr_t frames_alloc_dirty(unsigned order)
 {
 	return take(order, false);
+}
+
+/* A run from freed memory: the smallest piece that holds it, less its rest. */
+static paddr_t run_of_freed(u64 n)
+{
+	unsigned order = 0;
+	while (1ull << order < n)
+		order++;
+	paddr_t pa = order < ORDERS ? take_freed(order) : 0;
+	if (!pa)
+		return 0;
+	available -= 1ull << order;
+	for (u64 at = n; at < 1ull << order; at += 1ull << __builtin_ctzll(at))
+		frames_free(pa + (at << PAGE_SHIFT), __builtin_ctzll(at));
+	memset(phys_to_virt(pa), 0, n << PAGE_SHIFT);
+	return pa;
+}
+
+/* Freed memory first: fresh memory costs the host a page for each of its own. */
+paddr_t frames_alloc_run(u64 n)
+{
+	paddr_t freed = run_of_freed(n);
+	if (freed)
+		return freed;
+	for (unsigned i = 0; i < nfresh; i++) {
+		struct range *r = &fresh[i];
+		if (r->end - r->start < n << PAGE_SHIFT)
+			continue;
+		paddr_t pa = r->start;
+		r->start += n << PAGE_SHIFT;
+		available -= n;
+		direct_map(pa, n << PAGE_SHIFT);
+		return pa;
+	}
+	return 0;
 }
 
 bool frames_are_ours(paddr_t pa)

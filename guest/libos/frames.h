@@ -28,8 +28,8 @@ paddr_t frames_alloc(unsigned order);
 /* The same, contents arbitrary: for those who overwrite all of it. */
 paddr_t frames_alloc_dirty(unsigned order);
 void frames_free(paddr_t pa, unsigned order);
-/* n zero frames in a row, each to be freed by itself; 0 when memory that was
- * never used has no such run. */
+/* n zero frames in a row, each to be freed by itself; 0 when there is no such
+ * run. */
 paddr_t frames_alloc_run(u64 n);
 
 u64 frames_total(void); /* in 4 KiB frames */
