@@ -10,7 +10,7 @@
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm on the lab's KVM, which is like hardware
-#   net-lab   tests/vm/net.sh there, with the programs that it needs
+#   tap-lab   tests/vm/net.sh there, with the programs that it needs
 #   abi-lab   tests/abi there
 #   net-lab   tests/net there
 #
@@ -102,7 +102,7 @@ run_ring()
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
 	vm-lab) emulated vm-lab 270 tests/lab/lab.sh -m 3072 -t 260 tests/vm/run.sh ;;
-	net-lab) emulated net-lab 250 tests/lab/lab.sh -m 2048 -t 240 \
+	tap-lab) emulated tap-lab 250 tests/lab/lab.sh -m 2048 -t 240 \
 		"NEEDS='ip ping tcpdump bash' tests/vm/run.sh net" ;;
 	# What composes: sixteen VMs. All cases one by one, as on the host, are
 	# too many for a machine that hangs once in a few hundred VMs (emulated()).
@@ -148,7 +148,7 @@ if [ "${1:-}" = --inside ]; then
 	"$2"
 	exit
 fi
-[ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab abi-lab net-lab
+[ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab tap-lab abi-lab net-lab
 for name; do run_ring "$name"; done
 
 if [ $failed != 0 ]; then
