@@ -19,18 +19,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "../vmm/fail.h"
 #include "../vmm/load.h"
 #include "../vmm/net.h"
 #include "../vmm/options.h"
 #include "slirp/setup.h"
+
+#define BUSY_TRIES    60
+#define BUSY_PAUSE_US 5000
 
 #define SOCKET_BYTES (1 << 20) /* in flight in each direction: 16 large frames */
 
@@ -86,21 +92,37 @@ static _Noreturn void fail_publish(const struct publish_option *p, int error)
 }
 
 /* SO_REUSEADDR as libslirp has it for TCP, or connections that ended lately
- * would be in the way; for UDP it would hide another socket's port. */
-static void check_port(const struct publish_option *p)
+ * would be in the way; for UDP it would hide another socket's port. 0 or errno. */
+static int try_port(const struct publish_option *p)
 {
 	const int on = 1;
 	int fd = socket(p->host.ss_family, (p->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int error = 0;
 
 	if (fd < 0)
-		fail_publish(p, errno);
+		return errno;
 	if (!p->udp)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (p->host.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)&p->host, address_size(p)) < 0)
-		fail_publish(p, errno);
+		error = errno;
 	close(fd);
+	return error;
+}
+
+/* A VM that has just ended lets go of its ports a moment later than of its
+ * user, who may have started us with the same ones. */
+static void check_port(const struct publish_option *p)
+{
+	int error = try_port(p);
+
+	for (unsigned i = 0; error == EADDRINUSE && i < BUSY_TRIES; i++) {
+		usleep(BUSY_PAUSE_US);
+		error = try_port(p);
+	}
+	if (error)
+		fail_publish(p, error);
 }
 
 static bool is_any(const struct publish_option *p)
@@ -139,11 +161,13 @@ static void check_publish(const struct publish_option *publish, unsigned n)
 
 /* ---- the process */
 
+/* pair[1] is for the process, and outlives its execve(). */
 static void make_socket(int pair[2])
 {
 	const int bytes = SOCKET_BYTES;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) < 0 ||
+	    fcntl(pair[0], F_SETFD, FD_CLOEXEC) < 0)
 		fail(EXIT_VMM, "--net user: socketpair: %s; raise the limit of open files",
 		     strerror(errno));
 	for (unsigned i = 0; i < 2; i++)
@@ -164,40 +188,73 @@ static void send_setup(int fd, const struct publish_option *publish, unsigned n,
 		     strerror(errno));
 }
 
-/* In a session of its own, so that Ctrl-C reaches only the VM; of the VMM's
- * descriptors it gets the socket and standard error. */
-static void start_process(const char *path, int fd)
-{
-	char *argv[] = { "vmm-slirp", NULL }, *env[] = { NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	pid_t pid;
-	int error;
+/* What the new process reads until its execve(), beside us; never freed. */
+static struct child {
+	struct child *older;
+	char path[PATH_MAX], fd[12];
+	char *argv[3];
+	char stack[4096] __attribute__((aligned(16)));
+} * children;
 
-	sigemptyset(&none);
+/* Shares our memory, errno too, so nothing of libc is called. When it fails, the
+ * device finds the socket at its end. */
+static int run_child(void *arg)
+{
+	const struct child *child = arg;
+	long result = SYS_execve;
+
+	__asm__ volatile("syscall"
+			 : "+a"(result)
+			 : "D"(child->path), "S"(child->argv), "d"(environ)
+			 : "rcx", "r11", "memory");
+	__asm__ volatile("syscall" : : "a"((long)SYS_exit), "D"(127L) : "rcx", "r11", "memory");
+	__builtin_unreachable();
+}
+
+static struct child *find_child(void)
+{
+	struct child *child = malloc(sizeof(*child));
+
+	if (!child)
+		fail(EXIT_VMM, "--net user: out of memory");
+	child->older = children;
+	children = child;
+	if (!load_find_slirp(child->path, sizeof(child->path)))
+		fail(EXIT_VMM,
+		     "--net user: vmm-slirp is not beside this program, nor at %s; build it with "
+		     "\"make\", or set MAYFLY_SLIRP to its path",
+		     child->path);
+	return child;
+}
+
+/*
+ * As vfork(), but we go on meanwhile: an execve() takes 150 us on an idle
+ * machine and milliseconds on a busy one. The process begins with all signals
+ * blocked, since their handlers are ours; it lets them in itself.
+ */
+static void start_process(struct child *child, int fd)
+{
+	sigset_t all, old;
+	int pid;
+
+	snprintf(child->fd, sizeof(child->fd), "%d", fd);
+	child->argv[0] = child->path;
+	child->argv[1] = child->fd;
+	child->argv[2] = NULL;
 	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-						POSIX_SPAWN_SETSIGDEF);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, fd, SLIRP_FD);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-	error = posix_spawn(&pid, path, &files, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	if (error)
-		fail(EXIT_VMM, "--net user: %s cannot be started: %s; build it with \"make\"", path,
-		     strerror(error));
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pid = clone(run_child, child->stack + sizeof(child->stack), CLONE_VM | SIGCHLD, child);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		fail(EXIT_VMM,
+		     "--net user: no process for vmm-slirp: %s; raise their limit (ulimit -u)",
+		     strerror(errno));
 }
 
 void user_open(struct net_backend *backend, const struct net_option *option,
 	       const struct publish_option *publish, unsigned npublish, unsigned index)
 {
-	char path[PATH_MAX];
+	struct child *child;
 	int pair[2];
 
 	(void)option; /* its MAC address is the device's */
@@ -205,14 +262,10 @@ void user_open(struct net_backend *backend, const struct net_option *option,
 		fail(EXIT_VMM, "--net user: at most %d of them; leave some out",
 		     SLIRP_NETWORKS_MAX);
 	check_publish(publish, npublish);
-	if (!load_find_slirp(path, sizeof(path)))
-		fail(EXIT_VMM,
-		     "--net user: vmm-slirp is not beside this program, nor at %s; build it with "
-		     "\"make\", or set MAYFLY_SLIRP to its path",
-		     path);
+	child = find_child();
 	make_socket(pair);
 	send_setup(pair[0], publish, npublish, index);
-	start_process(path, pair[1]);
+	start_process(child, pair[1]);
 	close(pair[1]);
 	*backend = (struct net_backend){ .fd = { pair[0] }, .nfds = 1, .mtu = SLIRP_MTU };
 	snprintf(backend->name, sizeof(backend->name), "user network");

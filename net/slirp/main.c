@@ -1,6 +1,6 @@
 /*
- * vmm-slirp: the process of the user network, see net/user.c. The VMM starts
- * it; there is nothing to give on its command line.
+ * vmm-slirp FD: the process of the user network, see net/user.c. The VMM starts
+ * it; the socket to it has that number.
  *
  * libslirp does the work; here is what it asks of its surroundings: a loop
  * that polls its sockets and the VMM's, frames there and back, clock and
@@ -216,13 +216,34 @@ static void raise_backlogs(void)
 			listen(fd, BACKLOG);
 }
 
-static void prepare_process(void)
+/* In a session of its own, so that Ctrl-C reaches only the VM; with no
+ * descriptor but the socket and standard error. */
+static void detach(int fd)
+{
+	const int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+	dup2(fd, SLIRP_FD);
+	close_range(SLIRP_FD + 1, ~0u, 0);
+	setsid();
+	signal(SIGINT, SIG_IGN); /* one that came before setsid() */
+	signal(SIGQUIT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void prepare_process(int fd)
 {
 	struct rlimit files;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close_range(SLIRP_FD + 1, ~0u, 0);
-	signal(SIGPIPE, SIG_IGN);
+	detach(fd);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur =
 			files.rlim_max < DESCRIPTORS_MOST ? files.rlim_max : DESCRIPTORS_MOST;
@@ -336,9 +357,9 @@ static void turn(void)
 	run_timers();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	prepare_process();
+	prepare_process(argc == 2 ? atoi(argv[1]) : -1);
 	receive_setup();
 	link_init(&to_vmm, SLIRP_FD);
 	start_slirp();

@@ -7,7 +7,7 @@
 
 #include "../../vmm/net_options.h"
 
-#define SLIRP_FD          3 /* the socket, in that process */
+#define SLIRP_FD          3 /* the socket, once that process has put it there */
 #define SLIRP_MTU         65520 /* of an IP packet; libslirp's most is 65521 */
 #define SLIRP_PUBLISH_MAX 256
 

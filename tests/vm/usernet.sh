@@ -42,6 +42,7 @@ serve()
 {
 	serve_port=$1
 	shift
+	: >"$T/serve"
 	timeout -s KILL $((T_LIMIT * 3)) "$VMM" run "$@" >"$T/serve" 2>"$T/serve.err" </dev/null &
 	server=$!
 	tries=$((T_LIMIT * 20))
@@ -61,6 +62,7 @@ stop()
 	wait $server
 	T_STATUS=$?
 	t_status_is "$1"
+	t_check 'a process stayed' nothing_left
 	[ ! -s "$T/serve.err" ] || t_fail "the VM said: $(head -n 3 "$T/serve.err")"
 }
 
@@ -133,7 +135,6 @@ t_says "$large"
 t_case 'echod: SIGTERM ends it in order'
 stop 0
 t_check 'it did not count its clients' grep -q 'echod: 3 connections, [3-9]' "$T/serve"
-t_check 'a process stayed' nothing_left
 
 # ---- many bytes, compared
 
@@ -201,9 +202,13 @@ stop 0
 
 # ---- the VMM dies, and its network with it
 
-t_case 'SIGKILL'
+t_case 'SIGKILL; the process has no rights'
 serve $port "$B/echod" --publish $port:7
-t_check 'there is no process of the network' [ -n "$(helpers)" ]
+helper=$(helpers)
+t_check 'there is no process of the network' [ -n "$helper" ]
+for fact in 'CapPrm:	0000000000000000' 'CapEff:	0000000000000000' 'NoNewPrivs:	1' 'Seccomp:	2'; do
+	t_check "it does not have $fact" grep -qx "$fact" "${helper%exe}status"
+done
 kill -KILL "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
 wait $server
 t_check 'a process stayed' nothing_left
