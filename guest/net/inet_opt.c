@@ -165,7 +165,7 @@ static int membership(struct inet_options *o, bool add, const struct ipaddr *gro
 	netif = group_netif(group, ifindex, address);
 	if (add)
 		return join(o, group, netif);
-	if (netif == NULL && ifindex != 0)
+	if (netif == NULL && (ifindex != 0 || address != 0))
 		return -ENODEV;
 	g = find_group(o, group, ifindex != 0 || address != 0 ? netif->index : 0);
 	if (g == NULL)

@@ -157,7 +157,7 @@ static struct netif_addr *find(struct netif *netif, const struct ipaddr *addr)
 
 	for (unsigned i = 0; i < *a.n; i++)
 		if (ip_equal(&a.addr[i].addr, addr))
-			return &a.addr[i];
+			return a.addr + i;
 	return NULL;
 }
 

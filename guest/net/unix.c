@@ -231,7 +231,7 @@ static int connect_stream(struct unix_socket *u, const struct sockname *name, bo
 		error = unix_autobind(u);
 	if (error == 0)
 		error = unix_find(name, u->s.type, &listener);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	error = connect_once(u, listener, nonblock, deadline);
 	unix_put(listener);

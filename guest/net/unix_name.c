@@ -119,7 +119,7 @@ int unix_find(const struct sockname *name, int type, struct unix_socket **out)
 
 	if (name->un.path[0] != 0) {
 		error = find_path(name, out);
-		if (error < 0)
+		if (error != 0)
 			return error;
 	} else {
 		*out = find_abstract(name);
