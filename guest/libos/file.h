@@ -39,6 +39,9 @@ struct file_ops {
 	 * are called without one (NULL). */
 	i64 (*lseek)(struct file *file, i64 offset, int whence);
 	bool stream; /* in spite of lseek: transfers have no position (eventfd) */
+	/* sendfile(2) into this file: bytes sent, by which *from has moved, or
+	 * -EOPNOTSUPP: by read and write. NULL: the same. */
+	long (*sendfile)(struct file *out, struct file *in, u64 *from, size_t n);
 	long (*fsync)(struct file *file); /* NULL: nothing to do */
 	void (*release)(struct file *file); /* the last reference is gone */
 	/* What /proc/PID/fd shows of files without a path: NAME:[inode] for

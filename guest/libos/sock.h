@@ -31,6 +31,9 @@ long socket_recv(struct socket *s, struct sockmsg *msg);
 int sockname_from_user(struct sockname *name, const void *user, int len);
 int sockname_to_user(const struct sockname *name, void *user, int *user_len);
 
+/* struct file_ops' sendfile: sock_sendfile.c */
+long socket_sendfile(struct file *out, struct file *in, u64 *from, size_t n);
+
 /* Device questions, on any socket: sock_ioctl.c. -ENOTTY for what it doesn't
  * know. */
 long netif_ioctl(unsigned int cmd, unsigned long arg);

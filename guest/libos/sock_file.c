@@ -122,6 +122,7 @@ static const struct file_ops socket_ops = {
 	.write = file_send,
 	.poll = poll_socket,
 	.ioctl = ioctl_socket,
+	.sendfile = socket_sendfile,
 	.release = release_socket,
 	.name = "socket",
 };

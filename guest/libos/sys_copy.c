@@ -75,6 +75,14 @@ static long check_sendfile_in(const struct file *in, bool at, u64 pos, size_t n)
 	return in->ops->read == NULL || !file_seekable(in) ? -EINVAL : 0;
 }
 
+/* The file's own way, if it has one for this. */
+static long send_into(struct file *out, struct file *in, u64 *pos, size_t n)
+{
+	long r = out->ops->sendfile != NULL ? out->ops->sendfile(out, in, pos, n) : -EOPNOTSUPP;
+
+	return r == -EOPNOTSUPP ? copy(in, pos, out, NULL, n) : r;
+}
+
 static long do_sendfile(struct file *in, u64 *pos, bool at, int out_fd, size_t n)
 {
 	struct file *out;
@@ -90,7 +98,7 @@ static long do_sendfile(struct file *in, u64 *pos, bool at, int out_fd, size_t n
 	else if (out->flags & O_APPEND)
 		r = -EINVAL;
 	else
-		r = copy(in, pos, out, NULL, MIN(n, (size_t)MAX_RW));
+		r = send_into(out, in, pos, MIN(n, (size_t)MAX_RW));
 	file_put(out);
 	return r;
 }
