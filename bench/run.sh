@@ -87,6 +87,8 @@ failed=0
 echo
 "$OUT/density" "${quick[@]}" --build "$B" --json "$OUT/density.json" || failed=1
 echo
+bench/disk.sh "${quick[@]}" || failed=1
+echo
 echo "written: $OUT/boot.json $OUT/boot.svg $OUT/density.json"
 [ $failed = 0 ] || echo "bench: something failed, see above" >&2
 exit $failed
