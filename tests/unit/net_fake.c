@@ -230,7 +230,7 @@ void arp_from_peer(u16 op, const char *spa, const u8 sha[6], const char *tpa)
 
 void eth_with_peer(u32 offload)
 {
-	struct ipaddr four = ip("10.0.0.1"), six = ip("fd00::1");
+	struct ipaddr four = ip("10.0.0.1"), six = ip("fd00::1"), peer = ip("fd00::2");
 	u8 advert[32] = { ICMP6_NEIGHBOR_SOLICIT };
 
 	eth_begin(offload);
@@ -242,6 +242,7 @@ void eth_with_peer(u32 offload)
 	advert[24] = advert[25] = 1;
 	memcpy(advert + 26, peer_mac, 6);
 	from_peer6("fd00::2", "ff02::1:ff00:1", IPPROTO_ICMPV6, 255, advert, sizeof(advert));
+	ip_confirm(&peer); /* or it would be asked soon */
 	pkt_purge(&sent);
 	flushes = 0;
 }
