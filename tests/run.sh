@@ -101,7 +101,7 @@ run_ring()
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
-	vm-lab) emulated vm-lab 270 tests/lab/lab.sh -m 3072 -t 260 tests/vm/run.sh ;;
+	vm-lab) emulated vm-lab 450 tests/lab/lab.sh -m 3072 -t 440 tests/vm/run.sh ;;
 	tap-lab) emulated tap-lab 250 tests/lab/lab.sh -m 2048 -t 240 \
 		"NEEDS='ip ping tcpdump bash' tests/vm/run.sh net" ;;
 	# What composes: sixteen VMs. All cases one by one, as on the host, are

@@ -359,7 +359,7 @@ static void turn(void)
 
 int main(int argc, char **argv)
 {
-	prepare_process(argc == 2 ? atoi(argv[1]) : -1);
+	prepare_process(argc == 2 ? (int)strtol(argv[1], NULL, 10) : -1);
 	receive_setup();
 	link_init(&to_vmm, SLIRP_FD);
 	start_slirp();

@@ -172,8 +172,7 @@ wait $echod
 t_run 'nobody listens: refused at once' 1 "$VMM" run "$busybox" --net user -- \
 	nc -w 5 10.0.2.2 $port
 t_err 'nc: can'\''t connect to remote host (10.0.2.2): Connection refused'
-if grep -q '^nameserver' /etc/resolv.conf 2>/dev/null &&
-	! "$busybox" nslookup localhost 2>&1 | grep -q 'timed out\|refused'; then
+if "$busybox" nslookup localhost 2>&1 | grep -q "^Name:\|server can't find"; then
 	t_run 'a name is asked for' '0|1' "$VMM" run "$busybox" --net user -- nslookup localhost
 	t_out_match '^Address:.*10\.0\.2\.3:53'
 	t_check 'no answer' t_not grep -q 'timed out' "$T/out" "$T/err"
@@ -210,7 +209,7 @@ for fact in 'CapPrm:	0000000000000000' 'CapEff:	0000000000000000' 'NoNewPrivs:	1
 	t_check "it does not have $fact" grep -qx "$fact" "${helper%exe}status"
 done
 kill -KILL "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
-wait $server
+wait $server 2>/dev/null
 t_check 'a process stayed' nothing_left
 t_case 'the port is free again'
 t_exec "$VMM" run "$B/vm/hello-musl" --publish $port:7
