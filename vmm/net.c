@@ -268,6 +268,20 @@ uint16_t net_mtu(const struct virtio_dev *dev)
 	return ((const struct net *)dev)->config.mtu;
 }
 
+void net_drain(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->ndev; i++) {
+		struct net *net = net_of(vm->dev[i]);
+
+		if (net->dev.ops->kick != net_kick)
+			continue;
+		pthread_mutex_lock(&net->dev.lock);
+		for (unsigned pair = 0; pair < net->pairs_max; pair++)
+			tx_drain(&net->tx[pair]);
+		pthread_mutex_unlock(&net->dev.lock);
+	}
+}
+
 void net_free(struct virtio_dev *dev)
 {
 	struct net *net = net_of(dev);

@@ -58,6 +58,9 @@ void user_addresses(struct user_addresses *addresses, unsigned index);
  * address. */
 struct virtio_dev *net_add(struct vm *vm, const struct net_backend *backend,
 			   const struct net_option *option, unsigned index);
+/* Sends what drivers have handed over, as far as the backends take it: the end
+ * of the VM must not overtake the I/O thread. */
+void net_drain(struct vm *vm);
 /* For tests; a VM just exits. The I/O loop has ended. */
 void net_free(struct virtio_dev *dev);
 /* Its MAC address, for the device tree. */

@@ -79,6 +79,7 @@ static inline bool net_accepted(const struct net *net, unsigned feature)
 /* Works on a queue as far as possible: net_rx.c, net_tx.c, net_ctrl.c */
 void rx_pump(struct net_rx *rx);
 void tx_pump(struct net_tx *tx);
+void tx_drain(struct net_tx *tx); /* the same without a next time */
 void ctrl_pump(struct net *net, unsigned q);
 
 void rx_init(struct net_rx *rx, struct net *net, unsigned pair);

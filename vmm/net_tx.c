@@ -7,6 +7,12 @@
  * the frame waiting until it polls writable; what it refuses otherwise is
  * dropped, as a network does.
  *
+ * io_uring only waits here. A write to a tap is over when the call returns, so
+ * there is nothing to overlap: frames of 100 bytes cost 1.36 us by writev and
+ * 1.85, 1.47, 1.27 us by io_uring in batches of 1, 8, 64 with registered files,
+ * and batches of 64 small frames are rare where the driver segments nothing
+ * itself.
+ *
  *   idle --kick--> sending --ring empty--> idle
  *                   |  ^
  *     full, or      v  |  writable, or the I/O thread's turn
@@ -125,6 +131,15 @@ static void send_all(struct net_tx *tx)
 			}
 		}
 	} while (virtio_live(dev, tx->q) && queue_suppress_kicks(queue, false));
+}
+
+void tx_drain(struct net_tx *tx)
+{
+	/* Another vCPU may add frames all the time. */
+	unsigned most = NET_QUEUE_SIZE;
+
+	while (most-- && virtio_live(&tx->net->dev, tx->q) && next_frame(tx) && finish_frame(tx))
+		;
 }
 
 void tx_pump(struct net_tx *tx)

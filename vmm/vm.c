@@ -14,6 +14,7 @@
 #include "console.h"
 #include "fail.h"
 #include "ioapic.h"
+#include "net.h"
 #include "signals.h"
 #include "stats.h"
 #include "term.h"
@@ -184,6 +185,7 @@ static _Noreturn void leave(struct vm *vm, int status, const char *message)
 	timeline_mark("guest ended");
 	signals_leaving();
 	console_drain(vm);
+	net_drain(vm);
 	pcap_finish();
 	term_restore();
 	timeline_mark("output written");

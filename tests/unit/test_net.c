@@ -386,6 +386,25 @@ static void reset_while_waiting(void **state)
 	assert_true(driver_wait(TX, 1));
 }
 
+/* What was handed over before the end is sent, doorbell or not. */
+static void sends_at_the_end(void **state)
+{
+	uint8_t got[100];
+
+	(void)state;
+	driver_start(dev, 0, RING);
+	for (unsigned i = 0; i < 3; i++) {
+		put_frame(i, NULL, &i, sizeof(i));
+		driver_offer(dev, TX, i);
+	}
+	net_drain(&driver_vm);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(host_gets(0, got, sizeof(got)), HDR + sizeof(i));
+	assert_true(host_gets_nothing());
+	driver_set(dev, VIRTIO_MMIO_STATUS, 0);
+	net_drain(&driver_vm);
+}
+
 /* ---- checksums, without a header */
 
 static uint16_t reference_sum(const uint8_t *p, size_t len)
@@ -859,6 +878,7 @@ int main(void)
 		TEST(waits_for_the_host, tap),
 		TEST(waits_for_the_host, polled_tap),
 		TEST(reset_while_waiting, tap),
+		TEST(sends_at_the_end, tap),
 		TEST(completes_checksums, plain),
 		TEST(zero_becomes_ones, plain),
 		TEST(headers_that_lie, plain),
