@@ -225,17 +225,17 @@ long uio_zero(struct uio *uio, size_t n)
 /* ---- waiting, time, signals ---- */
 
 /* Lists of waiters are not kept: a sleep asks the test. */
-void wait_add(struct waitq *q, struct waiter *w)
+__attribute__((weak)) void wait_add(struct waitq *q, struct waiter *w)
 {
 	(void)q, (void)w;
 }
 
-void wait_done(struct waiter *w)
+__attribute__((weak)) void wait_done(struct waiter *w)
 {
 	(void)w;
 }
 
-int wait_sleep(u64 deadline)
+__attribute__((weak)) int wait_sleep(u64 deadline)
 {
 	return wait_on(NULL, deadline);
 }

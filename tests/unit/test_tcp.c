@@ -261,6 +261,262 @@ static void bad_wires(void **state)
 	}
 }
 
+/* ---- memory ---- */
+
+static void memory_comes_and_goes(void **state)
+{
+	(void)state;
+	for (u64 seed = 1; seed <= 60; seed++) {
+		struct flow f = { NULL, NULL, 0, 0, 300000, 3 };
+		u64 start;
+
+		fake_seed(seed);
+		wire.loss = fake_random(2) ? 30 : 0;
+		wire.segment = true;
+		fake_if.gso_max = 65535;
+		connect_pair(&a, &b);
+		f.from = a;
+		f.to = b;
+		start = fake_clock;
+		while (f.received < f.total) {
+			fake_allocations_left = fake_random(3) ? (long)fake_random(30) : -1;
+			push(&f);
+			run_for(fake_random(3 * NS_PER_MS));
+			pull(&f);
+			if (fake_clock - start > 3600 * NS_PER_S)
+				fail_msg("stuck: %u of %u", f.received, f.total);
+		}
+		fake_allocations_left = -1;
+		wire.loss = 0;
+		close_both();
+		run_for(400 * NS_PER_S);
+		tcp_fake_end();
+		tcp_fake_begin();
+	}
+}
+
+/* Whatever allocation fails, a connection opens later, or says why not. */
+static void no_memory_to_open(void **state)
+{
+	(void)state;
+	for (long n = 0; n < 60; n++) {
+		struct sockname name = name_of(AF_INET, "127.0.0.1", 80);
+		struct socket *l = listen_at("127.0.0.1", 80, 4), *s = NULL;
+		int error;
+
+		fake_allocations_left = n;
+		error = tcp_socket(AF_INET, &s);
+		if (error == 0) {
+			net_enter();
+			error = s->ops->connect(s, &name, true);
+			net_leave();
+			assert_int_equal(error, -EINPROGRESS);
+			run_for(NS_PER_S / 2);
+		}
+		fake_allocations_left = -1;
+		run_for(20 * NS_PER_S);
+		if (s != NULL) {
+			assert_int_equal(STATE(s), TCP_ESTABLISHED);
+			b = accept_from(l);
+			end_socket(b);
+			end_socket(s);
+		}
+		end_socket(l);
+	}
+}
+
+static void ten_thousand_connections(void **state)
+{
+	struct socket *l = listen_at("127.0.0.1", 80, 16);
+	unsigned before = fake_objects;
+	char c;
+	(void)state;
+
+	wire.delay = 10000;
+	for (int i = 0; i < 10000; i++) {
+		a = connect_to("127.0.0.1", 80);
+		b = accept_from(l);
+		assert_int_equal(send_to(a, "x", 1, 0), 1);
+		assert_int_equal(recv_from(b, &c, 1, 0), 1);
+		end_socket(i % 2 ? a : b);
+		run_for(100000);
+		end_socket(i % 2 ? b : a);
+	}
+	run_for(1000000);
+	assert_in_range(fake_objects - before, 10000, 10100); /* TIME-WAIT, and packets at hand */
+	run_for(100 * NS_PER_S);
+	pkt_reclaim();
+	assert_true(fake_objects <= before);
+	end_socket(l);
+}
+
+static void time_waits_are_few(void **state)
+{
+	struct socket *l = listen_at("127.0.0.1", 80, 16);
+	unsigned before = fake_objects;
+	(void)state;
+
+	fake_frames_max = 16384; /* 64 MiB: 2,048 of them */
+	for (int i = 0; i < 5000; i++) {
+		a = connect_to("127.0.0.1", 80);
+		b = accept_from(l);
+		end_socket(a);
+		run_for(3 * wire.delay);
+		end_socket(b);
+		run_for(3 * wire.delay);
+	}
+	assert_in_range(fake_objects - before, 2000, 2200);
+	end_socket(l);
+}
+
+/* ---- closing, waiting ---- */
+
+static void lingering(void **state)
+{
+	u64 start;
+	(void)state;
+
+	connect_pair(&a, &b);
+	wire.delay = 50 * NS_PER_MS;
+	assert_int_equal(send_to(a, buffer, 5000, 0), 5000);
+	a->opt.linger = true;
+	a->opt.linger_seconds = 10;
+	start = fake_clock;
+	end_socket(a);
+	assert_in_range(fake_clock - start, 100 * NS_PER_MS, 200 * NS_PER_MS);
+	assert_int_equal(recv_from(b, buffer, 10000, MSG_WAITALL), 5000);
+	/* nobody acknowledges: ten seconds */
+	wire.loss = 1000;
+	assert_int_equal(send_to(b, buffer, 10, 0), 10);
+	b->opt.linger = true;
+	b->opt.linger_seconds = 10;
+	start = fake_clock;
+	end_socket(b);
+	assert_in_range(fake_clock - start, 10 * NS_PER_S, 10 * NS_PER_S + 1000000);
+	wire.loss = 0;
+	run_for(700 * NS_PER_S);
+}
+
+static void blocking_until_there_is_room(void **state)
+{
+	long r, total = 0;
+	(void)state;
+	connect_pair(&a, &b);
+	a->opt.sndbuf_locked = b->opt.rcvbuf_locked = true;
+	a->opt.sndbuf = 10000;
+	b->opt.rcvbuf = 20000;
+	a->opt.sndtimeo_ns = NS_PER_S;
+	/* as far as both buffers go, then the timeout */
+	while ((r = send_to(a, buffer, sizeof(buffer), 0)) > 0)
+		total += r;
+	assert_int_equal(r, -EAGAIN);
+	assert_in_range(total, 30000, 200000);
+	fake_signal_pending = true;
+	assert_int_equal(send_to(a, buffer, 1, 0), -EINTR);
+	fake_signal_pending = false;
+	end_socket(b); /* unread data: a reset */
+	run_for(NS_PER_S);
+	assert_int_equal(send_to(a, buffer, 1, 0), -ECONNRESET);
+	assert_int_equal(send_to(a, buffer, 1, 0), -EPIPE);
+	end_socket(a);
+}
+
+static void several_listeners_share_a_port(void **state)
+{
+	struct socket *l[4], *c[64];
+	struct sockname name = name_of(AF_INET, "127.0.0.1", 80);
+	unsigned used = 0;
+	(void)state;
+
+	for (int i = 0; i < 4; i++) {
+		l[i] = new_socket(AF_INET);
+		l[i]->opt.reuse_port = true;
+		assert_int_equal(l[i]->ops->bind(l[i], &name), 0);
+		assert_int_equal(l[i]->ops->listen(l[i], 64), 0);
+	}
+	for (int i = 0; i < 64; i++)
+		c[i] = connect_to("127.0.0.1", 80);
+	run_for(NS_PER_S);
+	for (int i = 0; i < 4; i++)
+		used += tcp_of(l[i])->naccepted > 3;
+	assert_int_equal(used, 4);
+	for (int i = 0; i < 4; i++)
+		end_socket(l[i]); /* with all that nobody accepted */
+	run_for(NS_PER_S);
+	for (int i = 0; i < 64; i++) {
+		assert_int_equal(STATE(c[i]), TCP_CLOSE);
+		end_socket(c[i]);
+	}
+}
+
+static void a_server_starts_again(void **state)
+{
+	struct sockname name = name_of(AF_INET, "127.0.0.1", 80);
+	struct socket *l;
+	(void)state;
+
+	connect_pair(&a, &b);
+	l = new_socket(AF_INET);
+	assert_int_equal(l->ops->bind(l, &name), -EADDRINUSE); /* its connection has it */
+	l->opt.reuse_addr = true;
+	assert_int_equal(l->ops->bind(l, &name), 0);
+	assert_int_equal(l->ops->listen(l, 4), 0);
+	end_socket(b);
+	end_socket(a);
+	end_socket(l);
+}
+
+static void connecting_from_a_bound_port(void **state)
+{
+	struct socket *l = listen_at("127.0.0.1", 80, 8);
+	struct sockname to = name_of(AF_INET, "127.0.0.1", 80);
+	struct sockname from = name_of(AF_INET, "127.0.0.1", 4000);
+	(void)state;
+
+	for (int i = 0; i < 3; i++) {
+		a = new_socket(AF_INET);
+		a->opt.reuse_addr = true;
+		assert_int_equal(a->ops->bind(a, &from), 0);
+		net_enter();
+		assert_int_equal(a->ops->connect(a, &to, false), 0);
+		assert_int_equal(a->ops->connect(a, &to, false), -EISCONN);
+		net_leave();
+		b = accept_from(l);
+		end_socket(a); /* TIME-WAIT is at our end... */
+		run_for(NS_PER_S / 10);
+		end_socket(b);
+		run_for(2 * NS_PER_S); /* ...and may be followed after a second */
+	}
+	end_socket(l);
+}
+
+static void disconnect_and_connect_again(void **state)
+{
+	struct sockname none = { .family = AF_UNSPEC, .len = 16 };
+	struct sockname to = name_of(AF_INET, "127.0.0.1", 80);
+	struct socket *l = listen_at("127.0.0.1", 80, 8);
+	(void)state;
+
+	a = connect_to("127.0.0.1", 80);
+	for (int i = 0; i < 3; i++) {
+		b = accept_from(l);
+		assert_int_equal(send_to(a, "x", 1, 0), 1);
+		assert_int_equal(recv_from(b, buffer, 1, 0), 1);
+		net_enter();
+		assert_int_equal(a->ops->connect(a, &none, false), 0);
+		net_leave();
+		assert_int_equal(poll_of(a), POLLHUP | POLLOUT | POLLWRNORM);
+		run_for(NS_PER_S);
+		assert_int_equal(recv_from(b, buffer, 1, 0), -ECONNRESET);
+		end_socket(b);
+		net_enter();
+		assert_int_equal(a->ops->connect(a, &to, false), 0);
+		net_leave();
+	}
+	end_socket(a);
+	end_socket(l);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +530,16 @@ int main(int argc, char **argv)
 		T(transfer_in_large_packets),
 		T(loopback_sizes),
 		T(bad_wires),
+		T(memory_comes_and_goes),
+		T(no_memory_to_open),
+		T(ten_thousand_connections),
+		T(time_waits_are_few),
+		T(lingering),
+		T(blocking_until_there_is_room),
+		T(several_listeners_share_a_port),
+		T(a_server_starts_again),
+		T(connecting_from_a_bound_port),
+		T(disconnect_and_connect_again),
 	};
 
 	if (argc > 1)
