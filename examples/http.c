@@ -151,12 +151,13 @@ static bool parse_decimal(struct text t, uint64_t *n)
 }
 
 /* One range of bytes (RFC 9110, 14.1.2); what is no such thing is ignored, as
- * 14.2 says. */
+ * 14.2 says. Of several fields the last counts. */
 static void parse_range(struct http_request *request, struct text value)
 {
 	struct text unit = cut(&value, '=');
 	struct text first = cut(&value, '-');
 
+	request->range = RANGE_NONE;
 	if (!is(unit, "bytes"))
 		return;
 	request->last = UINT64_MAX;
