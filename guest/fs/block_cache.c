@@ -85,18 +85,18 @@ static struct block_page *add_page(struct block_cache *cache, u64 index)
 
 u64 block_reclaim(u64 n)
 {
-	u64 freed = 0, look = npages;
+	u64 freed = 0, look = 2 * npages; /* a used page has one round's grace */
 
 	if (hold)
 		return 0;
-	while (freed < n && look-- > 0) {
+	while (freed < n && npages > 0 && look-- > 0) {
 		struct block_page *page = container_of(pages.next, struct block_page, lru);
 
 		list_del(&page->lru);
 		list_add_tail(&pages, &page->lru);
 		if (page->refs > 0 || page->busy || page->is_dirty)
 			continue;
-		if (page->used && look >= npages / 2) { /* in the first half of the round */
+		if (page->used) {
 			page->used = false;
 			continue;
 		}
