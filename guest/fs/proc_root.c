@@ -4,6 +4,7 @@
 #include "../libos/frames.h"
 #include "../libos/proc_info.h"
 #include "../libos/random.h"
+#include "blockdev.h"
 #include "proc.h"
 
 /* ---- links ---- */
@@ -36,18 +37,35 @@ static long mounts_link(const struct proc_inode *pi, struct process *p, char *bu
 static void show_meminfo(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	u64 total = frames_total() * 4, available = frames_available() * 4;
+	u64 cached = block_cached_frames() * 4; /* of disks, so Linux's "Buffers" */
 
 	(void)pi;
 	(void)p;
 	proc_print(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
-		   total, available, available);
-	proc_print(t, "Buffers:               0 kB\nCached:                0 kB\n");
+		   total, available, available + cached);
+	proc_print(t, "Buffers:        %8lu kB\nCached:                0 kB\n", cached);
 	proc_print(t, "SwapCached:            0 kB\nSwapTotal:             0 kB\n");
 	proc_print(t, "SwapFree:              0 kB\nShmem:                 0 kB\n");
 	proc_print(t, "CommitLimit:    %8lu kB\nCommitted_AS:   %8lu kB\n", total,
 		   total - available);
 	proc_print(t, "HugePages_Total:       0\nHugePages_Free:        0\n");
 	proc_print(t, "Hugepagesize:       2048 kB\n");
+}
+
+static void show_partitions(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	int error;
+
+	(void)pi;
+	(void)p;
+	proc_print(t, "major minor  #blocks  name\n\n");
+	for (unsigned i = 0; i < blk_count(); i++) {
+		const struct blk_disk *disk = blk_disk(i, &error);
+
+		if (disk != NULL)
+			proc_print(t, " %3u %8u %10lu vd%c\n", BLOCKDEV_MAJOR, i * 16,
+				   disk->sectors / 2, 'a' + i);
+	}
 }
 
 static void show_uptime(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -250,12 +268,13 @@ static int next_process(const struct proc_inode *dir, int from)
 static const struct proc_entry root_table[] = {
 	CONSTANT("cmdline", "\n"),
 	SHOWN("cpuinfo", proc_show_cpuinfo),
-	CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
+	CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n254 virtblk\n"),
 	CONSTANT("filesystems", "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\nnodev\tsysfs\n"),
 	SHOWN("loadavg", show_loadavg),
 	SHOWN("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link },
 	{ .name = "self", .mode = S_IFLNK | 0777, .link = self_link },
+	SHOWN("partitions", show_partitions),
 	SHOWN("stat", show_stat),
 	CONSTANT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 	DIRECTORY("sys", sys_table),

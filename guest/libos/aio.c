@@ -140,10 +140,22 @@ static bool start_direct(struct aio_request *r, struct uio *uio, const struct io
 	return false;
 }
 
+static long now(struct file *file, const struct iocb *cb, struct uio *uio)
+{
+	u64 at = cb->aio_offset, *place = file_seekable(file) ? &at : NULL;
+	bool sync = cb->aio_rw_flags & (RWF_DSYNC | RWF_SYNC) && !(file->flags & O_DSYNC);
+	long result;
+	if (!is_write(cb))
+		return file_read(file, uio, place);
+	file->flags |= sync ? O_DSYNC : 0;
+	result = file_write(file, uio, place);
+	file->flags &= ~(sync ? O_DSYNC : 0);
+	return result;
+}
+
 /* 0: done or in flight; -errno: it was not a request at all. */
 static long start_transfer(struct aio_request *r, const struct iocb *cb)
 {
-	u64 at = cb->aio_offset;
 	bool vector = cb->aio_lio_opcode >= IOCB_CMD_PREADV, write = is_write(cb), flies = false;
 	struct buffers b;
 	long result;
@@ -151,6 +163,8 @@ static long start_transfer(struct aio_request *r, const struct iocb *cb)
 		return -EBADF;
 	if (cb->aio_offset < 0)
 		return -EINVAL;
+	if (cb->aio_rw_flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
 	result = vector ? buffers_import(&b, (const struct iovec *)cb->aio_buf, cb->aio_nbytes) :
 			  buffers_one(&b, (const void *)cb->aio_buf, cb->aio_nbytes);
 	if (result < 0)
@@ -158,8 +172,7 @@ static long start_transfer(struct aio_request *r, const struct iocb *cb)
 	if (is_asynchronous(r->file, cb))
 		flies = start_direct(r, &b.uio, cb, &result);
 	else
-		result = write ? file_write(r->file, &b.uio, file_seekable(r->file) ? &at : NULL) :
-				 file_read(r->file, &b.uio, file_seekable(r->file) ? &at : NULL);
+		result = now(r->file, cb, &b.uio);
 	if (vector)
 		buffers_release(&b);
 	if (!flies)

@@ -133,14 +133,18 @@ long sys_pwrite64(int fd, const void *buf, size_t n, i64 pos)
 
 static long vector_flagged(struct file *file, struct uio *uio, const u64 *at, bool write, int flags)
 {
-	bool append = write && flags & RWF_APPEND && !(file->flags & O_APPEND);
+	u32 before = file->flags, more = 0;
 	long r;
 
 	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
 		return -EOPNOTSUPP;
-	file->flags |= append ? O_APPEND : 0;
+	if (write && flags & RWF_APPEND)
+		more |= O_APPEND;
+	if (write && flags & (RWF_DSYNC | RWF_SYNC))
+		more |= O_DSYNC;
+	file->flags |= more;
 	r = transfer(file, uio, at, write);
-	file->flags &= ~(append ? O_APPEND : 0);
+	file->flags &= ~(more & ~before);
 	return r;
 }
 
