@@ -79,6 +79,7 @@ static bool serve(struct nic *nic)
 		left -= nic_receive(nic, left);
 	while (left && virtq_arm(rx));
 	net_leave();
+	wake_all(&net_activity);
 	if (!left)
 		timer_arm(&nic->again, now_ns() + PAUSE);
 	return left < BUDGET || sent != nic_queue(nic, NIC_TX)->seen;

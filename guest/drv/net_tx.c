@@ -137,6 +137,20 @@ static void flush(struct netif *netif)
 	virtq_kick(&nic->dev, nic_queue(nic, NIC_TX));
 }
 
+/* While it is, the device is to interrupt when it has sent all. */
+static bool busy(struct netif *netif)
+{
+	struct nic *nic = netif->driver;
+	struct virtq *q = nic_queue(nic, NIC_TX);
+	nic_reclaim(nic);
+	while (q->in_flight && !q->dead) {
+		if (!virtq_arm_after(q, q->in_flight - 1))
+			return true;
+		nic_reclaim(nic);
+	}
+	return false;
+}
+
 void nic_transmit_start(struct nic *nic)
 {
 	list_init(&nic->backlog);
@@ -145,4 +159,5 @@ void nic_transmit_start(struct nic *nic)
 	waitq_init(&nic->netif.room);
 	nic->netif.transmit = transmit;
 	nic->netif.flush = flush;
+	nic->netif.busy = busy;
 }

@@ -12,10 +12,12 @@
 #include "../drv/virtio.h"
 #include "../fs/vfs.h"
 #include "../net/addr_text.h"
+#include "../net/finish.h"
 #include "../net/ip.h"
 #include "boot_info.h"
 #include "net_boot.h"
 #include "sched.h"
+#include "sys.h"
 
 /* The string after s, or the first; NULL: that was the last. */
 static const char *next_string(const struct strings *list, const char *s)
@@ -121,4 +123,12 @@ void net_boot(void)
 	for (unsigned n = 0; place; place = virtio_find(VIRTIO_ID_NET, ++n))
 		start_interface(place, n == 0);
 	net_leave();
+}
+
+void net_end(void)
+{
+	if (!net_up())
+		return;
+	sys_close_range(0, UINT32_MAX, 0);
+	net_finish();
 }

@@ -7,6 +7,7 @@
 #include "entry.h"
 #include "file.h"
 #include "frames.h"
+#include "net_boot.h"
 #include "path.h"
 #include "proc_info.h"
 #include "signal.h"
@@ -87,6 +88,7 @@ void process_init_files(void)
 void process_exit(int status)
 {
 	struct boot_record *record = phys_to_virt(BOOT_RECORD_GPA);
+	net_end();
 	aio_drain();
 	block_sync_all(); /* the end of the VM: as a system that is shut down */
 	if (boot_info.device_tree)

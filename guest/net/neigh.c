@@ -21,7 +21,7 @@
 
 #define MOST           256
 #define BUCKETS        64
-#define PENDING        8 /* packets waiting for one neighbour */
+#define PENDING        101 /* packets waiting for one neighbour, as in Linux */
 #define TRIES          3 /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
 #define RETRANS        SECOND
 #define REACHABLE_TIME (30 * SECOND)
@@ -68,6 +68,20 @@ static struct neigh *find(const struct netif *netif, const struct ipaddr *addr)
 			return n;
 	}
 	return NULL;
+}
+
+bool neigh_pending(void)
+{
+	struct list *at;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		if (bucket[i].next == NULL)
+			continue;
+		list_for_each (at, &bucket[i])
+			if (!list_empty(&container_of(at, struct neigh, link)->pending))
+				return true;
+	}
+	return false;
 }
 
 /* ---- life ---- */

@@ -18,6 +18,8 @@ void neigh_seen(struct netif *netif, const struct ipaddr *addr, const u8 mac[6])
  * none. */
 void neigh_advertised(struct netif *netif, const struct ipaddr *addr, const u8 *mac, bool solicited,
 		      bool override);
+/* Whether packets wait for any neighbour's address. */
+bool neigh_pending(void);
 /* Whether we have asked for this neighbour and wait for the answer. */
 bool neigh_awaited(const struct netif *netif, const struct ipaddr *addr);
 /* Word from above that it is there. */

@@ -68,6 +68,9 @@ struct netif {
 	 * flush() does, where there is something new. */
 	int (*transmit)(struct netif *netif, struct pkt *pkt);
 	void (*flush)(struct netif *netif);
+	/* Whether packets are still to be sent; net_activity is woken when that
+	 * changes. NULL: never. */
+	bool (*busy)(struct netif *netif);
 	void *driver;
 
 	/* The protocols' own, of this interface. */
@@ -81,6 +84,7 @@ struct netif {
 };
 
 extern struct list netifs;
+extern struct waitq net_activity; /* woken after each look at a device */
 
 /* Once, before anything else: the loopback interface. 0 or -ENOMEM. */
 int net_init(void);

@@ -74,6 +74,7 @@ static u32 take(struct input *in, unsigned bytes)
 /* ---- the library OS ---- */
 
 bool (*sched_idle_work)(void);
+struct waitq net_activity = WAITQ_INIT(net_activity);
 static void *object[4096]; /* all that is in use, to be freed at the end */
 static bool is_frame[ARRAY_SIZE(object)];
 static unsigned nobjects, frames;
