@@ -61,8 +61,9 @@ const struct file_ops *chrdev_ops(u32 rdev)
 
 void poll_wait(struct poll_table *table, struct waitq *q)
 {
-	(void)table;
 	assert_non_null(q->waiters.next);
+	if (table != NULL)
+		table->queue(table, q);
 }
 
 /* No disks here. */

@@ -164,6 +164,14 @@ int copy_to_user(void *user, const void *src, size_t n)
 	return 0;
 }
 
+int clear_user(void *user, size_t n)
+{
+	if (accessible(user, n) < n)
+		return -EFAULT;
+	memset(user, 0, n);
+	return 0;
+}
+
 long strncpy_from_user(char *dst, const char *user, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
@@ -224,15 +232,22 @@ long uio_zero(struct uio *uio, size_t n)
 
 /* ---- waiting, time, signals ---- */
 
-/* Lists of waiters are not kept: a sleep asks the test. */
+/* Lists of sleepers are not kept: a sleep asks the test. Those who watch are. */
 __attribute__((weak)) void wait_add(struct waitq *q, struct waiter *w)
 {
-	(void)q, (void)w;
+	(void)q;
+	list_init(&w->link);
+}
+
+void wait_watch(struct waitq *q, struct waiter *w, void (*wake)(struct waiter *w))
+{
+	w->wake = wake;
+	list_add_tail(&q->waiters, &w->link);
 }
 
 __attribute__((weak)) void wait_done(struct waiter *w)
 {
-	(void)w;
+	list_del(&w->link);
 }
 
 __attribute__((weak)) int wait_sleep(u64 deadline)
@@ -250,8 +265,16 @@ int wait_on(struct waitq *q, u64 deadline)
 
 void wake_all(struct waitq *q)
 {
+	struct list *at, *next;
+
 	assert_non_null(q->waiters.next); /* was initialised */
 	fake_wakes++;
+	for (at = q->waiters.next; at != &q->waiters; at = next) {
+		struct waiter *w = container_of(at, struct waiter, link);
+
+		next = at->next;
+		w->wake(w);
+	}
 }
 
 u64 now_ns(void)
