@@ -199,6 +199,7 @@ $(B)/asan/obj/%.o: %.c $(B)/flags | need-build
 $(B)/asan/vmm: $(ASAN_OBJ) $(B)/sources
 	$(Q)$(call say,LINK,$@) $(CC) $(SANITIZE) -o $@ $(ASAN_OBJ) $(VMM_LIBS) -pthread
 $(B)/asan/vmm-slirp: $(SLIRP_SRC) $(B)/vmm-slirp
+	@mkdir -p $(@D)
 	$(Q)$(call say,LINK,$@) $(CC) $(SLIRP_CFLAGS) -O1 $(SANITIZE) -o $@ $(SLIRP_SRC) $(SLIRP_LIBS)
 $(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
 	$(Q)cp $< $@
