@@ -89,6 +89,30 @@ if command -v tcpdump >/dev/null; then
 	t_check 'no frame is cut' t_not grep -qi truncated "$T/tcpdump"
 fi
 
+# leaves BYTES HOW...: a program that sends and is gone; the host gets all of it
+leaves()
+{
+	timeout "$T_LIMIT" "$B/stream" recv 9000 >"$T/received" 2>&1 &
+	receiver=$!
+	while kill -0 $receiver && ! grep -q serving "$T/received"; do sleep 0.1; done
+	"$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 -- 10.99.0.1 9000 "$@" >"$T/out" 2>"$T/err"
+	T_STATUS=$?
+	wait $receiver
+	t_check 'bytes were lost' grep -q "received $1 bytes" "$T/received"
+}
+t_case 'what a program has sent arrives, although it exits at once'
+leaves 100 tcp
+leaves 3000000 tcp
+t_status_is 0
+t_case 'or is killed'
+leaves 3000000 tcp fault
+t_status_is 134
+t_case 'a VM ends soon when nobody is there to acknowledge'
+# the neighbour has no address to answer with
+"$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 --timeout 10 -- 10.99.0.77 9000 1 udp
+T_STATUS=$?
+t_status_is 0
+
 t_case 'the hardware address is the one that was given, or stays the same'
 vm_start a --net tap=t0,ip=10.99.0.2/24,mac=02:12:34:56:78:9a
 t_check 'no answer' answers 10.99.0.2
