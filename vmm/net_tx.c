@@ -8,10 +8,9 @@
  * dropped, as a network does.
  *
  * io_uring only waits here. A write to a tap is over when the call returns, so
- * there is nothing to overlap: frames of 100 bytes cost 1.36 us by writev and
- * 1.85, 1.47, 1.27 us by io_uring in batches of 1, 8, 64 with registered files,
- * and batches of 64 small frames are rare where the driver segments nothing
- * itself.
+ * there is nothing to overlap: a frame of 1400 bytes costs 0.84 us by writev,
+ * and 1.18, 0.97, 0.87 us by io_uring in batches of 1, 8, 64 with registered
+ * files (best of six).
  *
  *   idle --kick--> sending --ring empty--> idle
  *                   |  ^
