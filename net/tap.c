@@ -126,7 +126,6 @@ static int attach(int fd, const char *name, bool multi)
 			(short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi ? IFF_MULTI_QUEUE : 0)),
 	};
 	int size = sizeof(struct virtio_net_hdr_v1);
-
 	int r;
 
 	strcpy(request.ifr_name, name);
