@@ -123,12 +123,14 @@ static void net_reset(struct virtio_dev *dev)
 {
 	struct net *net = net_of(dev);
 
+	net_set_pairs(net, 1);
+	if (net->backend.set_offloads)
+		net->backend.set_offloads(&net->backend, 0);
+	net->configured = false;
 	for (unsigned i = 0; i < net->pairs_max; i++) {
 		rx_reset(&net->rx[i]);
 		tx_reset(&net->tx[i]);
 	}
-	net_set_pairs(net, 1);
-	net->configured = false;
 }
 
 static void add_count(struct net_count *sum, const struct net_count *part)

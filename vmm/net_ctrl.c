@@ -3,7 +3,6 @@
  * its data, and a byte to answer into. Of the classes only one is offered, the
  * number of queue pairs in use.
  */
-#include <errno.h>
 #include "net_dev.h"
 
 static uint8_t obey(struct net *net, const struct chain *chain)
@@ -22,28 +21,35 @@ static uint8_t obey(struct net *net, const struct chain *chain)
 	return VIRTIO_NET_OK;
 }
 
+/* True when the request could be answered. */
+static bool answer(struct net *net, struct virtqueue *queue, const struct chain *chain)
+{
+	uint8_t ack;
+
+	if (!chain->in_len)
+		return false;
+	ack = obey(net, chain);
+	iov_store(chain->iov + chain->nout, 0, &ack, 1);
+	queue_push(queue, chain->head, 1);
+	return true;
+}
+
 /* The driver waits for each answer, so a queue's worth is more than enough. */
 void ctrl_pump(struct net *net, unsigned q)
 {
 	struct virtio_dev *dev = &net->dev;
 	struct virtqueue *queue = &dev->queue[q];
-	unsigned budget = queue->size;
 	struct chain chain;
-	uint8_t answer;
-	int r = 0;
 
-	do {
-		while (budget-- && (r = queue_pop(queue, &dev->vm->mem, &chain)) == 1) {
-			if (!chain.in_len) {
-				r = -EINVAL;
-				break;
-			}
-			answer = obey(net, &chain);
-			iov_store(chain.iov + chain.nout, 0, &answer, 1);
-			queue_push(queue, chain.head, 1);
-		}
-		if (r < 0)
+	for (unsigned budget = queue->size; budget; budget--) {
+		int r = queue_pop(queue, &dev->vm->mem, &chain);
+
+		if (r < 0 || (r == 1 && !answer(net, queue, &chain))) {
 			virtio_broken(dev, "control request");
-	} while (r == 0 && queue_suppress_kicks(queue, false));
+			break;
+		}
+		if (r == 0 && !queue_suppress_kicks(queue, false))
+			break;
+	}
 	virtio_notify_used(dev, q);
 }

@@ -663,6 +663,8 @@ static void reset_with_buffers(void **state)
 	driver_start(dev, MERGE, RING);
 	post(3, 1600);
 	ring(RX);
+	frame[HDR] = 0x77; /* the other two are gone */
+	host_sends(0, frame, sizeof(frame));
 	assert_true(driver_wait(RX, 1));
 	assert_int_equal(driver_used(RX)->ring[0].id, 3);
 	assert_memory_equal(driver_at(rx_gpa(3) + HDR), frame + HDR, sizeof(frame) - HDR);
