@@ -137,7 +137,10 @@ static void advance(struct tcp *c, const struct tcp_in *in)
 	if (spurious(c, in, resent))
 		tcp_cc_undo(c);
 	c->undo_ts = 0;
-	ip_confirm(&c->node.remote);
+	if (in->now - c->confirmed_at > NS_PER_S) { /* a look-up: not for each ACK */
+		c->confirmed_at = in->now;
+		ip_confirm(&c->node.remote);
+	}
 }
 
 /* ---- NewReno, for peers without SACK ---- */

@@ -257,7 +257,7 @@ struct tcp {
 	bool ack_now, ack_later; /* due at once; due with the timer */
 	bool pingpong; /* an interactive flow: answers carry the ACKs */
 	u8 quickacks;
-	u64 challenged_at;
+	u64 challenged_at, confirmed_at; /* see tcp_challenge_ack(), ip_confirm() */
 	/* Tuning of the receive buffer: what the program took since. */
 	u64 tune_since;
 	u32 tune_copied, tune_space;

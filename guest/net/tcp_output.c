@@ -31,11 +31,12 @@ void tcp_set_mss(struct tcp *c)
 static u32 packet_limit(const struct tcp *c)
 {
 	u32 most = c->path.netif->gso_max, headers = ip_header_len(c) + TCP_HEADER_MAX;
+	u32 mss = MAX(c->mss, 1u);
 
-	if (most < headers + 2 * c->mss)
-		return c->mss;
+	if (most < headers + 2 * mss)
+		return mss;
 	most = MIN(most, 65535u) - headers;
-	return most - most % c->mss;
+	return most - most % mss;
 }
 
 /* ---- the window we offer (RFC 9293, 3.8.6.2.2) ---- */

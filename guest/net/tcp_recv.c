@@ -87,9 +87,9 @@ static bool collect(struct pkt *tail, struct pkt *pkt)
  * begins, or nothing there; together with small ones before it. */
 static void enqueue(struct tcp *c, struct list *after, struct list *queue, struct pkt *pkt)
 {
-	struct pkt *tail = after != queue ? pkt_of(after) : NULL, *fresh;
+	struct pkt *tail = pkt_of(after), *fresh;
 
-	if (tail != NULL && wasteful(c, pkt) && !tcp_cb(pkt)->fin && !tcp_cb(tail)->fin &&
+	if (after != queue && wasteful(c, pkt) && !tcp_cb(pkt)->fin && !tcp_cb(tail)->fin &&
 	    tcp_cb(tail)->end == tcp_cb(pkt)->seq) {
 		if (tcp_cb(tail)->collected && collect(tail, pkt))
 			return;

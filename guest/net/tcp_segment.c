@@ -17,9 +17,11 @@ static u32 length(const struct tcp_segment *s)
 	return s->end - s->seq;
 }
 
-static void account(struct tcp *c, const struct tcp_segment *s, int sign)
+enum sign { OUT, IN };
+
+static void account(struct tcp *c, const struct tcp_segment *s, enum sign sign)
 {
-	u32 n = sign * length(s);
+	u32 n = sign == IN ? length(s) : -length(s);
 
 	c->sacked += s->sacked ? n : 0;
 	c->lost += s->lost ? n : 0;
@@ -64,14 +66,14 @@ bool tcp_segment_split(struct tcp *c, struct tcp_segment *s, u32 seq)
 
 void tcp_segment_trim(struct tcp *c, struct tcp_segment *s, u32 seq)
 {
-	account(c, s, -1);
+	account(c, s, OUT);
 	s->seq = seq;
-	account(c, s, 1);
+	account(c, s, IN);
 }
 
 void tcp_segment_free(struct tcp *c, struct tcp_segment *s)
 {
-	account(c, s, -1);
+	account(c, s, OUT);
 	if (c->sack_hint == s)
 		c->sack_hint = NULL;
 	list_del(&s->sent);
@@ -82,11 +84,11 @@ void tcp_segment_free(struct tcp *c, struct tcp_segment *s)
 void tcp_segment_sent(struct tcp *c, struct tcp_segment *s, u64 now)
 {
 	if (s->when != 0) {
-		account(c, s, -1);
+		account(c, s, OUT);
 		s->retransmitted = true;
 		s->times += s->times < UINT8_MAX;
 		s->resent = s->lost;
-		account(c, s, 1);
+		account(c, s, IN);
 	}
 	s->when = now;
 	list_del(&s->sent);
@@ -95,28 +97,28 @@ void tcp_segment_sent(struct tcp *c, struct tcp_segment *s, u64 now)
 
 void tcp_segment_lost(struct tcp *c, struct tcp_segment *s)
 {
-	account(c, s, -1);
+	account(c, s, OUT);
 	s->lost = true;
 	s->resent = false;
-	account(c, s, 1);
+	account(c, s, IN);
 	not_in_network(s);
 }
 
 void tcp_segment_found(struct tcp *c, struct tcp_segment *s)
 {
-	account(c, s, -1);
+	account(c, s, OUT);
 	s->lost = s->resent = false;
-	account(c, s, 1);
+	account(c, s, IN);
 	if (list_empty(&s->sent))
 		list_add_tail(&c->sent, &s->sent);
 }
 
 void tcp_segment_sacked(struct tcp *c, struct tcp_segment *s)
 {
-	account(c, s, -1);
+	account(c, s, OUT);
 	s->sacked = true;
 	s->lost = s->resent = false;
-	account(c, s, 1);
+	account(c, s, IN);
 	not_in_network(s);
 }
 
@@ -134,9 +136,9 @@ void tcp_segments_all_lost(struct tcp *c)
 
 		if (s->sacked && !reneged)
 			continue;
-		account(c, s, -1);
+		account(c, s, OUT);
 		s->sacked = false;
-		account(c, s, 1);
+		account(c, s, IN);
 		tcp_segment_lost(c, s);
 	}
 }

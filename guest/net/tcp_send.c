@@ -69,9 +69,9 @@ void tcp_chunks_purge(struct tcp *c)
  * continue it. The caller keeps its reference to mem. NULL: no memory. */
 static struct tcp_chunk *chunk_for(struct tcp *c, struct pkt_mem *mem, u8 *data)
 {
-	struct tcp_chunk *ch = list_empty(&c->chunks) ? NULL : chunk_of(c->chunks.prev);
+	struct tcp_chunk *ch = chunk_of(c->chunks.prev);
 
-	if (ch != NULL && ch->mem == mem && ch->data + ch->len == data)
+	if (!list_empty(&c->chunks) && ch->mem == mem && ch->data + ch->len == data)
 		return ch;
 	ch = kalloc(sizeof(*ch));
 	if (ch == NULL)

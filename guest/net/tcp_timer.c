@@ -242,7 +242,8 @@ static void probe_timeout(struct tcp *c)
 {
 	if (c->probes == 0)
 		c->rtx_since = now_ns();
-	if (c->probes >= (c->orphan ? TCP_ORPHAN_RETRIES : TCP_RETRIES) ||
+	/* a peer that answers keeps a program's connection, but not an orphan */
+	if (c->probes >= TCP_RETRIES || (c->orphan && c->backoff >= TCP_ORPHAN_RETRIES) ||
 	    (c->user_timeout_ms != 0 &&
 	     now_ns() - c->rtx_since >= c->user_timeout_ms * NS_PER_MS)) {
 		time_out(c);
