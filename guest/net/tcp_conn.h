@@ -25,6 +25,7 @@
 #ifndef NET_TCP_CONN_H
 #define NET_TCP_CONN_H
 
+#include "inet.h"
 #include "ip.h"
 #include "pkt.h"
 #include "ports.h"
@@ -195,7 +196,7 @@ struct tcp {
 	u8 shutdown; /* 1: no receiving, 2: no sending */
 	int soft_error; /* positive errno from ICMP: what a timeout is reported as */
 	unsigned ifindex; /* for link-local addresses */
-	u8 tos, ttl; /* IP_TOS, IP_TTL; 0: the default */
+	struct inet_options inet; /* of SOL_IP and SOL_IPV6 */
 	struct port_binding port;
 	struct ip_path path;
 	struct net_work work;

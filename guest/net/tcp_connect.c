@@ -2,10 +2,6 @@
  * bind(2) and connect(2).
  */
 #include "tcp_conn.h"
-#include "../libos/process.h"
-
-#define CAP_NET_BIND_SERVICE 10
-#define PRIVILEGED_PORTS     1024
 
 /* ---- bind ---- */
 
@@ -15,15 +11,13 @@ int tcp_bind(struct socket *s, const struct sockname *name)
 	struct ipaddr addr;
 	u32 scope;
 	u16 port;
-	int error = sockname_get(s, name, &addr, &port, &scope);
+	int error = inet_bind_name(s, &c->inet, name, &addr, &port, &scope);
 
 	if (error < 0)
 		return error;
-	if (port != 0 && port < PRIVILEGED_PORTS && !capable(CAP_NET_BIND_SERVICE))
-		return -EACCES;
 	if (c->state != TCP_CLOSE || c->port.port != 0)
 		return -EINVAL;
-	if (!ip_is_any(&addr) && !net_is_local(&addr))
+	if (ip_is_multicast(&addr))
 		return -EADDRNOTAVAIL;
 	c->port.addr = addr;
 	c->port.ifindex = s->opt.ifindex != 0 ? s->opt.ifindex : scope;

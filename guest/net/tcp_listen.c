@@ -258,8 +258,8 @@ static void inherit(struct tcp *c, const struct tcp *l)
 	c->linger2 = l->linger2;
 	c->notsent_lowat = l->notsent_lowat;
 	c->window_clamp = l->window_clamp;
-	c->tos = l->tos;
-	c->ttl = l->ttl;
+	c->inet = l->inet;
+	list_init(&c->inet.groups);
 	ports_inherit(&tcp_ports, &c->port, &l->port);
 	c->port.addr = c->node.local;
 }

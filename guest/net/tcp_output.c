@@ -69,13 +69,15 @@ static u16 take_window(struct tcp *c)
 
 void tcp_ip_send(const struct tcp *c, struct ip_send *to)
 {
+	bool v4 = ip_is4(&c->node.remote);
+
 	memset(to, 0, sizeof(*to));
 	to->src = c->node.local;
 	to->dst = c->node.remote;
 	to->ifindex = c->ifindex;
 	to->proto = IPPROTO_TCP;
-	to->ttl = c->ttl;
-	to->tos = c->tos;
+	to->ttl = v4 ? c->inet.ttl : c->inet.hops;
+	to->tos = (v4 ? c->inet.tos : c->inet.tclass) & ~3; /* the lowest bits are ECN's */
 	to->dont_fragment = true;
 }
 

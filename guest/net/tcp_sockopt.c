@@ -1,6 +1,5 @@
 /*
- * Socket options and ioctls of TCP (tcp(7)), and of IP as far as they change
- * what TCP sends (ip(7), ipv6(7)).
+ * Socket options and ioctls of TCP (tcp(7)).
  */
 #include "tcp_conn.h"
 #include <asm/ioctls.h>
@@ -132,45 +131,13 @@ static int set_tcp(struct tcp *c, int name, const void *value, u32 len)
 	}
 }
 
-static int set_ip(struct tcp *c, int level, int name, const void *value, u32 len)
-{
-	bool tos = level == SOL_IP ? name == IP_TOS : name == IPV6_TCLASS;
-	bool ttl = level == SOL_IP ? name == IP_TTL : name == IPV6_UNICAST_HOPS;
-	bool nothing = level == SOL_IP ? name == IP_MTU_DISCOVER || name == IP_RECVERR ||
-						 name == IP_BIND_ADDRESS_NO_PORT :
-					 name == IPV6_MTU_DISCOVER || name == IPV6_RECVERR;
-	int n, error = sockopt_int(value, len, &n);
-
-	if (error < 0)
-		return error;
-	if (level == SOL_IPV6 && name == IPV6_V6ONLY) {
-		if (c->port.port != 0 || c->s.family != AF_INET6)
-			return -EINVAL;
-		c->s.opt.v6only = n != 0;
-		return 0;
-	}
-	if (tos) {
-		if (!in_range(n, -1, 255))
-			return -EINVAL;
-		c->tos = n < 0 ? 0 : n & ~3; /* the lowest bits are ECN's */
-		return 0;
-	}
-	if (ttl) {
-		if (n != -1 && !in_range(n, level == SOL_IP, 255))
-			return -EINVAL;
-		c->ttl = n < 0 ? 0 : n;
-		return 0;
-	}
-	return nothing ? 0 : -ENOPROTOOPT;
-}
-
 int tcp_setsockopt(struct socket *s, int level, int name, const void *value, u32 len)
 {
+	struct tcp *c = tcp_of(s);
+
 	if (level == SOL_TCP)
-		return set_tcp(tcp_of(s), name, value, len);
-	if (level == SOL_IP || (level == SOL_IPV6 && s->family == AF_INET6))
-		return set_ip(tcp_of(s), level, name, value, len);
-	return -ENOPROTOOPT;
+		return set_tcp(c, name, value, len);
+	return inet_setsockopt(s, &c->inet, c->port.port != 0, level, name, value, len);
 }
 
 /* ---- getting ---- */
@@ -317,35 +284,14 @@ static int get_tcp(struct tcp *c, int name, void *value, u32 *len)
 	return error < 0 ? error : sockopt_put_int(value, len, n);
 }
 
-static int get_ip(const struct tcp *c, int level, int name, int *n)
-{
-	if (level == SOL_IP ? name == IP_TOS : name == IPV6_TCLASS)
-		*n = c->tos;
-	else if (level == SOL_IP ? name == IP_TTL : name == IPV6_UNICAST_HOPS)
-		*n = c->ttl != 0 ? c->ttl : IP_DEFAULT_TTL;
-	else if (level == SOL_IPV6 && name == IPV6_V6ONLY)
-		*n = c->s.opt.v6only;
-	else if (name == (level == SOL_IP ? IP_MTU : IPV6_MTU) && c->path.netif != NULL &&
-		 c->state != TCP_CLOSE)
-		*n = c->path.mtu;
-	else if (name == (level == SOL_IP ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER))
-		*n = IP_PMTUDISC_WANT;
-	else
-		return -ENOPROTOOPT;
-	return 0;
-}
-
 int tcp_getsockopt(struct socket *s, int level, int name, void *value, u32 *len)
 {
 	struct tcp *c = tcp_of(s);
-	int n, error;
 
 	if (level == SOL_TCP)
 		return get_tcp(c, name, value, len);
-	if (level != SOL_IP && (level != SOL_IPV6 || s->family != AF_INET6))
-		return -ENOPROTOOPT;
-	error = get_ip(c, level, name, &n);
-	return error < 0 ? error : sockopt_put_int(value, len, n);
+	c->inet.mtu = TCP_IN(c->state, TCP_SYNCHRONIZED) ? c->path.mtu : 0;
+	return inet_getsockopt(s, &c->inet, level, name, value, len);
 }
 
 void tcp_option(struct socket *s, int name)

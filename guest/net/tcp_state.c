@@ -70,6 +70,7 @@ struct tcp *tcp_new(int family)
 		return NULL;
 	socket_init(&c->s, &tcp_ops, family, SOCK_STREAM, IPPROTO_TCP);
 	init_lists(c);
+	inet_options_init(&c->inet);
 	c->node.kind = NODE_CONN;
 	c->state = TCP_CLOSE;
 	c->timer.expired = tcp_timer_expired;
@@ -84,8 +85,7 @@ struct tcp *tcp_new(int family)
 	c->keep_cnt = TCP_KEEPALIVE_PROBES;
 	c->quickacks = TCP_QUICKACKS;
 	c->linger2 = TCP_FIN_TIMEOUT / NS_PER_S;
-	if (family == AF_INET)
-		c->port.addr = c->node.local = c->node.remote = ip_from4(0);
+	c->port.addr = c->node.local = c->node.remote = inet_any(&c->s);
 	return c;
 }
 
@@ -134,6 +134,7 @@ static void destroy(struct net_work *work)
 
 	tcp_received_purge(c);
 	tcp_timer_cancel(&c->timer);
+	inet_options_release(&c->inet);
 	kfree(c);
 }
 

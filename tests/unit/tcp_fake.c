@@ -81,6 +81,20 @@ void net_undefer(struct net_work *work)
 		list_del(&work->link);
 }
 
+struct list netifs = { &netifs, &netifs };
+
+struct netif *netif_by_index(unsigned index)
+{
+	return index == fake_if.index ? &fake_if : NULL;
+}
+
+bool netif_is_broadcast(const struct netif *netif, const struct ipaddr *addr)
+{
+	(void)netif;
+	(void)addr;
+	return false;
+}
+
 bool net_is_local(const struct ipaddr *addr)
 {
 	return ip_is_loopback(addr) || (ip_is4(addr) && ip_get4(addr) == htonl(0xc0000201));
@@ -183,6 +197,7 @@ int ip_output(struct pkt *pkt, const struct ip_send *to)
 	u32 size = pkt->gso_size != 0 ? pkt->gso_size : data, at = 0;
 	int error = wire.error;
 
+	wire.tos = to->tos;
 	assert_int_equal(pkt->csum, CSUM_PARTIAL);
 	assert_true(depth > 0);
 	if (pkt->gso_size != 0)

@@ -25,6 +25,7 @@ extern struct wire {
 	int (*lose)(const struct tcp_header *h, u32 len); /* asked first */
 	u64 packets, lost; /* that went over it */
 	u32 longest;
+	u8 tos; /* of the last */
 } wire;
 extern struct netif fake_if; /* mtu, gso_max */
 

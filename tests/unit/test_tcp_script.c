@@ -1,5 +1,5 @@
 // clang-format off
-// link: tests/unit/fake_libos.c tests/unit/tcp_fake.c guest/net/pkt.c guest/net/pkt_data.c guest/net/addr_text.c guest/net/socket.c guest/net/ports.c
+// link: tests/unit/fake_libos.c tests/unit/tcp_fake.c guest/net/pkt.c guest/net/pkt_data.c guest/net/addr_text.c guest/net/socket.c guest/net/ports.c guest/net/inet.c guest/net/inet_opt.c
 // link: guest/net/tcp_ack.c guest/net/tcp_cc.c guest/net/tcp_connect.c guest/net/tcp_cookie.c guest/net/tcp_input.c guest/net/tcp_listen.c guest/net/tcp_options.c guest/net/tcp_output.c guest/net/tcp_rack.c
 // link: guest/net/tcp_recv.c guest/net/tcp_sack.c guest/net/tcp_segment.c guest/net/tcp_send.c guest/net/tcp_sockopt.c guest/net/tcp_state.c guest/net/tcp_syn_sent.c guest/net/tcp_table.c guest/net/tcp_timer.c guest/net/tcp_timewait.c
 // flags: -DLIBOS_HOST_TEST
@@ -1159,6 +1159,13 @@ static void options_of_sockets(void **state)
 	len = sizeof(n);
 	assert_int_equal(s->ops->getsockopt(s, SOL_TCP, TCP_MAXSEG, &n, &len), 0);
 	assert_int_equal(n, MSS - 12);
+	len = sizeof(n);
+	assert_int_equal(s->ops->getsockopt(s, SOL_IP, IP_MTU, &n, &len), 0);
+	assert_int_equal(n, 1500);
+	n = 0x10;
+	assert_int_equal(s->ops->setsockopt(s, SOL_IP, IP_TOS, &n, sizeof(n)), 0);
+	sends(1);
+	assert_int_equal(wire.tos, 0x10);
 	len = sizeof(info);
 	assert_int_equal(s->ops->getsockopt(s, SOL_TCP, TCP_INFO, &info, &len), 0);
 	assert_int_equal(info.tcpi_state, TCP_ESTABLISHED);
