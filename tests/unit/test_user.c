@@ -60,6 +60,15 @@ static uint16_t sum(const void *data, size_t len, uint32_t seed)
 	return (uint16_t)~seed;
 }
 
+/* The socket is full while the process is busy. */
+static void put(const void *frame, size_t size)
+{
+	struct pollfd p = { .fd = net.fd[0], .events = POLLOUT };
+
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(write(net.fd[0], frame, size), size);
+}
+
 /* Sends `out`, whose transport part is len bytes, to the gateway's MAC. */
 static void send_ip(int protocol, uint32_t to, size_t len)
 {
@@ -84,7 +93,7 @@ static void send_ip(int protocol, uint32_t to, size_t len)
 		out.tcp.check = htons(sum(&out.tcp, len, pseudo));
 	if (protocol == IPPROTO_ICMP)
 		out.icmp.checksum = htons(sum(&out.icmp, len, 0));
-	assert_int_equal(write(net.fd[0], &out, size), size);
+	put(&out, size);
 }
 
 static void answer_arp(void)
@@ -105,7 +114,7 @@ static void answer_arp(void)
 	memcpy(f.arp.arp_sha, our_mac, 6);
 	memcpy(f.arp.arp_spa, "\x0a\0\x02\x0f", 4);
 	f.arp.ea_hdr.ar_op = htons(ARPOP_REPLY);
-	assert_int_equal(write(net.fd[0], &f, sizeof(f)), sizeof(f));
+	put(&f, sizeof(f));
 }
 
 /* The next frame of that type, into `in`; ARP is answered on the way. */
@@ -249,7 +258,7 @@ static void arp_names_the_gateway(void **state)
 
 	(void)state;
 	start(0, 0);
-	assert_int_equal(write(net.fd[0], request, sizeof(request)), sizeof(request));
+	put(request, sizeof(request));
 	receive(ETHERTYPE_ARP);
 	memcpy(&arp, &in.ip, sizeof(arp));
 	assert_int_equal(ntohs(arp.ea_hdr.ar_op), ARPOP_REPLY);
@@ -355,18 +364,15 @@ static void tcp_port_reaches_the_guest(void **state)
  * network works when it reads again. */
 static void guest_may_stop_reading(void **state)
 {
-	struct pollfd p;
+	struct pollfd p = { .fd = net.fd[0], .events = POLLIN };
 	char name[64];
 	long pages = 0;
 	FILE *statm;
 
 	(void)state;
 	start(0, 0);
-	p = (struct pollfd){ .fd = net.fd[0], .events = POLLOUT };
-	for (unsigned i = 0; i < 5000; i++) {
-		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	for (unsigned i = 0; i < 5000; i++)
 		send_ip(IPPROTO_ICMP, HOST, 60000);
-	}
 	/* our only child */
 	snprintf(name, sizeof(name), "/proc/self/task/%d/children", getpid());
 	statm = fopen(name, "r");
@@ -379,7 +385,6 @@ static void guest_may_stop_reading(void **state)
 	assert_int_equal(fscanf(statm, "%*d %ld", &pages), 1);
 	fclose(statm);
 	assert_true(pages < 160 << 20 >> 12); /* of 300 MB that were asked for */
-	p.events = POLLIN;
 	for (unsigned i = 0; i < WAIT_MS / 100; i++) {
 		send_ip(IPPROTO_ICMP, HOST, 64);
 		while (poll(&p, 1, 100) == 1) {

@@ -7,7 +7,7 @@
 busybox=$(command -v busybox)
 ask=$B/vm/ask
 port=$((20000 + $$ % 10000)) # below those that Linux gives to clients
-slirp=$(readlink -f "$B/vmm-slirp")
+slirp=$(readlink -f "${MAYFLY_SLIRP:-$B/vmm-slirp}")
 
 # Processes of the user network that still live.
 helpers()
