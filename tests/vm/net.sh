@@ -94,9 +94,8 @@ leaves()
 {
 	timeout "$T_LIMIT" "$B/stream" recv 9000 >"$T/received" 2>&1 &
 	receiver=$!
-	while kill -0 $receiver && ! grep -q serving "$T/received"; do sleep 0.1; done
-	"$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 -- 10.99.0.1 9000 "$@" >"$T/out" 2>"$T/err"
-	T_STATUS=$?
+	while kill -0 $receiver 2>/dev/null && ! grep -q serving "$T/received"; do sleep 0.1; done
+	t_exec "$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 -- 10.99.0.1 9000 "$@"
 	wait $receiver
 	t_check 'bytes were lost' grep -q "received $1 bytes" "$T/received"
 }
@@ -107,11 +106,8 @@ t_status_is 0
 t_case 'or is killed'
 leaves 3000000 tcp fault
 t_status_is 134
-t_case 'a VM ends soon when nobody is there to acknowledge'
-# the neighbour has no address to answer with
-"$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 --timeout 10 -- 10.99.0.77 9000 1 udp
-T_STATUS=$?
-t_status_is 0
+t_run 'a VM ends soon when nobody is there to receive it' 0 \
+	"$VMM" run "$B/vm/leave" --net tap=t0,ip=10.99.0.2/24 --timeout 10 -- 10.99.0.77 9000 1 udp
 
 t_case 'the hardware address is the one that was given, or stays the same'
 vm_start a --net tap=t0,ip=10.99.0.2/24,mac=02:12:34:56:78:9a
