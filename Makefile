@@ -183,6 +183,10 @@ $(B)/unit/%: tests/unit/%.c $$(call says,link,tests/unit/$$*.c) $(B)/flags | nee
 	@mkdir -p $(@D)
 	@$(CC) $(UNIT_FLAGS) $(list_headers)
 	$(Q)$(call say,CC,$<) $(CC) $(UNIT_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<) -lcmocka
+$(B)/net/hoststack: tests/net/hoststack.c $$(call says,link,tests/net/hoststack.c) $(B)/flags | need-test
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_FLAGS) $(list_headers)
+	$(Q)$(call say,CC,$<) $(CC) $(UNIT_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<)
 $(B)/fuzz/%: tests/fuzz/%.c $$(call says,link,tests/fuzz/$$*.c) $(B)/flags | need-test
 	@mkdir -p $(@D)
 	@$(CLANG) $(FUZZ_FLAGS) $(list_headers)
@@ -272,4 +276,4 @@ help: ## list the targets
 
 -include bench/bench.mk
 -include $(wildcard tests/lab/lab.mk tests/abi/abi.mk)
--include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d))
+-include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d) $(B)/net/hoststack.d)
