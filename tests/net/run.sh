@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 flavour=${LAB:+lab}
 flavour=${flavour:-native}
-[ $# -gt 0 ] || set -- tap publish impair
+[ $# -gt 0 ] || set -- tap publish impair hoststack
 failed=0
 for script; do
 	out=$("tests/net/$script.sh" 2>&1) || failed=1
