@@ -8,9 +8,9 @@
  *   hoststack TAP [address=A/LEN]... [gateway=A] [dhcp] [loss=P] [reorder=P]
  *             [duplicate=P] [corrupt=P] [ping=A] [fetch=A:PORT] [send=A:PORT:BYTES]
  *
- * It echoes on port 7 of TCP and UDP. fetch reads a connection to its end,
- * send writes that many bytes of a pattern and reads to the end; both print how
- * it went. Until SIGTERM; then it takes the stack down and says what is left.
+ * It echoes on port 7 of TCP and UDP. fetch reads a connection to its end;
+ * send writes that many bytes of a pattern, shuts down and reads to the end;
+ * both print how it went. Until SIGTERM; then it takes the stack down and says what is left.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ struct session {
 	u8 *buf; /* what is to go out: [sent, len) of CHUNK */
 	u32 len, sent;
 	u64 left, received, sum; /* clients: to be sent; what has come */
-	bool client, closed_out;
+	bool client, closed_out, ended_in;
 	const char *what;
 };
 
@@ -165,21 +165,32 @@ static bool step(struct session *c)
 		fill(c);
 	if (c->sent < c->len) {
 		n = move(c->s, c->buf + c->sent, c->len - c->sent, true, NULL);
-		if (n < 0 && n != -EAGAIN && n != -ENOTCONN)
+		if (n < 0 && n != -EAGAIN && n != -ENOTCONN) {
 			end(c, n);
+			return false;
+		}
 		c->sent += n > 0 ? n : 0;
 		if (n > 0 || (!c->client && n != -EAGAIN))
 			return n > 0;
 		if (!c->client)
 			return false;
 	}
-	if (c->client && c->sent == c->len && !c->closed_out && c->s->ops->poll(c->s) & POLLOUT) {
+	if (c->client && c->len > 0 && c->sent == c->len && !c->closed_out) {
 		c->closed_out = true;
 		c->s->ops->shutdown(c->s, SHUT_WR);
+	}
+	if (c->ended_in) {
+		if (c->sent == c->len && c->left == 0)
+			end(c, 0);
+		return false;
 	}
 	n = move(c->s, c->client ? in : c->buf, CHUNK, false, NULL);
 	if (n == -EAGAIN || n == -ENOTCONN)
 		return false;
+	if (n == 0 && c->client) {
+		c->ended_in = true;
+		return true;
+	}
 	if (n <= 0) {
 		end(c, n);
 		return false;

@@ -2,6 +2,11 @@
 # hoststack.sh: the guest's network stack, as a program on the host under
 # sanitizers, against the host's kernel over a tap device: both protocols both
 # ways, DHCP, and over a bad cable.
+if [ -n "${LAB:-}" ]; then
+	echo '# skipped: hoststack: no VM is in it, so the lab adds nothing'
+	echo 'ok - skipped'
+	exit 0
+fi
 if [ -z "${NET_INSIDE:-}" ]; then
 	if [ "$(id -u)" != 0 ] || ! unshare -n true 2>/dev/null || [ ! -c /dev/net/tun ]; then
 		echo '# skipped: hoststack: needs root, /dev/net/tun and network namespaces'
@@ -12,8 +17,7 @@ if [ -z "${NET_INSIDE:-}" ]; then
 fi
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/../vm/lib.sh"
-T_LIMIT=${LAB:+300}
-T_LIMIT=${T_LIMIT:-60}
+T_LIMIT=60
 
 ip link set lo up
 ip tuntap add iphost0 mode tap
@@ -80,7 +84,8 @@ t_run 'the host answers pings' 0 awk '/^IcmpMsg: [0-9]/ && $2 + $3 > 0 { good = 
 t_run 'neighbours as the host sees them' 0 ip neigh
 t_out_match '^10.9.0.2 .* 02:00:00:00:00:07 '
 t_out_match '^fd09::2 .* 02:00:00:00:00:07 '
-t_run 'a closed UDP port' 1 sh -c 'echo x | nc -u -w 1 10.9.0.2 9; nc -zu -w 1 10.9.0.2 9'
+t_run 'a closed UDP port' 0 sh -c 'echo x | nc -u -W 1 -w 1 10.9.0.2 9
+	awk "/^Icmp: [0-9]/ && \$5 > 0 { good = 1 } END { exit !good }" /proc/net/snmp'
 t_run 'a closed TCP port' 1 nc -z -w 5 10.9.0.2 9
 t_run 'UDP echo' 0 sh -c 'echo four | nc -u -W 1 -w 5 10.9.0.2 7'
 t_out four
