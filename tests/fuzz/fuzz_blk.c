@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/virtio_blk.h>
@@ -132,10 +131,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct virtio_dev *dev;
 	struct stat st;
-	char value[64];
+	char value[64], name[] = "/tmp/fuzz_blk_XXXXXX";
 
-	if (file < 0)
-		file = memfd_create("disk", MFD_CLOEXEC);
+	if (file < 0) {
+		file = mkstemp(name); /* memory files know no RWF_NOWAIT */
+		unlink(name);
+	}
 	if (ftruncate(file, FILE_SIZE))
 		abort();
 	driver_new_vm();
