@@ -117,6 +117,19 @@ static int check_guest_image(void)
 	return 1;
 }
 
+/* Not needed to run VMs. */
+static void check_user_network(void)
+{
+	char path[PATH_MAX];
+
+	if (load_find_slirp(path, sizeof(path)))
+		printf("User network: %s\n", path);
+	else
+		printf("No user network (--net user, --publish): vmm-slirp is not at %s; build it "
+		       "with \"make\", or set MAYFLY_SLIRP to its path\n",
+		       path);
+}
+
 int check_host(void)
 {
 	int kvm = open_kvm(), version, missing;
@@ -129,6 +142,7 @@ int check_host(void)
 	       ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS));
 	missing = check_capabilities(kvm) + (version != KVM_API_VERSION) + check_guest_image();
 	works = check_vm(kvm);
+	check_user_network();
 	close(kvm);
 	if (missing || !works) {
 		printf("This host cannot run VMs.\n");

@@ -103,6 +103,9 @@ t_exec env MAYFLY_SLIRP="$T/none" "$VMM" run "$busybox" --net user -- echo start
 t_status_is 125
 t_err_line 'vmm-slirp is not beside this program'
 
+t_run 'vmm check names it' 0 "$VMM" check
+t_out_match '^User network: .*/vmm-slirp$'
+
 # ---- the guest's own side
 
 t_run 'no network: no socket to reach it' 0 "$VMM" run "$busybox" --net user -- \
