@@ -9,10 +9,14 @@
 
 u32 ip_pseudo_sum(const struct ipaddr *src, const struct ipaddr *dst, u8 proto, u32 len)
 {
-	u32 skip = ip_is4(src) ? 12 : 0;
-	u32 sum = htons(proto) + htons((u16)len) + htons((u16)(len >> 16));
+	u64 sum = htons(proto) + htons((u16)len) + htons((u16)(len >> 16));
 
-	return net_sum(dst->b + skip, 16 - skip, net_sum(src->b + skip, 16 - skip, sum));
+	if (!ip_is4(src))
+		return net_sum(dst, sizeof(*dst), net_sum(src, sizeof(*src), sum));
+	sum += (u64)ip_get4(src) + ip_get4(dst);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
 }
 
 bool ip_checksum_good(const struct pkt *pkt)

@@ -238,8 +238,23 @@ u32 net_sum(const void *data, u32 len, u32 start)
 		sum += word;
 		sum += sum < word;
 	}
-	for (word = 0; n > 0; n--)
-		word = word << 8 | p[n - 1];
+	word = 0; /* the rest, one by one: 7 bytes do not carry over */
+	if (n & 4) {
+		u32 four;
+
+		__builtin_memcpy(&four, p, 4);
+		word = four;
+		p += 4;
+	}
+	if (n & 2) {
+		u16 two;
+
+		__builtin_memcpy(&two, p, 2);
+		word += two;
+		p += 2;
+	}
+	if (n & 1)
+		word += *p;
 	sum += word;
 	sum += sum < word;
 	return fold(sum);
