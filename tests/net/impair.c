@@ -4,7 +4,7 @@
  *   impair TAP1 TAP2 [loss=P] [reorder=P] [duplicate=P] [corrupt=P] [delay=MS] [seed=N]
  *
  * P is in percent. A frame that is reordered is held back until 1 to 8 others
- * have passed, or 20 ms. One that is corrupted has one byte of its IP payload
+ * have passed, or 2 ms. One that is corrupted has one byte of its IP payload
  * changed, so a checksum must find it. Without vnet headers the host's kernel
  * cuts what it sends here into plain frames and fills their checksums in. Until
  * SIGTERM; then prints what it did.
@@ -26,7 +26,7 @@
 
 #define FRAME_MAX  2048
 #define HELD_MAX   4096
-#define HOLD_MS    20
+#define HOLD_MS    2
 #define FIRST_BYTE 34 /* behind the Ethernet and IPv4 headers */
 
 struct held {
