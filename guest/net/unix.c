@@ -112,7 +112,8 @@ static void drop_queue(struct unix_socket *u)
 		if (u->state == UNIX_LISTENING) {
 			struct unix_socket *c = container_of(first, struct unix_socket, queue_link);
 
-			c->peer->s.error = ECONNRESET;
+			if (c->peer != NULL)
+				c->peer->s.error = ECONNRESET;
 			close_socket(c);
 		} else {
 			unix_msg_free(container_of(first, struct unix_msg, link));
