@@ -49,6 +49,7 @@ struct proc_inode {
 
 extern const struct proc_entry proc_root;
 extern const struct proc_entry proc_pid_dir; /* proc_pid.c */
+extern const struct proc_entry proc_net_table[]; /* proc_net.c */
 
 void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);

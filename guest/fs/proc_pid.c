@@ -365,6 +365,7 @@ static const struct proc_entry pid_table[] = {
 	{ .name = "limits", .mode = S_IFREG | 0444, .show = show_limits },
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = show_maps },
 	{ .name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts },
+	{ .name = "net", .mode = S_IFDIR | 0555, .table = proc_net_table },
 	{ .name = "oom_score", .mode = S_IFREG | 0444, .text = "0\n" },
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n" },
 	{ .name = "root", .mode = S_IFLNK | 0777, .link = root_link, .follow = root_follow },

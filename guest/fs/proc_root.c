@@ -32,6 +32,13 @@ static long mounts_link(const struct proc_inode *pi, struct process *p, char *bu
 	return snprintf(buf, size, "self/mounts");
 }
 
+static long net_link(const struct proc_inode *pi, struct process *p, char *buf, size_t size)
+{
+	(void)pi;
+	(void)p;
+	return snprintf(buf, size, "self/net");
+}
+
 /* ---- memory, time ---- */
 
 static void show_meminfo(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -268,11 +275,13 @@ static int next_process(const struct proc_inode *dir, int from)
 static const struct proc_entry root_table[] = {
 	CONSTANT("cmdline", "\n"),
 	SHOWN("cpuinfo", proc_show_cpuinfo),
-	CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n254 virtblk\n"),
+	CONSTANT("devices",
+		 "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n254 virtblk\n"),
 	CONSTANT("filesystems", "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\nnodev\tsysfs\n"),
 	SHOWN("loadavg", show_loadavg),
 	SHOWN("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link },
+	{ .name = "net", .mode = S_IFLNK | 0777, .link = net_link },
 	{ .name = "self", .mode = S_IFLNK | 0777, .link = self_link },
 	SHOWN("partitions", show_partitions),
 	SHOWN("stat", show_stat),

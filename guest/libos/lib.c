@@ -80,6 +80,7 @@ char *strrchr(const char *s, int c)
 struct output {
 	char *buf;
 	size_t size, length;
+	bool upper; /* hexadecimal digits */
 };
 
 static void put(struct output *o, char c)
@@ -106,7 +107,7 @@ static void put_number(struct output *o, u64 value, unsigned base, bool negative
 	char digits[24];
 	size_t n = sizeof(digits);
 	do
-		digits[--n] = "0123456789abcdef"[value % base];
+		digits[--n] = (o->upper ? "0123456789ABCDEF" : "0123456789abcdef")[value % base];
 	while (value /= base);
 	if (negative && pad == '0') {
 		put(o, '-');
@@ -119,7 +120,7 @@ static void put_number(struct output *o, u64 value, unsigned base, bool negative
 
 static int format_text(char *buf, size_t size, const char *f, va_list args)
 {
-	struct output o = { buf, size, 0 };
+	struct output o = { buf, size, 0, false };
 	for (; *f; f++) {
 		if (*f != '%') {
 			put(&o, *f);
@@ -143,13 +144,15 @@ static int format_text(char *buf, size_t size, const char *f, va_list args)
 		} else if (*f == 'd') {
 			i64 v = longs ? va_arg(args, long) : va_arg(args, int);
 			put_number(&o, v < 0 ? -(u64)v : (u64)v, 10, v < 0, width, pad);
-		} else if (*f == 'u' || *f == 'x') {
+		} else if (*f == 'u' || *f == 'x' || *f == 'X') {
 			u64 v = longs ? va_arg(args, unsigned long) : va_arg(args, unsigned int);
-			put_number(&o, v, *f == 'x' ? 16 : 10, false, width, pad);
+			o.upper = *f == 'X';
+			put_number(&o, v, *f == 'u' ? 10 : 16, false, width, pad);
 		} else if (*f == 'o') {
 			u64 v = longs ? va_arg(args, unsigned long) : va_arg(args, unsigned int);
 			put_number(&o, v, 8, false, width, pad);
 		} else if (*f == 'p') {
+			o.upper = false;
 			put_number(&o, (u64)va_arg(args, void *), 16, false, width, pad);
 		} else {
 			put(&o, *f == 'c' ? (char)va_arg(args, int) : *f);

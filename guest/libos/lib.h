@@ -41,7 +41,7 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 
-/* snprintf with %d %u %x %lx %lu %ld %s %c %p %%, widths and zero padding.
+/* snprintf with %d %u %x %X %lx %lu %ld %s %c %p %%, widths and zero padding.
  * Returns the length that the whole text has, like C99's. */
 int snprintf(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

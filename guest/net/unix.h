@@ -71,6 +71,9 @@ int unix_check_name(const struct sockname *name); /* 0 or -EINVAL */
  * -ENOENT, -EPROTOTYPE ... */
 int unix_find(const struct sockname *name, int type, struct unix_socket **out);
 
+/* The next socket with a name of its own, from NULL on: for /proc/net/unix. */
+const struct unix_socket *unix_next_bound(const struct unix_socket *after);
+
 /* unix_msg.c */
 struct unix_msg {
 	struct list link; /* of the receiver's queue */
