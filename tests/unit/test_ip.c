@@ -323,6 +323,17 @@ static void test_headers6(void **state)
 	from_peer6("fd00::2", "fd00::1", 0, 64, ext, 40);
 	assert_int_equal(count(&got_udp), 0);
 	assert_null(next_sent());
+	/* As many options as nobody needs. */
+	memset(ext, 0, sizeof(ext));
+	memcpy(ext, "\x11\4", 2);
+	for (u32 i = 0; i < 16; i++)
+		ext[2 + 2 * i] = 0x1e; /* unknown, to be skipped */
+	memcpy(ext + 40, udp9, 16);
+	from_peer6("fd00::2", "fd00::1", 60, 64, ext, 56);
+	assert_int_equal(count(&got_udp), 1);
+	ext[34] = 0x1e;
+	from_peer6("fd00::2", "fd00::1", 60, 64, ext, 56);
+	assert_int_equal(count(&got_udp), 0);
 	/* As many headers as nobody needs. */
 	for (u32 i = 0; i < 80; i += 8)
 		memcpy(ext + i, "\x3c\0\1\4\0\0\0\0", 8);

@@ -64,8 +64,9 @@ static const u8 *next_message(u8 type, const char *src, const char *dst)
 	return p + at;
 }
 
-/* NS or NA from the peer: an address, and perhaps an option with its MAC. */
-static void nd(u8 type, const char *src, const char *dst, const char *target, u32 flags, u8 option)
+/* NS or NA: an address, and perhaps an option with a MAC address. */
+static void nd_from(const u8 mac[6], u8 type, const char *src, const char *dst, const char *target,
+		    u32 flags, u8 option)
 {
 	u8 m[32] = { type };
 	struct ipaddr t = ip(target);
@@ -74,8 +75,13 @@ static void nd(u8 type, const char *src, const char *dst, const char *target, u3
 	memcpy(m + 8, &t, 16);
 	m[24] = option;
 	m[25] = 1;
-	memcpy(m + 26, peer_mac, 6);
+	memcpy(m + 26, mac, 6);
 	from_peer6(src, dst, 58, 255, m, option ? 32 : 24);
+}
+
+static void nd(u8 type, const char *src, const char *dst, const char *target, u32 flags, u8 option)
+{
+	nd_from(peer_mac, type, src, dst, target, flags, option);
 }
 
 static u8 advert[300];
@@ -267,9 +273,12 @@ static void test_resolving(void **state)
 	fake_advance(5 * SECOND);
 	assert_null(next_sent());
 	/* Somebody else claims to be the peer, without "override". */
-	nd(ICMP6_NEIGHBOR_ADVERT, "fe80::9", OURS, THEIRS, 0x40000000, 2);
-	fake_advance(31 * SECOND);
+	nd_from((const u8 *)"\2\0\0\0\0\x09", ICMP6_NEIGHBOR_ADVERT, THEIRS, OURS, THEIRS,
+		0x40000000, 2);
 	ping(THEIRS);
+	next_message(ICMP6_ECHO_REPLY, OURS, THEIRS); /* to where it was, but doubted */
+	fake_advance(5 * SECOND);
+	next_message(ICMP6_NEIGHBOR_SOLICIT, OURS, THEIRS);
 	fake_advance(10 * SECOND);
 	pkt_purge(&sent);
 	assert_int_equal(ping(THEIRS), 0);

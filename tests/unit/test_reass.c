@@ -144,9 +144,9 @@ static void test_overlaps(void **state)
 		u32 from, len;
 		bool more;
 	} bad[] = {
-		{ 0, 408, true },    { 392, 8, true },    { 392, 800, true },
-		{ 392, 16, true },   { 8, 392, false },   { 792, 16, true },
-		{ 600, 100, false }, { 400, 400, false }, { 1200, 8, true },
+		{ 0, 408, true },  { 392, 8, true },   { 392, 800, true },  { 392, 16, true },
+		{ 8, 392, false }, { 792, 16, true },  { 600, 100, false }, { 400, 400, false },
+		{ 1200, 8, true }, { 392, 400, true }, /* as many bytes as are missing */
 	};
 
 	(void)state;
