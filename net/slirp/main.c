@@ -33,6 +33,7 @@
 #define MEMORY_A_SOCKET  (640u << 10) /* two buffers of 128 KiB, packets of up to 64 each */
 #define EXPIRY_MS        1000 /* after which libslirp drops what waits for ARP */
 #define FRAMES_A_TURN    256 /* then the sockets get their turn */
+#define ACCEPTS_A_TURN   64
 #define TIMERS           4 /* libslirp 4.7 has one, for router advertisements */
 #define POLL_EVENTS      (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP)
 
@@ -48,6 +49,8 @@ static struct link to_vmm;
 static struct timer timers[TIMERS];
 static struct pollfd polled[DESCRIPTORS_MOST];
 static unsigned npolled;
+static struct pollfd listener[SLIRP_PUBLISH_MAX];
+static unsigned nlisteners;
 static bool registered[DESCRIPTORS_MOST]; /* by number */
 static unsigned nsockets;
 
@@ -206,14 +209,16 @@ static void publish(const struct publish_option *p)
 
 /* libslirp listens with a backlog of 1, and a burst of clients would wait a
  * second for the next SYN. Listening again only changes the backlog. */
-static void raise_backlogs(void)
+static void find_listeners(void)
 {
 	int listens;
 	socklen_t size = sizeof(listens);
 
 	for (int fd = SLIRP_FD + 1; fd < SLIRP_FD + 16 + (int)setup.npublish; fd++)
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens) {
 			listen(fd, BACKLOG);
+			listener[nlisteners++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
 }
 
 /* In a session of its own, so that Ctrl-C reaches only the VM; with no
@@ -279,6 +284,23 @@ static int revents(int index, void *opaque)
 	return (r & POLLIN ? SLIRP_POLL_IN : 0) | (r & POLLOUT ? SLIRP_POLL_OUT : 0) |
 	       (r & POLLPRI ? SLIRP_POLL_PRI : 0) | (r & POLLERR ? SLIRP_POLL_ERR : 0) |
 	       (r & POLLHUP ? SLIRP_POLL_HUP : 0);
+}
+
+static int listener_revents(int index, void *opaque)
+{
+	(void)opaque;
+	for (unsigned i = 0; index >= 0 && i < nlisteners; i++)
+		if (polled[index].fd == listener[i].fd)
+			return listener[i].revents & POLLIN ? SLIRP_POLL_IN : 0;
+	return 0;
+}
+
+/* libslirp accepts one client a turn, which takes milliseconds when there are
+ * many. So it gets turns in which nothing but that has happened. */
+static void accept_more(void)
+{
+	for (unsigned i = 0; i < ACCEPTS_A_TURN && poll(listener, nlisteners, 0) > 0; i++)
+		slirp_pollfds_poll(slirp, 0, listener_revents, NULL);
 }
 
 /* libslirp keeps what waits for an ARP reply or for the rest of its fragments,
@@ -352,8 +374,10 @@ static void turn(void)
 	if (n > 0 && polled[0].revents & ~POLLOUT)
 		take_frames();
 	/* The frames first: packets that waited for an ARP reply go out here. */
-	if (!congested)
+	if (!congested) {
 		slirp_pollfds_poll(slirp, n < 0, revents, NULL);
+		accept_more();
+	}
 	run_timers();
 }
 
@@ -365,7 +389,7 @@ int main(int argc, char **argv)
 	start_slirp();
 	for (unsigned i = 0; i < setup.npublish; i++)
 		publish(&setup.publish[i]);
-	raise_backlogs();
+	find_listeners();
 	sandbox_enter();
 	while (!to_vmm.ended)
 		turn();
