@@ -13,8 +13,6 @@
 #include "../libos/frames.h"
 #include "nic.h"
 
-#define BACKLOG_MAX NIC_RING
-
 /* Bytes of the headers that each segment begins with: a hint (5.1.6.2). */
 static u32 header_length(const struct pkt *pkt, u32 start)
 {
@@ -114,7 +112,7 @@ static int transmit(struct netif *netif, struct pkt *pkt)
 	struct nic *nic = netif->driver;
 	if ((u32)(pkt->data - pkt->start) < NIC_HEADER)
 		return drop(pkt); /* made without PKT_HEADROOM */
-	if (nic->nbacklog >= BACKLOG_MAX)
+	if (nic->nbacklog >= NIC_BACKLOG)
 		return drop(pkt);
 	write_header(pkt);
 	if (list_empty(&nic->backlog)) {

@@ -23,6 +23,10 @@
 #define NIC_RX   0 /* receiveq1 */
 #define NIC_TX   1 /* transmitq1 */
 #define NIC_RING 256
+/* Packets that may wait for the ring. A thousand connections send two each at
+ * once, an acknowledgement and an answer; what is dropped here is sent again
+ * after a second or more. */
+#define NIC_BACKLOG 4096
 
 #define NIC_HEADER sizeof(struct virtio_net_hdr_v1)
 

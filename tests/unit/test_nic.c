@@ -621,7 +621,7 @@ static void a_long_backlog_is_refused(void **state)
 	start(ALL, 64, 1 << 16);
 	while (send(packet(n, 60, 0, 0)) == 0)
 		n++;
-	assert_int_equal(n, 64 + 256);
+	assert_int_equal(n, 64 + NIC_BACKLOG);
 	assert_true(nic->netif.full);
 	assert_int_equal(pkt_count, n);
 	nic->netif.flush(&nic->netif);
