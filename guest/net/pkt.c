@@ -189,9 +189,12 @@ static bool in_room(const struct pkt *pkt, const u8 *p)
  * same place of its copy; NULL when that has no such place. */
 static u8 *same_place(const struct pkt *from, const u8 *p, const struct pkt *to)
 {
-	long distance = p - from->data;
+	long distance;
 
-	if (p == NULL || distance < to->start - to->data || distance > (long)to->len)
+	if (p == NULL)
+		return NULL;
+	distance = p - from->data;
+	if (distance < to->start - to->data || distance > (long)to->len)
 		return NULL;
 	return to->data + distance;
 }
