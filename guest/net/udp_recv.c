@@ -65,8 +65,9 @@ static u32 flow_hash(const struct flow *f)
 	return h >> 32;
 }
 
-/* The n-th of those with the best score that share the port. */
-static struct udp_socket *nth(struct list *bucket, const struct flow *f, unsigned best, unsigned n)
+/* The n-th of those with the best score that share the port, or `found`. */
+static struct udp_socket *nth(struct list *bucket, const struct flow *f, unsigned best, unsigned n,
+			      struct udp_socket *found)
 {
 	struct list *at;
 
@@ -76,7 +77,7 @@ static struct udp_socket *nth(struct list *bucket, const struct flow *f, unsigne
 		if (u->s.opt.reuse_port && score(u, f) == best && n-- == 0)
 			return u;
 	}
-	return NULL;
+	return found;
 }
 
 static struct list *bucket_of(u16 port)
@@ -101,7 +102,7 @@ static struct udp_socket *find(const struct flow *f)
 		found = u; /* the latest bound, among those with SO_REUSEADDR */
 	}
 	if (equals > 1 && found->s.opt.reuse_port)
-		found = nth(bucket, f, best, flow_hash(f) % equals) ?: found;
+		found = nth(bucket, f, best, flow_hash(f) % equals, found);
 	return found;
 }
 

@@ -22,16 +22,25 @@ static u32 hash_bytes(const void *p, size_t n)
 	return h;
 }
 
-/* Of an inode, or of an abstract name. */
-static struct list *bucket_of(const struct sockname *name, const struct inode *inode)
+static struct list *bucket_at(u32 hash)
 {
-	u32 h = inode != NULL ? hash_bytes(&inode, sizeof(inode)) :
-				hash_bytes(name->un.path, name->len - UNIX_PATH);
-	struct list *bucket = &buckets[h % BUCKETS];
+	struct list *bucket = &buckets[hash % BUCKETS];
 
 	if (bucket->next == NULL)
 		list_init(bucket);
 	return bucket;
+}
+
+static struct list *bucket_of_inode(const struct inode *inode)
+{
+	return bucket_at(hash_bytes(&inode, sizeof(inode)));
+}
+
+/* Of an inode, or of an abstract name. */
+static struct list *bucket_of(const struct sockname *name, const struct inode *inode)
+{
+	return inode != NULL ? bucket_of_inode(inode) :
+			       bucket_at(hash_bytes(name->un.path, name->len - UNIX_PATH));
 }
 
 struct unix_addr *unix_addr_get(struct unix_addr *a)
@@ -84,7 +93,7 @@ static struct unix_socket *find_abstract(const struct sockname *name)
 
 static struct unix_socket *find_inode(const struct inode *inode)
 {
-	struct list *bucket = bucket_of(NULL, inode), *at;
+	struct list *bucket = bucket_of_inode(inode), *at;
 
 	list_for_each (at, bucket) {
 		struct unix_socket *u = container_of(at, struct unix_socket, bound);

@@ -174,8 +174,8 @@ CASE(not_a_socket)
 	SHOW(accept4(-1, NULL, NULL, 7));
 	SHOW(send(p[0], "x", 1, 0));
 	SHOW(recv(p[0], &c, 1, 0));
-	SHOW(sendmsg(p[0], bad_ptr(), 0));
-	SHOW(recvmsg(p[0], bad_ptr(), 0));
+	SHOW(syscall(SYS_sendmsg, p[0], bad_ptr(), 0));
+	SHOW(syscall(SYS_recvmsg, p[0], bad_ptr(), 0));
 	SHOW(shutdown(p[0], SHUT_RD));
 	SHOW(shutdown(p[0], 99));
 	SHOW(getsockopt(p[0], SOL_SOCKET, SO_TYPE, &n, &len));
@@ -964,8 +964,8 @@ CASE(message_errors)
 	char control[64] = "";
 
 	open_pair(SOCK_DGRAM);
-	SHOW(sendmsg(pair[0], bad_ptr(), 0));
-	SHOW(recvmsg(pair[0], bad_ptr(), MSG_DONTWAIT));
+	SHOW(syscall(SYS_sendmsg, pair[0], bad_ptr(), 0));
+	SHOW(syscall(SYS_recvmsg, pair[0], bad_ptr(), MSG_DONTWAIT));
 	m.msg_iovlen = 1025;
 	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
 	SHOW(syscall(SYS_recvmsg, pair[0], &m, MSG_DONTWAIT));
