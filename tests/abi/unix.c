@@ -170,8 +170,8 @@ CASE(not_a_socket)
 	SHOW(listen(p[0], 1));
 	SHOW(listen(-1, 1));
 	SHOW(accept(p[0], NULL, NULL));
-	SHOW(accept4(p[0], NULL, NULL, 7));
-	SHOW(accept4(-1, NULL, NULL, 7));
+	SHOW(syscall(SYS_accept4, p[0], NULL, NULL, 7));
+	SHOW(syscall(SYS_accept4, -1, NULL, NULL, 7));
 	SHOW(send(p[0], "x", 1, 0));
 	SHOW(recv(p[0], &c, 1, 0));
 	SHOW(syscall(SYS_sendmsg, p[0], bad_ptr(), 0));
@@ -603,7 +603,7 @@ CASE(accept_errors, IN_DIR)
 	SHOW(accept(l, bad_ptr(), &len));
 	len = -1;
 	SHOW(accept(l, (struct sockaddr *)&from, &len));
-	SHOW(accept4(l, NULL, NULL, 1));
+	SHOW(syscall(SYS_accept4, l, NULL, NULL, 1));
 	len = sizeof(from);
 	c = NEED(accept(l, (struct sockaddr *)&from, &len));
 	show_name("accept", 0, &from, len);
