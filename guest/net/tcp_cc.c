@@ -171,6 +171,9 @@ static void reduce(struct tcp *c)
 
 	c->prior_cwnd = c->cwnd;
 	c->prior_ssthresh = c->ssthresh;
+	c->undo_armed = true;
+	c->undo_from = c->snd_una;
+	c->undo_count = 0;
 	q->epoch = 0;
 	q->css = false;
 	q->w_last_max = c->cwnd;
@@ -250,6 +253,20 @@ void tcp_cc_undo(struct tcp *c)
 	c->cubic.w_max = MAX(c->cubic.w_max, c->prior_cwnd);
 	c->ca = CA_OPEN;
 	c->undo_ts = 0;
+	c->undo_armed = false;
+}
+
+/* A duplicate was reported. When all that was sent again since the reduction
+ * has arrived twice, it was reordering and no loss (RFC 3708). */
+void tcp_cc_duplicate(struct tcp *c, const struct tcp_block *dsack)
+{
+	u32 n = (dsack->end - dsack->start + c->mss - 1) / c->mss;
+
+	if (!c->undo_armed || c->undo_count == 0 || seq_le(dsack->end, c->undo_from))
+		return;
+	c->undo_count -= MIN(n, c->undo_count);
+	if (c->undo_count == 0)
+		tcp_cc_undo(c);
 }
 
 /* RFC 5681, 4.1: after a silence the window is not trusted; it halves for each

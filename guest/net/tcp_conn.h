@@ -235,6 +235,8 @@ struct tcp {
 	u32 recover; /* snd_nxt when recovery began */
 	u32 prior_cwnd, prior_ssthresh; /* before it, for undoing */
 	u32 undo_ts; /* the timestamp of the first retransmission, or 0 */
+	bool undo_armed; /* the last reduction may turn out to be for nothing: */
+	u32 undo_from, undo_count; /* segments sent again since snd_una was this */
 	u32 delivered_ack; /* newly delivered by the segment being processed... */
 	u32 echoed; /* ...and the timestamp in it, or 0 */
 	bool cwnd_limited;
@@ -401,6 +403,7 @@ void tcp_cc_in_recovery(struct tcp *c, u32 delivered, bool progress); /* an ACK 
 void tcp_cc_recovered(struct tcp *c);
 void tcp_cc_timeout(struct tcp *c);
 void tcp_cc_undo(struct tcp *c);
+void tcp_cc_duplicate(struct tcp *c, const struct tcp_block *dsack);
 void tcp_cc_idle(struct tcp *c); /* RFC 5681, 4.1 */
 
 /* ---- tcp_output.c ---- */

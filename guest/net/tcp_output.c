@@ -272,6 +272,7 @@ bool tcp_retransmit(struct tcp *c, struct tcp_segment *s, u32 most)
 	count_data(c, len, s->when);
 	c->stats.bytes_retrans += len;
 	c->stats.retrans++;
+	c->undo_count += (len + c->mss - 1) / c->mss;
 	transmit(c, pkt, len);
 	return true;
 }
@@ -362,7 +363,7 @@ void tcp_output(struct tcp *c)
 		if (!list_empty(&c->segments) || tcp_unsent(c) > 0)
 			tcp_rtx_rearm(c);
 	}
-	if (sent)
+	if (sent || lost)
 		tcp_tlp_arm(c, now_ns());
 	if (c->ack_now)
 		tcp_send_ack(c);

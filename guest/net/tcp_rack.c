@@ -102,15 +102,17 @@ void tcp_rack_detect(struct tcp *c, u64 now)
 
 /* ---- tail loss probe (RFC 8985, 7) ---- */
 
-/* 7.2: in place of the retransmission timer, if it comes earlier. */
+/* 7.2: in place of the retransmission timer, if it comes earlier. Beyond the RFC,
+ * in recovery too, when all that repairs may be lost itself; the first segment
+ * is then the one to send. A probe follows only on progress since the last. */
 void tcp_tlp_arm(struct tcp *c, u64 now)
 {
 	u64 pto = c->srtt != 0 ? 2 * c->srtt : TCP_RTO_INITIAL;
 
-	if (!c->sack_ok || c->ca >= CA_RECOVERY || c->sacked > 0 || c->rack.tlp_out ||
-	    c->rtx != RTX_RTO || c->backoff > 0)
+	if (!c->sack_ok || c->ca > CA_RECOVERY || c->rack.tlp_out || c->rtx != RTX_RTO ||
+	    c->backoff > 0)
 		return;
-	if (tcp_flight(c) <= c->mss)
+	if (tcp_flight(c) <= c->mss) /* the peer may put its ACK off */
 		pto += TCP_DELACK_MAX;
 	else
 		pto += 2 * NS_PER_MS; /* for timers and batches at both ends */
@@ -124,6 +126,11 @@ void tcp_tlp_send(struct tcp *c)
 	struct tcp_segment *last;
 
 	if (list_empty(&c->segments)) {
+		tcp_rtx_rearm(c);
+		return;
+	}
+	if (c->ca == CA_RECOVERY) {
+		tcp_retransmit(c, tcp_segment_of(c->segments.next), c->mss);
 		tcp_rtx_rearm(c);
 		return;
 	}

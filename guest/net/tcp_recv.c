@@ -235,25 +235,25 @@ static bool memory_for(const struct tcp *c, u32 most)
 	return c->rmem == 0 || (c->rmem <= most && socket_memory_ok());
 }
 
-/*
- * Whether there is memory for a packet: the window promises no more than half
+/* Whether there is memory for a packet: the window promises no more than half
  * of the buffer, and a packet of one MSS takes a page and its description,
- * three times its data, so what was promised may take one and a half buffers.
- * The next one in order is what everything waits for: the last ones give way to
- * it (RFC 2018, 8 allows that), but a sender that was told of them sends them
- * again only after a timeout.
- */
+ * three times its data, so what was promised may take one and a half buffers;
+ * small ones more. The next one in order is what everything waits for: in need
+ * the last ones give way to it (RFC 2018, 8 allows that), but a sender that was
+ * told of them sends them again only after a timeout. */
 static bool room_for(struct tcp *c, const struct tcp_in *in)
 {
-	if (memory_for(c, c->s.opt.rcvbuf * 2))
+	u32 most = 4 * c->s.opt.rcvbuf;
+
+	if (memory_for(c, most / 2))
 		return true;
 	if (in->seq != c->rcv_nxt)
 		return false;
-	while (!list_empty(&c->disordered) && !memory_for(c, c->s.opt.rcvbuf * 2)) {
+	while (!list_empty(&c->disordered) && !memory_for(c, most)) {
 		drop(c, pkt_of(c->disordered.prev));
 		c->nblocks = 0;
 	}
-	return memory_for(c, c->s.opt.rcvbuf * 3);
+	return memory_for(c, most);
 }
 
 /* Cuts off what was received before, and what is beyond the window. False:

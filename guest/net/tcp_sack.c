@@ -86,6 +86,7 @@ bool tcp_sack_input(struct tcp *c, const struct tcp_in *in, u32 prior_una)
 		    seq_ge(in->opt.sack[0].start, prior_una - c->max_wnd)) {
 			c->stats.dsacks++;
 			tcp_rack_dsack(c);
+			tcp_cc_duplicate(c, &in->opt.sack[0]);
 			dsack = true;
 		}
 		i = 1;

@@ -261,6 +261,23 @@ static void bad_wires(void **state)
 	}
 }
 
+/* Loss and reordering at a short round trip: repaired without waiting for the
+ * retransmission timer, and packets that take six times their data's memory do
+ * not make the receiver go back on its SACKs. */
+static void a_bad_wire_is_not_slow(void **state)
+{
+	(void)state;
+	wire.delay = 300 * 1000;
+	wire.jitter = 300 * 1000;
+	wire.loss = 50;
+	wire.segment = true;
+	fake_if.gso_max = 65535;
+	connect_pair(&a, &b);
+	assert_in_range(transfer(2 << 20, 0), 0, 2 * NS_PER_S);
+	wire.loss = wire.jitter = 0;
+	close_both();
+}
+
 /* ---- memory ---- */
 
 static void memory_comes_and_goes(void **state)
@@ -530,6 +547,7 @@ int main(int argc, char **argv)
 		T(transfer_in_large_packets),
 		T(loopback_sizes),
 		T(bad_wires),
+		T(a_bad_wire_is_not_slow),
 		T(memory_comes_and_goes),
 		T(no_memory_to_open),
 		T(ten_thousand_connections),
