@@ -3,7 +3,7 @@
 # cases.sh - what must work over every kind of network, with $SERVER in front of
 # the program: sourced by tap.sh and publish.sh.
 
-size=1G seconds=3 clients=1000 churn=10000
+size=1G seconds=2 clients=1000 churn=10000
 [ -z "$LAB" ] || size=32M seconds=1 clients=100 churn=1000
 
 # ---- echo
