@@ -99,7 +99,7 @@ run_ring()
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
-	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net ;;
+	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
 	lab) emulated lab 300 tests/lab/selftest.sh ;;
 	vm-lab) emulated vm-lab 450 tests/lab/lab.sh -m 3072 -t 440 tests/vm/run.sh ;;
 	tap-lab) emulated tap-lab 250 tests/lab/lab.sh -m 2048 -t 240 \
