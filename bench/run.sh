@@ -89,6 +89,12 @@ echo
 echo
 bench/disk.sh "${quick[@]}" || failed=1
 echo
+if [ "$(id -u)" = 0 ] && command -v wrk >/dev/null; then
+	bench/net.sh "${quick[@]}" || failed=1
+else
+	echo 'bench: bench/net.sh is left out, it needs root and wrk'
+fi
+echo
 echo "written: $OUT/boot.json $OUT/boot.svg $OUT/density.json"
 [ $failed = 0 ] || echo "bench: something failed, see above" >&2
 exit $failed
