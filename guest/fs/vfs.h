@@ -282,6 +282,17 @@ int vfs_may_change(const struct inode *inode, struct attr *attr); /* mode and ow
 
 /* A file on an existing object; flags as checked by sys_open.c. */
 struct file *vfs_open(const struct path *p, u32 flags, int *error);
+/* A file of no tree, as eventfd(2) makes; NULL: no memory, and priv is still the
+ * caller's. */
+static inline struct file *file_anonymous(const struct file_ops *ops, u32 flags, void *priv)
+{
+	struct inode *inode = inode_anonymous(0600);
+	struct file *file = inode != NULL ? file_new(ops, inode, flags, priv) : NULL;
+
+	if (file == NULL && inode != NULL)
+		inode_put(inode);
+	return file;
+}
 /* Operations of a character device, or NULL; dev.c. */
 const struct file_ops *chrdev_ops(u32 rdev);
 int fifo_open(struct inode *inode, struct file *file); /* pipe.c; may wait */

@@ -109,20 +109,14 @@ static const struct file_ops eventfd_ops = {
 
 long sys_eventfd2(unsigned int count, int flags)
 {
-	struct inode *inode;
 	struct eventfd *e;
 	struct file *file;
 
 	if (flags & ~(EFD_SEMAPHORE | O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	e = kalloc(sizeof(*e));
-	inode = inode_anonymous(0600);
-	file = e != NULL && inode != NULL ?
-		       file_new(&eventfd_ops, inode, O_RDWR | (flags & O_NONBLOCK), e) :
-		       NULL;
+	file = e != NULL ? file_anonymous(&eventfd_ops, O_RDWR | (flags & O_NONBLOCK), e) : NULL;
 	if (file == NULL) {
-		if (inode != NULL)
-			inode_put(inode);
 		kfree(e);
 		return -ENOMEM;
 	}

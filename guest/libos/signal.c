@@ -51,6 +51,7 @@ int signals_init(struct process *process, struct thread *thread)
 		}
 		pending_init(&process->signals->shared);
 		list_init(&process->signals->threads);
+		waitq_init(&process->signals->arrived);
 	}
 	pending_init(&s->pending);
 	s->restart.again = nothing_to_restart;
@@ -110,6 +111,7 @@ long signal_restart_block(long (*again)(struct restart_block *), u64 deadline)
 static void announce(struct process *process, struct thread *thread, int sig)
 {
 	struct list *at;
+	wake_all(&process->signals->arrived);
 	list_for_each (at, &process->signals->threads) {
 		struct thread_signals *s = container_of(at, struct thread_signals, link);
 		if ((thread && s->thread != thread) || (s->mask & SIG_BIT(sig)))

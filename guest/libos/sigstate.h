@@ -40,6 +40,7 @@ struct signal_state { /* a process's */
 	struct sigaction action[SIG_COUNT];
 	struct pending_signals shared;
 	struct list threads; /* struct thread_signals */
+	struct waitq arrived; /* woken when any signal is queued: signalfd(2) */
 	unsigned queued; /* heap entries, at most RLIMIT_SIGPENDING */
 };
 

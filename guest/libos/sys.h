@@ -30,7 +30,7 @@ long sys_mlockall(int flags);
 long sys_munlockall(void);
 long sys_msync(u64 addr, u64 len, int flags);
 
-/* Signals: sigcalls.c, sigframe.c */
+/* Signals: sigcalls.c, sigframe.c, signalfd.c */
 struct sigaction;
 struct siginfo;
 struct sigaltstack;
@@ -50,8 +50,10 @@ long sys_tkill(int tid, int sig);
 long sys_tgkill(int tgid, int tid, int sig);
 long sys_pause(void);
 long sys_restart_syscall(void);
+long sys_signalfd(int fd, const u64 *user, size_t size);
+long sys_signalfd4(int fd, const u64 *user, size_t size, int flags);
 
-/* Time: time.c, itimer.c, posix_timer.c */
+/* Time: time.c, itimer.c, posix_timer.c, timerfd.c */
 struct timeval;
 struct timezone;
 struct itimerval;
@@ -78,6 +80,9 @@ long sys_timer_settime(int id, int flags, const struct itimerspec *value, struct
 long sys_timer_gettime(int id, struct itimerspec *value);
 long sys_timer_getoverrun(int id);
 long sys_timer_delete(int id);
+long sys_timerfd_create(int clock, int flags);
+long sys_timerfd_settime(int fd, int flags, const struct itimerspec *user, struct itimerspec *old);
+long sys_timerfd_gettime(int fd, struct itimerspec *user);
 
 /* Identity, limits, scheduling, the rest: sys_ids.c, sys_cred.c, sys_limits.c,
  * sys_sched.c, sys_prctl.c, sys_misc.c, futex.c */

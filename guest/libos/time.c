@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "sigstate.h"
 #include "sys.h"
+#include "timerfd.h"
 #include "uaccess.h"
 
 #define NS_PER_TICK     (NS_PER_SEC / 100) /* USER_HZ, of times(2) */
@@ -91,6 +92,7 @@ static long set_realtime(const struct __kernel_timespec *ts)
 	if (!timespec_valid(ts) || ts->tv_sec >= TIME_MAX / NS_PER_SEC)
 		return -EINVAL;
 	clock_adjust_realtime((i64)(timespec_ns(ts) - realtime_ns()));
+	timerfd_clock_set();
 	return 0;
 }
 
