@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,6 +23,7 @@
 #define SECTOR        512
 #define PAGE          4096 /* what the page cache writes of a file at least */
 #define LARGEST_BLOCK 65536
+#define BUSY_MS       300
 
 static const char *remedy(int error)
 {
@@ -40,6 +42,22 @@ static const char *remedy(int error)
 	}
 }
 
+/*
+ * open(2) where somebody may just be letting go. The kernel does so some
+ * milliseconds after the VM that had the file has exited: what its io_uring
+ * still held goes in the background. The next VM must not fail for that.
+ */
+static int open_idle(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	for (int left = BUSY_MS; fd < 0 && errno == EBUSY && left; left--) {
+		usleep(1000);
+		fd = open(path, flags);
+	}
+	return fd;
+}
+
 /* O_EXCL on a block device: not what the host has mounted or swaps on. */
 static int open_path(const char *path, bool read_only, struct stat *st)
 {
@@ -52,7 +70,7 @@ static int open_path(const char *path, bool read_only, struct stat *st)
 		fail(EXIT_VMM, "--disk %s: neither a regular file nor a block device", path);
 	if (S_ISBLK(st->st_mode) && !read_only)
 		flags |= O_EXCL;
-	fd = open(path, flags);
+	fd = open_idle(path, flags);
 	if (fd < 0)
 		fail(EXIT_VMM, "--disk %s: %s; %s", path, strerror(errno), remedy(errno));
 	if (fstat(fd, st) < 0 || (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode)))
@@ -60,12 +78,24 @@ static int open_path(const char *path, bool read_only, struct stat *st)
 	return fd;
 }
 
+/* Whether the lock was got, in the same time. */
+static bool try_lock(int fd, struct flock *lock)
+{
+	for (int left = BUSY_MS;; left--) {
+		if (fcntl(fd, F_OFD_SETLK, lock) == 0)
+			return true;
+		if ((errno != EAGAIN && errno != EACCES) || left == 0)
+			return false;
+		usleep(1000);
+	}
+}
+
 static void lock(const struct blk_file *file, const char *path)
 {
 	struct flock whole = { .l_type = file->read_only ? F_RDLCK : F_WRLCK,
 			       .l_whence = SEEK_SET };
 
-	if (fcntl(file->fd, F_OFD_SETLK, &whole) == 0)
+	if (try_lock(file->fd, &whole))
 		return;
 	if (errno == EAGAIN || errno == EACCES)
 		fail(EXIT_VMM,

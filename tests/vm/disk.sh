@@ -39,6 +39,12 @@ t_run 'a disk that is not used costs nothing' 0 "$VMM" run "$B/hello" --disk "$T
 t_check 'more exits than without' grep -q 'vCPU 0: 2 exits' "$T/err"
 printf '{"image": "%s", "disk": ["%s", "%s,ro"]}\n' "$B/hello" "$T/a" "$T/odd" >"$T/c.json"
 t_run 'from a configuration' 0 "$VMM" run --config "$T/c.json"
+t_case 'one VM after the other on one file'
+for _ in 1 2 3 4 5; do
+	t_exec "$VMM" run "$busybox" --disk "$T/a" -- dd if=/dev/vda of=/dev/null bs=64k count=4
+	t_status_is 0
+done
+
 t_case 'two VMs, one file'
 "$VMM" run "$busybox" --disk "$T/a" -- sleep 100 >"$T/out" 2>"$T/err" </dev/null &
 first=$!
