@@ -20,6 +20,7 @@
 #include <linux/virtio_mmio.h>
 #include "../libos/frames.h"
 #include "../libos/heap.h"
+#include "../libos/sched.h"
 #include "blk.h"
 
 #define RING    128
@@ -314,7 +315,8 @@ bool blk_arm(struct blk_disk *disk, unsigned n)
 
 void blk_disarm(struct blk_disk *disk)
 {
-	if (!needs_interrupt(disk))
+	/* another thread may have armed it */
+	if (!needs_interrupt(disk) && sched_threads == 1)
 		virtq_disarm(&disk->dev.queue[0]);
 }
 

@@ -273,7 +273,8 @@ static void show_status(struct proc_text *t, const struct proc_inode *pi, struct
 		   s.all * kb);
 	proc_print(t, "VmLck:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\n",
 		   p->space->resident * kb, p->space->resident * kb, s.data * kb);
-	proc_print(t, "VmExe:\t%8lu kB\nVmSwap:\t       0 kB\nThreads:\t1\n", s.text * kb);
+	proc_print(t, "VmExe:\t%8lu kB\nVmSwap:\t       0 kB\nThreads:\t%u\n", s.text * kb,
+		   p->threads);
 	proc_print(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed_list:\t0-%u\n", cpus_online() - 1);
 	proc_print(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
@@ -341,11 +342,19 @@ static void show_limits(struct proc_text *t, const struct proc_inode *pi, struct
 
 static int next_task(const struct proc_inode *dir, int from)
 {
-	return from <= dir->pid ? dir->pid : -1;
+	const struct process *p = process_find(dir->pid);
+	int tid = p ? thread_next(p, from) : 0;
+
+	return tid > 0 ? tid : -1;
+}
+
+static void show_task_comm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	proc_print(t, "%s\n", thread_comm(p, pi->number));
 }
 
 static const struct proc_entry task_table[] = {
-	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm },
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_task_comm },
 	{ .name = "stat", .mode = S_IFREG | 0444, .show = show_stat },
 	{ .name = "status", .mode = S_IFREG | 0444, .show = show_status },
 	{ .name = NULL },

@@ -378,6 +378,7 @@ long sys_io_destroy(u64 id)
 	while (!list_empty(&context->events))
 		forget(container_of(context->events.next, struct aio_request, link));
 	promised -= context->max;
+	waitq_end(&context->wait);
 	kfree(context);
 	sys_munmap(id, PAGE_SIZE);
 	return 0;

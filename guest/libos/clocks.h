@@ -52,5 +52,7 @@ struct timers *timers_get(void);
 void timers_exec(struct process *process);
 void timers_exit(struct process *process);
 void posix_timers_exit(struct process *process); /* a part of these */
+/* The timers whose signals went to this thread fall silent. */
+void posix_timers_thread_exit(struct thread *thread);
 
 #endif

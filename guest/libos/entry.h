@@ -38,8 +38,9 @@
 #define L_WORK    (A_LIBOS + 0x28)
 #define L_CLOCK   (A_LIBOS + 0x30)
 
-#define WORK_SIGNAL 1 /* a signal may have to be delivered */
-#define WORK_FULL   2 /* every register is to be loaded, not only those C clobbers */
+#define WORK_SIGNAL  1 /* a signal may have to be delivered */
+#define WORK_FULL    2 /* every register is to be loaded, not only those C clobbers */
+#define WORK_RESCHED 4 /* the time slice is over */
 
 #define SYSCALL_COUNT 463
 

@@ -86,6 +86,12 @@ size_t fpu_frame_size(void)
 	return fpu_extended() ? layout.size + FP_XSTATE_MAGIC2_SIZE : sizeof(struct _fpstate_64);
 }
 
+size_t fpu_state_size(void)
+{
+	fpu_features(); /* finds the layout */
+	return layout.size;
+}
+
 size_t fpu_frame_align(void)
 {
 	return fpu_extended() ? 64 : 16;

@@ -22,6 +22,9 @@ int fpu_to_user(void *user); /* 0 or -EFAULT */
 int fpu_from_user(const void *user);
 void fpu_reset(void); /* as at the start of a program */
 
+/* The state of a thread that does not run: XSAVE's format. */
+size_t fpu_state_size(void);
+
 u64 fpu_features(void); /* XCR0, less what a frame doesn't hold; 0: no XSAVE */
 
 /* Exceptions that are raised and not masked, x87's order of bits. */

@@ -290,6 +290,53 @@ long sys_set_robust_list(struct robust_list_head *head, size_t len)
 	return 0;
 }
 
+/* Linux's ROBUST_LIST_LIMIT: the list is the program's, and may be a circle. */
+#define ROBUST_MOST 2048
+
+/* A lock that the dead thread may have held: says so to the next who takes
+ * it. False: bad address. */
+static bool robust_let_go(const struct thread *thread, u64 address, bool pending)
+{
+	u32 *word = (u32 *)address, value;
+	if (check(word) || get_user(value, word))
+		return false;
+	if (pending && !value) { /* let go already, but nobody woken yet */
+		wake(word, 1, FUTEX_BITSET_MATCH_ANY);
+		return true;
+	}
+	if ((value & FUTEX_TID_MASK) != (u32)thread->tid)
+		return true;
+	if (put_user(word, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+		return false;
+	if (value & FUTEX_WAITERS)
+		wake(word, 1, FUTEX_BITSET_MATCH_ANY);
+	return true;
+}
+
+/* Bit 0 of an entry says that its lock has priority inheritance. */
+void futex_thread_exit(struct thread *thread)
+{
+	const struct robust_list_head *user = (void *)thread->robust_list;
+	struct robust_list_head head;
+	u64 entry, next;
+
+	thread->robust_list = 0;
+	if (!user || get_user(head, user))
+		return;
+	u64 pending = (u64)head.list_op_pending & ~1ull;
+	entry = (u64)head.list.next & ~1ull;
+	for (int i = 0; i < ROBUST_MOST && entry != (u64)&user->list; i++) {
+		bool more = !get_user(next, (u64 *)entry); /* before it is let go */
+		if (entry != pending && !robust_let_go(thread, entry + head.futex_offset, false))
+			return;
+		if (!more)
+			return;
+		entry = next & ~1ull;
+	}
+	if (pending)
+		robust_let_go(thread, pending + head.futex_offset, true);
+}
+
 long sys_get_robust_list(int pid, struct robust_list_head **head, size_t *len)
 {
 	struct thread *thread = pid ? signal_thread(current_process(), pid) : current();

@@ -11,6 +11,7 @@
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
+#include "sched.h"
 #include "space.h"
 
 extern u64 pml4[512]; /* the kernel's; only its address is used */
@@ -113,8 +114,11 @@ static void free_run(struct space *space, u64 va, u64 end)
 void pages_free(struct space *space, u64 start, u64 end)
 {
 	u64 run_end;
-	if (unlikely(aio_in_flight))
+	if (unlikely(aio_in_flight)) {
+		sched_hold(); /* the caller is amidst a change of the space */
 		aio_drain();
+		sched_release();
+	}
 	split_at(start);
 	split_at(end);
 	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)

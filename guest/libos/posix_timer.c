@@ -83,15 +83,37 @@ static void stop(struct posix_timer *t)
 	t->interval.last = 0;
 }
 
-static void timer_free(struct posix_timer *t)
+static void silence(struct posix_timer *t)
 {
 	stop(t);
 	if (t->waiting) {
 		signal_unqueue(t->thread ? &t->thread->signals->pending :
 					   &t->process->signals->shared,
 			       &t->queued);
+		t->waiting = false;
 		signal_recalc();
 	}
+}
+
+void posix_timers_thread_exit(struct thread *thread)
+{
+	struct timers *timers = thread->process->timers;
+	struct list *at;
+	if (!timers)
+		return;
+	list_for_each (at, &timers->posix) {
+		struct posix_timer *t = container_of(at, struct posix_timer, link);
+		if (t->thread != thread)
+			continue;
+		silence(t);
+		t->thread = NULL;
+		t->notify = SIGEV_NONE;
+	}
+}
+
+static void timer_free(struct posix_timer *t)
+{
+	silence(t);
 	list_del(&t->link);
 	t->process->timers->count--;
 	kfree(t);

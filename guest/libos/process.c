@@ -16,8 +16,10 @@
 #include "thread.h"
 #include "../fs/block_cache.h"
 
-static struct process first_process = { .pid = 1, .pgid = 1, .sid = 1 };
-static struct thread first_thread = { .process = &first_process, .tid = 1 };
+static struct process first_process = { .pid = 1, .pgid = 1, .sid = 1, .threads = 1 };
+static struct thread first_thread = { .process = &first_process,
+				      .tid = 1,
+				      .timeout.expired = sched_timed_out };
 
 struct process *current_process(void)
 {
@@ -64,7 +66,7 @@ void process_init(void *stack_top)
 	area->regs = &first_thread.regs;
 	area->stack = stack_top;
 	default_limits(&first_process);
-	first_process.start_ns = now_ns();
+	first_process.start_ns = first_thread.since = now_ns();
 	first_process.space = space_new();
 	if (!first_process.space || signals_init(&first_process, &first_thread))
 		panic("no memory for the first process");
@@ -103,5 +105,5 @@ long sys_exit_group(int status)
 
 long sys_exit(int status)
 {
-	process_exit(status & 0xff);
+	thread_exit(status & 0xff);
 }

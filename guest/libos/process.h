@@ -41,6 +41,7 @@ struct process_attributes {
 	int death_signal;
 	u32 persona;
 	bool not_dumpable, no_new_privs, child_subreaper, no_huge_pages;
+	bool membarrier; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED */
 };
 
 struct process {
@@ -58,6 +59,7 @@ struct process {
 	struct timers *timers; /* or NULL */
 	struct credentials cred;
 	struct process_attributes attr;
+	unsigned threads; /* that have not ended */
 };
 
 struct process *current_process(void);

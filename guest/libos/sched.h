@@ -28,7 +28,8 @@ static inline void waitq_init(struct waitq *q)
 
 struct waiter {
 	struct list link;
-	struct thread *thread;
+	struct thread *thread; /* NULL: watches, or is done */
+	bool woken; /* since wait_add() */
 	/* NULL: the thread is woken; else called instead, by whoever wakes the
 	 * queue. It may take its waiter off this queue, and no other. */
 	void (*wake)(struct waiter *w);
@@ -56,6 +57,17 @@ int wait_on(struct waitq *q, u64 deadline_ns);
 void wait_uninterruptible(struct waitq *q);
 
 void wake_all(struct waitq *q);
+
+/* The queue goes: whoever still sleeps on it is woken and no longer on it. */
+void waitq_end(struct waitq *q);
+
+/* Between these, waiting does not let other threads run: for those who wait
+ * (for a device, briefly) amidst a change that nobody may see. They nest. */
+void sched_hold(void);
+void sched_release(void);
+
+/* How many threads there are. */
+extern unsigned sched_threads;
 
 /* One-shot timers of the library OS: sched.c arms the earliest. Runs in
  * event context under the libos lock. */

@@ -167,7 +167,7 @@ static void run_handler(struct thread *thread, int sig, const struct sigaction *
 	if (!(action->sa_flags & SA_NODEFER))
 		mask |= SIG_BIT(sig);
 	s->restore_mask = false;
-	s->mask = mask & SIG_BLOCKABLE;
+	signal_set_mask(mask);
 	libos_area()->work |= WORK_FULL;
 }
 

@@ -92,10 +92,15 @@ void signal_recalc(void)
 		libos_area()->work &= ~WORK_SIGNAL;
 }
 
+static void retarget(struct process *process, u64 set);
+
 void signal_set_mask(u64 mask)
 {
-	current()->signals->mask = mask & SIG_BLOCKABLE;
+	struct thread_signals *s = current()->signals;
+	u64 blocked = mask & SIG_BLOCKABLE & ~s->mask;
+	s->mask = mask & SIG_BLOCKABLE;
 	signal_recalc();
+	retarget(current_process(), blocked);
 }
 
 long signal_restart_block(long (*again)(struct restart_block *), u64 deadline)
@@ -121,6 +126,14 @@ static void announce(struct process *process, struct thread *thread, int sig)
 		thread_kick(s->thread);
 		return;
 	}
+}
+
+/* Signals of the process that a thread will not take after all. */
+static void retarget(struct process *process, u64 set)
+{
+	set &= process->signals->shared.set;
+	for (; set; set &= set - 1)
+		announce(process, NULL, __builtin_ctzll(set) + 1);
 }
 
 static bool ignored(struct process *process, int sig)
@@ -169,6 +182,15 @@ void signal_flush(struct process *process, u64 set)
 	flush(process, &process->signals->shared, set);
 	list_for_each (at, &process->signals->threads)
 		flush(process, &container_of(at, struct thread_signals, link)->pending, set);
+}
+
+void signals_thread_exit(struct thread *thread)
+{
+	struct process *process = thread->process;
+	struct thread_signals *s = thread->signals;
+	flush(process, &s->pending, UINT64_MAX);
+	list_del(&s->link);
+	retarget(process, ~s->mask);
 }
 
 /* A stop and a continue signal undo each other. */

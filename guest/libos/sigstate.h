@@ -98,6 +98,8 @@ int signal_take_synchronous(struct thread *thread, siginfo_t *info);
 void signal_flush(struct process *process, u64 set);
 bool signal_ignored_by_default(int sig);
 struct thread *signal_thread(struct process *process, int tid); /* or NULL */
+/* The thread is no longer the process's: what it could have taken others take. */
+void signals_thread_exit(struct thread *thread);
 
 /* sigframe.c: 0, or -EFAULT when the program's stack cannot take it. */
 int sigframe_push(struct thread *thread, int sig, const struct sigaction *action,

@@ -13,6 +13,8 @@ long sys_rseq(void);
 
 /* process.c */
 long sys_exit(int status);
+long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls);
+long sys_clone3(const u8 *user, size_t size);
 long sys_exit_group(int status);
 
 /* sys_mem.c, sys_madvise.c */

@@ -3,6 +3,7 @@
  * is nothing to decide by them.
  */
 #include <linux/capability.h>
+#include <linux/membarrier.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include "boot_info.h"
@@ -19,6 +20,7 @@
 
 long sys_sched_yield(void)
 {
+	sched_yield();
 	return 0;
 }
 
@@ -186,9 +188,31 @@ long sys_getcpu(u32 *cpu, u32 *node, void *cache)
 	return node ? put_user(node, 0u) : 0;
 }
 
-/* MEMBARRIER_CMD_QUERY: none is supported, so that libraries use others. */
+/* Threads take turns on one vCPU, and a turn's end is a barrier for all. */
+#define BARRIERS                                                                       \
+	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                     \
+	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED | \
+	 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+
 long sys_membarrier(int command, unsigned flags, int cpu)
 {
+	struct process *process = current_process();
 	(void)cpu;
-	return command == 0 && !flags ? 0 : -EINVAL;
+	if (flags)
+		return -EINVAL;
+	switch (command) {
+	case MEMBARRIER_CMD_QUERY:
+		return BARRIERS;
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+		process->attr.membarrier = true;
+		return 0;
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+		return process->attr.membarrier ? 0 : -EPERM;
+	case MEMBARRIER_CMD_GLOBAL:
+	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+		return 0;
+	default:
+		return -EINVAL;
+	}
 }

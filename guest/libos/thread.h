@@ -15,6 +15,13 @@ struct thread_attributes {
 	u64 timer_slack; /* ns, 0: the default */
 };
 
+enum thread_state {
+	THREAD_RUNNING, /* zero: as the first thread begins */
+	THREAD_READY, /* in sched.c's queue */
+	THREAD_SLEEPING,
+	THREAD_DEAD,
+};
+
 struct thread {
 	struct regs regs;
 	struct process *process;
@@ -23,6 +30,16 @@ struct thread {
 	u64 fs_base;
 	void *stack; /* top of its library-OS stack */
 	bool woken; /* a queue that it is on was woken */
+	unsigned waits; /* queues that it is on */
+	enum thread_state state;
+	struct list run; /* in the queue of those who could run */
+	struct timer timeout; /* of its sleep */
+	u64 since, cpu_ns; /* when it began to run; how long it did before that */
+	/* while it does not run */
+	void *sp; /* on its library-OS stack */
+	void *fpu; /* 64-byte aligned, in fpu_memory; NULL until there are two threads */
+	void *fpu_memory;
+	u64 work; /* WORK_* */
 	u64 clear_child_tid; /* the program's address, or 0 */
 	struct thread_signals *signals; /* signal.c's: mask, pending, altstack */
 	u64 utime_ns, stime_ns; /* for times() and getrusage() */
@@ -66,5 +83,23 @@ void futex_wake(u64 address, int most);
 
 /* Lets a sleeping thread look at its signals. sched.c */
 void thread_kick(struct thread *thread);
+
+/*
+ * sched.c and thread.c
+ */
+void thread_ready(struct thread *thread); /* if it sleeps: it could run */
+void sched_timed_out(struct timer *timer); /* struct thread's timeout */
+void sched_yield(void); /* lets those who could run do so */
+void sched_begin(void); /* a new thread runs for the first time */
+_Noreturn void sched_leave(void); /* the current thread is THREAD_DEAD */
+/* Saves the current thread and goes on with the other, until somebody comes
+ * back. */
+void thread_switch_to(struct thread *next);
+u64 thread_cpu_ns(const struct thread *thread);
+
+/* Ends the current thread, and with the last one the process. */
+_Noreturn void thread_exit(int status);
+/* What the program keeps in the thread's robust list is let go. futex.c */
+void futex_thread_exit(struct thread *thread);
 
 #endif

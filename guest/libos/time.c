@@ -32,8 +32,23 @@ static enum clock_kind cpu_clock_kind(int clock)
 	int id = (int)(~(u32)clock >> 3); /* the bits above the kind, inverted */
 	if ((clock & CPUCLOCK_WHICH) == CPUCLOCK_FD)
 		return CLOCK_BAD;
-	int ours = clock & CPUCLOCK_THREAD ? current()->tid : current_process()->pid;
-	return id == 0 || id == ours ? CLOCK_CPU : CLOCK_BAD;
+	if (id == 0)
+		return CLOCK_CPU;
+	if (clock & CPUCLOCK_THREAD)
+		return signal_thread(current_process(), id) ? CLOCK_CPU : CLOCK_BAD;
+	return id == current_process()->pid ? CLOCK_CPU : CLOCK_BAD;
+}
+
+/* The CPU time that a clock of kind CLOCK_CPU shows. */
+static u64 cpu_clock_value(int clock)
+{
+	if (clock == CLOCK_THREAD_CPUTIME_ID)
+		return thread_cpu_ns(current());
+	if (clock >= 0 || !(clock & CPUCLOCK_THREAD))
+		return cpu_time_ns();
+	int id = (int)(~(u32)clock >> 3);
+	const struct thread *thread = id ? signal_thread(current_process(), id) : current();
+	return thread ? thread_cpu_ns(thread) : 0; /* a timer's whose thread has ended */
 }
 
 enum clock_kind clock_kind(int clock)
@@ -65,7 +80,7 @@ u64 clock_value(int clock)
 	case CLOCK_WALL:
 		return realtime_ns();
 	case CLOCK_CPU:
-		return cpu_time_ns();
+		return cpu_clock_value(clock);
 	default:
 		return clock == CLOCK_REALTIME_COARSE ? realtime_ns() : now_ns();
 	}
