@@ -24,7 +24,7 @@
 #define STACK_ORDER 2 /* 16 KiB, as the first thread's */
 #define STACK_SIZE  (PAGE_SIZE << STACK_ORDER)
 #define STACK_SPAN  0x10000 /* the rest of it is the guard */
-#define MAX_THREADS 32768
+#define MAX_THREADS 4096
 #define KEPT        16 /* dead threads whose memory waits for the next ones */
 #define TID_MAX     32768 /* pid_max */
 
