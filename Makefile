@@ -133,7 +133,8 @@ run: all ## boot build/hello and print its boot timeline
 
 # ---- the tests: tests/run.sh runs them and counts
 VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
-	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels
+	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels \
+	$(B)/vm/cxx
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -167,6 +168,15 @@ $(B)/net/%: tests/net/%.c $(B)/flags | need-test
 $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
+
+# The linker warns that libgomp could load plug-ins.
+$(B)/vm/openmp: tests/vm/openmp.c $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -fopenmp -static -Wl,--no-warnings -o $@ $<
+
+$(B)/vm/cxx: tests/vm/cxx.cc $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CXX,$<) $(CXX) -O2 -g -Wall -Wextra -Werror -std=c++17 -pthread -static -o $@ $<
 
 # The sources that a test links with, its libraries and its own flags stand in
 # its first lines: "// link: vmm/options.c", "// libs: -ljansson",

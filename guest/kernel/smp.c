@@ -23,9 +23,10 @@ static struct percpu *percpu_of(uint64_t cpu)
 /* A frame of the kernel's in a slot of the vCPU's pages. */
 static int fill_slot(uint64_t *slot)
 {
-	uint64_t pa = pool_take();
-	*slot = pa | PAGE_RW;
-	return pa != 0;
+	uint64_t pa = *slot ? 0 : pool_take();
+	if (pa)
+		*slot = pa | PAGE_RW;
+	return *slot != 0; /* by an earlier call that did not get all */
 }
 
 /* A GDT like vCPU 0's with this vCPU's TSS (SDM 8.2.3). */

@@ -27,6 +27,7 @@ static struct {
 	bool prepared;
 	bool online;
 } cpu[MAX_CPUS];
+static bool hungry; /* a vCPU lacks memory to start the next one */
 static struct timer retry_timer = { .expired = retry };
 
 static void *stack_top(unsigned n)
@@ -35,23 +36,25 @@ static void *stack_top(unsigned n)
 }
 
 /* The successor's stack and area, by whoever starts it. */
-static void prepare(unsigned n)
+static long prepare(unsigned n)
 {
 	struct vcpu_area *area = phys_to_virt(cpu[n].area);
 	struct libos_area *mine = (struct libos_area *)area->libos;
 	u64 bottom = (u64)stack_top(n) - (PAGE_SIZE << STACK_ORDER);
 	if (cpu[n].prepared)
-		return;
-	cpu[n].prepared = true;
+		return 0;
 	/* not pages_map(): what that keeps in mind is vCPU 0's */
 	vcpu()->run[0] =
 		(struct map_run){ bottom, cpu[n].stack | PTE_P | PTE_W | PTE_NX, 1 << STACK_ORDER };
-	if (kcall(KCALL_MAP, 1, 0, 0))
-		panic("no memory for the stack of vCPU %u", n);
+	long error = kcall(KCALL_MAP, 1, 0, 0);
+	if (error)
+		return error;
 	area->self = area;
 	area->kcall = vcpu()->kcall;
 	mine->stack = stack_top(n);
 	clock_copy(libos_area(), mine);
+	cpu[n].prepared = true;
+	return 0;
 }
 
 static bool online(unsigned n)
@@ -67,12 +70,29 @@ unsigned cpus_online(void)
 	return n;
 }
 
-static void start(unsigned n)
+/* False: the kernel has no memory for it. */
+static bool start(unsigned n)
 {
-	prepare(n);
-	long error = kcall(KCALL_START_CPU, n, cpu[n].area, 0);
-	if (error)
+	long error = prepare(n);
+	if (!error)
+		error = kcall(KCALL_START_CPU, n, cpu[n].area, 0);
+	if (error && error != -ENOMEM)
 		panic("vCPU %u does not start: error %ld", n, -error);
+	return !error;
+}
+
+/* The program may have had all of the kernel's first pool for its page tables
+ * meanwhile. Only vCPU 0 can give it more. */
+void cpus_feed(void)
+{
+	if (__atomic_exchange_n(&hungry, false, __ATOMIC_ACQ_REL))
+		frames_feed_kernel();
+}
+
+static void ask_for_memory(void)
+{
+	__atomic_store_n(&hungry, true, __ATOMIC_RELEASE);
+	kcall(KCALL_IPI, 0, 0, 0);
 }
 
 static void retry(struct timer *timer)
@@ -80,7 +100,8 @@ static void retry(struct timer *timer)
 	static u64 pause = RETRY_NS;
 	if (online(1))
 		return;
-	start(1);
+	if (!start(1))
+		frames_feed_kernel();
 	timer_arm(timer, now_ns() + pause);
 	pause *= 2;
 }
@@ -111,7 +132,8 @@ void libos_ap_main(void)
 		__atomic_add_fetch(&record->cpus_online, 1, __ATOMIC_RELAXED);
 	if (n + 1 < boot_info.cpus) {
 		for (u64 pause = RETRY_NS; !online(n + 1); pause *= 2) {
-			start(n + 1);
+			if (!start(n + 1))
+				ask_for_memory();
 			clock_arm(now_ns() + pause);
 			kcall(KCALL_WAIT, 0, 0, 0);
 			__atomic_store_n(&vcpu()->pending, 0, __ATOMIC_RELAXED);

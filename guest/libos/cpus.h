@@ -8,4 +8,7 @@
  * next, and so on, while vCPU 0 goes on. */
 void cpus_start(void);
 
+/* VECTOR_IPI: one of them may need memory to start the next. */
+void cpus_feed(void);
+
 #endif

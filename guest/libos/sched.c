@@ -11,6 +11,7 @@
 #include "../drv/console.h"
 #include "../drv/virtio.h"
 #include "clock.h"
+#include "cpus.h"
 #include "entry.h"
 #include "signal.h"
 #include "thread.h"
@@ -95,6 +96,8 @@ static bool handle_events(void)
 		run_timers();
 	if (pending & 1ull << (VECTOR_SIGNAL - VECTOR_BASE))
 		fetch_host_signals();
+	if (pending & 1ull << (VECTOR_IPI - VECTOR_BASE))
+		cpus_feed();
 	for (unsigned i = 0; i < VIRTIO_MMIO_MAX; i++)
 		if (pending & 1ull << i)
 			virtio_interrupt(i);

@@ -200,8 +200,8 @@ static void *late(void *arg)
 CASE(leader_exits_first, ALONE)
 {
 	pthread_t t;
-	start(&t, late, NULL);
 	say("leader goes");
+	start(&t, late, NULL);
 	pthread_exit(NULL);
 }
 
@@ -750,28 +750,27 @@ static void notes_thread(int sig, siginfo_t *info, void *context)
 	handled_by = syscall(SYS_gettid);
 }
 
-static atomic_int sleeper_tid, sleeper_done;
+static atomic_int sleeper_tid;
 static void *sleeps(void *arg)
 {
 	struct timespec ts = { 5, 0 };
 	sleeper_tid = syscall(SYS_gettid);
-	int r = nanosleep(&ts, NULL);
-	sleeper_done = 1;
-	say("%s: %d %s", (const char *)arg, r, r ? errno_name(errno) : "");
-	return NULL;
+	return (void *)(long)(nanosleep(&ts, NULL) == -1 && errno == EINTR && !arg);
 }
 
 CASE(signal_to_thread)
 {
 	pthread_t t;
+	void *interrupted;
 	handled_by = sleeper_tid = 0;
 	on_signal(SIGUSR1, notes_thread, 0);
-	start(&t, sleeps, "sleeper");
+	start(&t, sleeps, NULL);
 	while (!sleeper_tid)
 		nap(1);
 	nap(3);
 	ERROR(pthread_kill(t, SIGUSR1));
-	finish(t);
+	pthread_join(t, &interrupted);
+	CHECK(interrupted != NULL);
 	CHECK(handled_by == sleeper_tid);
 	signal(SIGUSR1, SIG_DFL);
 }
@@ -790,17 +789,19 @@ CASE(signal_to_process)
 {
 	sigset_t set, old;
 	pthread_t t;
+	void *interrupted;
 	handled_by = sleeper_tid = 0;
 	on_signal(SIGUSR2, notes_thread, 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, &set, &old);
-	start(&t, takes_process_signals, "taker");
+	start(&t, takes_process_signals, NULL);
 	while (!sleeper_tid)
 		nap(1);
 	nap(3);
 	SHOW(kill(getpid(), SIGUSR2));
-	finish(t);
+	pthread_join(t, &interrupted);
+	CHECK(interrupted != NULL);
 	CHECK(handled_by == sleeper_tid);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	signal(SIGUSR2, SIG_DFL);

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Programs of many threads: a stress run with more threads than vCPUs, and
+# what C++ and OpenMP make of threads.
+# shellcheck source=tests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+seconds=${T_STRESS:-1}
+for cpus in 1 2 4; do
+	for threads in 3 16; do
+		t_run "stress: $threads threads on $cpus vCPUs" 0 \
+			"$VMM" run "$B/vm/stress" --cpus "$cpus" -- "$threads" "$seconds"
+		t_out good
+		t_err ''
+	done
+done
+t_same 'C++: threads, futures, exceptions' "$B/vm/cxx"
+t_same 'OpenMP' "$B/vm/openmp"
+
+# ---- too many, and too little memory for them: the VM stays up
+
+t_run 'as many threads as there can be' 0 "$VMM" run "$B/vm/bomb" --mem 32M
+t_out 'EAGAIN, and all ended'
+t_err ''
+t_done
