@@ -672,13 +672,14 @@ CASE(once_only)
 
 static void cleans(void *arg)
 {
-	say("cleanup %s", (const char *)arg);
+	*(int *)arg = 1;
 }
 
+static int cleaned;
 static void *cancelled_in_read(void *arg)
 {
 	char c;
-	pthread_cleanup_push(cleans, "read");
+	pthread_cleanup_push(cleans, &cleaned);
 	(void)!read(*(int *)arg, &c, 1);
 	pthread_cleanup_pop(0);
 	return NULL;
@@ -716,12 +717,14 @@ CASE(cancel)
 	volatile int ready = 0;
 	pthread_t t;
 	void *result;
+	cleaned = 0;
 	NEED(pipe(fd));
 	start(&t, cancelled_in_read, &fd[0]);
 	nap(5);
 	ERROR(pthread_cancel(t));
 	pthread_join(t, &result);
 	CHECK(result == PTHREAD_CANCELED);
+	CHECK(cleaned == 1);
 	start(&t, cancelled_in_cond, NULL);
 	nap(5);
 	ERROR(pthread_cancel(t));

@@ -65,7 +65,8 @@ static void *adds(void *arg)
 
 static void mutexes(void)
 {
-	unlocked_sum = sum = 0;
+	unlocked_sum = 0;
+	sum = 0;
 	all(adds);
 	if (unlocked_sum != sum)
 		fail("a mutex let two in");
@@ -245,8 +246,8 @@ static void *computes(void *arg)
 
 int main(int argc, char **argv)
 {
-	threads = argc > 1 ? atoi(argv[1]) : 8;
-	until = now() + (argc > 2 ? atof(argv[2]) : 1);
+	threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 8;
+	until = now() + (argc > 2 ? strtod(argv[2], NULL) : 1);
 	if (threads < 2 || threads > MOST)
 		return 2;
 	do {
