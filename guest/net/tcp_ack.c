@@ -86,10 +86,12 @@ static void acked(struct tcp *c, const struct tcp_segment *s, u32 end, u64 now)
 }
 
 /* Takes what is acknowledged off the list. *resent: the first of it had been
- * sent twice; *rtt: the round trip of the oldest segment, or NEVER. */
+ * sent twice; *rtt: the round trip of the oldest segment, or NEVER. What comes
+ * behind a segment that was sent twice has only been waiting for it: that is no
+ * round trip. */
 static void clean(struct tcp *c, u32 ack, u64 now, bool *resent, u64 *rtt)
 {
-	bool first = true;
+	bool first = true, twice = false;
 
 	while (!list_empty(&c->segments)) {
 		struct tcp_segment *s = tcp_segment_of(c->segments.next);
@@ -100,7 +102,8 @@ static void clean(struct tcp *c, u32 ack, u64 now, bool *resent, u64 *rtt)
 		if (first)
 			*resent = s->retransmitted;
 		first = false;
-		if (!s->retransmitted && !s->sacked && *rtt == NEVER)
+		twice |= s->retransmitted;
+		if (!twice && !s->sacked && *rtt == NEVER)
 			*rtt = now - s->when;
 		acked(c, s, end, now);
 		if (end == s->end)
@@ -214,6 +217,8 @@ static void digest(struct tcp *c, struct tcp_in *in)
 	if (n > 0)
 		advance(c, in);
 	dsack = tcp_sack_input(c, in, prior);
+	if (c->delivered_ack > 0)
+		c->rack.probes = 0;
 	if (n > 0 || (window && list_empty(&c->segments))) {
 		if (window)
 			c->backoff = 0;

@@ -189,6 +189,8 @@ void tcp_cc_recovery(struct tcp *c)
 	c->ca = CA_RECOVERY;
 	c->recover = c->snd_nxt;
 	c->undo_ts = 0;
+	c->rack.tlp_out = false; /* its loss is being repaired */
+	c->rack.probes = 0;
 	c->prr = (struct tcp_prr){ .flight = MAX(tcp_flight(c), 1u) };
 }
 

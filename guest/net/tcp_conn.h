@@ -175,6 +175,7 @@ struct tcp_rack { /* RFC 8985 */
 	bool reordering, dsack;
 	u32 tlp_end; /* the probe's, when tlp_out */
 	bool tlp_out, tlp_retransmission;
+	u8 probes; /* in recovery, since something was delivered */
 };
 
 enum tcp_ca { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS }; /* as TCP_INFO has them */

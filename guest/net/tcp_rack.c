@@ -10,6 +10,7 @@
  */
 #include "tcp_conn.h"
 
+#define PROBES      3 /* in a row */
 #define REO_PERSIST 16 /* recoveries that a wider window lasts (RFC 8985, 6.2 step 4) */
 
 /* Sent later: by time, then by sequence number (RFC 8985, 6.2 step 2). */
@@ -58,16 +59,17 @@ void tcp_rack_dsack(struct tcp *c)
 static u64 reordering_window(struct tcp *c)
 {
 	struct tcp_rack *r = &c->rack;
-	u64 window = tcp_min_get(&c->rtt_min) / 4 * r->reo_mult;
+	u64 window;
 
 	if (r->dsack && seq_ge(c->snd_una, r->dsack_round)) { /* once a round trip */
 		r->dsack = false;
 		r->dsack_round = c->snd_nxt;
-		r->reo_mult = MIN(r->reo_mult + 1, 32);
+		r->reo_mult = MIN(r->reo_mult + 1, 255);
 		r->reo_persist = REO_PERSIST;
 	}
 	if (!r->reordering && (c->ca >= CA_RECOVERY || c->sacked >= TCP_DUPACKS * c->mss))
 		return 0;
+	window = tcp_min_get(&c->rtt_min) / 4 * r->reo_mult;
 	return MIN(window, c->srtt);
 }
 
@@ -104,7 +106,8 @@ void tcp_rack_detect(struct tcp *c, u64 now)
 
 /* 7.2: in place of the retransmission timer, if it comes earlier. Beyond the RFC,
  * in recovery too, when all that repairs may be lost itself; the first segment
- * is then the one to send. A probe follows only on progress since the last. */
+ * is then the one to send, and again, each time after twice the wait, until
+ * something is delivered or the last of a row is left to the timeout. */
 void tcp_tlp_arm(struct tcp *c, u64 now)
 {
 	u64 pto = c->srtt != 0 ? 2 * c->srtt : TCP_RTO_INITIAL;
@@ -116,6 +119,11 @@ void tcp_tlp_arm(struct tcp *c, u64 now)
 		pto += TCP_DELACK_MAX;
 	else
 		pto += 2 * NS_PER_MS; /* for timers and batches at both ends */
+	if (c->ca == CA_RECOVERY) {
+		if (c->rack.probes >= PROBES)
+			return;
+		pto <<= c->rack.probes;
+	}
 	if (now + pto < c->rtx_at)
 		tcp_rtx_arm(c, RTX_TLP, now + pto);
 }
@@ -131,7 +139,9 @@ void tcp_tlp_send(struct tcp *c)
 	}
 	if (c->ca == CA_RECOVERY) {
 		tcp_retransmit(c, tcp_segment_of(c->segments.next), c->mss);
+		c->rack.probes++;
 		tcp_rtx_rearm(c);
+		tcp_tlp_arm(c, now_ns());
 		return;
 	}
 	c->rack.tlp_retransmission = false;

@@ -639,6 +639,69 @@ static void a_probe_at_the_end_of_a_flight(void **state)
 	expect_nothing();
 }
 
+/* Recovery with a lost retransmission: the first segment is sent again after
+ * twice the round trip, then after twice that. */
+static void expect_recovery_probes(void)
+{
+	for (u64 wait = 22; wait <= 88; wait *= 2) {
+		run_for(MS(wait - 3));
+		expect_nothing();
+		run_for(MS(4));
+		expect(&p, ACK, 1, 1, MSS);
+	}
+	assert_int_equal(tcp_of(s)->ca, CA_RECOVERY);
+	run_for(MS(500));
+	assert_int_equal(tcp_of(s)->ca, CA_LOSS);
+	drain();
+}
+
+/* The probe at the end of a flight that showed the loss is no reason not to
+ * probe for what repairs it. */
+static void recovery_after_a_probe_probes(void **state)
+{
+	(void)state;
+	open_passive(&sack);
+	tcp_of(s)->srtt = MS(10);
+	flight(5);
+	run_for(MS(25));
+	expect(&p, ACK, 1 + 4 * MSS, 1, MSS);
+	say(1, 1 + 4 * MSS, 1 + 5 * MSS);
+	tcp_of(s)->srtt = MS(10);
+	expect(&p, ACK, 1, 1, MSS);
+	expect_recovery_probes();
+}
+
+/* An ACK that a retransmission brought says nothing about the round trip of
+ * what came before it and was only waiting for it. */
+static void no_round_trip_from_a_filled_hole(void **state)
+{
+	u64 srtt;
+	(void)state;
+
+	open_passive(&sack);
+	flight(6);
+	say(1, 1 + MSS, 1 + 4 * MSS);
+	expect(&p, ACK, 1, 1, MSS);
+	srtt = tcp_of(s)->srtt;
+	run_for(MS(100));
+	drain();
+	say(1 + 6 * MSS, 0, 0);
+	assert_int_equal(tcp_of(s)->srtt, srtt);
+}
+
+/* RFC 8985, 6.2 step 4: the window grows until it is a round trip. */
+static void duplicates_widen_the_reordering_window(void **state)
+{
+	(void)state;
+	open_passive(&sack);
+	for (u32 i = 0; i < 60; i++) {
+		sends(MSS);
+		drain();
+		say(1 + (i + 1) * MSS, 1 + i * MSS, 1 + (i + 1) * MSS);
+	}
+	assert_in_range(tcp_of(s)->rack.reo_mult, 60, 61);
+}
+
 static void a_timeout_sends_everything_again(void **state)
 {
 	(void)state;
@@ -1239,6 +1302,9 @@ int main(int argc, char **argv)
 		T(sack_shows_a_loss),
 		T(three_duplicates_show_a_loss),
 		T(a_probe_at_the_end_of_a_flight),
+		T(recovery_after_a_probe_probes),
+		T(no_round_trip_from_a_filled_hole),
+		T(duplicates_widen_the_reordering_window),
 		T(a_timeout_sends_everything_again),
 		T(a_timeout_for_nothing_is_undone),
 		T(sack_that_lies),
