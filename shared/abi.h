@@ -98,6 +98,8 @@
  *                     open file or one terminal: the guest then sends both
  *                     through console 0, so that their order is kept
  *   mayfly,verbose    present: name unsupported system calls, once each
+ *   mayfly,stats      present: say at the end which system calls trapped
+ *   mayfly,no-patch   present: leave the program's text alone
  *
  * /virtio@d000X000: compatible = "virtio,mmio"; reg; interrupts = the vector.
  *   mayfly,ready      The device is handed over after DRIVER_OK, as if the

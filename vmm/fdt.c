@@ -138,6 +138,10 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 	u32s(t, "mayfly,stdio", m->stdio, 3);
 	if (m->verbose)
 		property(t, "mayfly,verbose", NULL, 0);
+	if (m->stats)
+		property(t, "mayfly,stats", NULL, 0);
+	if (m->no_patch)
+		property(t, "mayfly,no-patch", NULL, 0);
 	end(t);
 }
 

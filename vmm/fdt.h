@@ -50,7 +50,7 @@ struct fdt_machine {
 	uint8_t seed[48];
 	uint64_t realtime_tsc, realtime_ns;
 	uint32_t stdio[3];
-	bool verbose;
+	bool verbose, stats, no_patch;
 	const struct fdt_device *device;
 	unsigned ndevices;
 };

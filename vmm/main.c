@@ -95,6 +95,8 @@ static void describe(void)
 		.contents_size = vm.mem.contents.size,
 		.stdio = { stdio[0], stdio[1], stdio[2] },
 		.verbose = options.verbose,
+		.stats = options.stats,
+		.no_patch = options.no_patch,
 		.device = device,
 		.ndevices = ndevices,
 	};

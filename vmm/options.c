@@ -185,6 +185,12 @@ static const char *set_verbose(struct options *opt, const char *value)
 	return NULL;
 }
 
+static const char *set_no_patch(struct options *opt, const char *value)
+{
+	opt->no_patch = value != NULL;
+	return NULL;
+}
+
 /* ---- lists */
 
 static char *none[1]; /* every empty list, so that item is never NULL */
@@ -287,6 +293,7 @@ const struct option_def option_table[] = {
 	{ "pcap", OPTION_TEXT, set_pcap },
 	{ "stats", OPTION_FLAG, set_stats },
 	{ "verbose", OPTION_FLAG, set_verbose },
+	{ "no-patch", OPTION_FLAG, set_no_patch },
 	{ "config", OPTION_CONFIG, set_config },
 	{ NULL, OPTION_FLAG, NULL },
 };

@@ -27,6 +27,7 @@ struct options {
 	uint64_t timeout_ms; /* 0: none */
 	bool stats;
 	bool verbose;
+	bool no_patch;
 	/* As given, in this order; their own files parse them: net_options.c,
 	 * blk.c, copy.c. */
 	struct string_list net, publish, disk, copy;

@@ -54,7 +54,7 @@ struct boot_info {
 	unsigned seed_len;
 	u64 tsc_hz, realtime_tsc, realtime_ns;
 	u32 stdio[3];
-	bool verbose;
+	bool verbose, stats, no_patch;
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;

@@ -6,10 +6,11 @@
  *   libos_syscall_soft     SYSCALL, soft flavour: RCX, R11 by the CPU
  *   libos_syscall_hard     SYSCALL, hard flavour: RIP and RFLAGS in the vCPU
  *                          area, RCX and R11 clobbered
+ *   libos_syscall_patched  from a thunk (patch.c): RCX = return address
  *   libos_event            an event came while the program ran
  *   libos_fault            a fault, of the program's or at an accessor here
  *
- * The last four save every register in the thread's struct regs (GS:L_REGS)
+ * The last five save every register in the thread's struct regs (GS:L_REGS)
  * and go on at the thread's library-OS stack. Events that come while RIP is
  * in this half only leave a pending bit; between libos_window_start and _end,
  * where the way back has already looked at the bits, the kernel moves RIP to
@@ -53,6 +54,7 @@
 .endm
 
 	.text
+	.balign 2048 /* one page holds all of it: a boot touches no more */
 	.globl libos_start, libos_ap_start, libos_probe
 libos_start:
 	syscall /* to libos_probe; comes back here in either flavour */
@@ -115,8 +117,46 @@ libos_syscall_hard:
 	call *syscall_table(,%r11,8)
 1:	mov %gs:L_REGS, %rdx
 	mov %rax, R_RAX(%rdx)
+	cmpq $TRAPS_UNCOUNTED, %gs:L_TRAPS
+	jae 3f
+	incq %gs:L_TRAPS
 	jmp libos_window_start
 2:	call sys_unknown
+	jmp 1b
+3:	mov %rdx, %rdi
+	call patch_trapped
+	mov %gs:L_REGS, %rdx
+	jmp libos_window_start
+
+/* Nothing has masked the flags on this way. PUSHFQ and no POPFQ, which costs
+ * as much as all the rest. */
+	.balign 64
+	.globl libos_syscall_patched
+libos_syscall_patched:
+	mov %gs:L_REGS, %r11
+	mov %rsp, R_RSP(%r11)
+	mov %gs:L_STACK, %rsp
+	pushfq
+	save_registers %r11
+	mov %rax, R_ORIG_RAX(%r11)
+	mov %rcx, R_RIP(%r11)
+	mov %rcx, R_RCX(%r11)
+	pop %rcx
+	mov %rcx, R_RFLAGS(%r11)
+	mov %rcx, R_R11(%r11)
+	test $~RFLAGS_PLAIN, %ecx
+	jnz 3f
+1:	cmp $SYSCALL_COUNT, %rax
+	jae 2f
+	mov %r10, %rcx
+	call *syscall_table(,%rax,8)
+4:	mov %gs:L_REGS, %rdx
+	mov %rax, R_RAX(%rdx)
+	jmp libos_window_start
+2:	call sys_unknown
+	jmp 4b
+3:	push $(RFLAGS_FIXED | RFLAGS_IF)
+	popfq
 	jmp 1b
 
 	.globl libos_window_start, libos_window_end, libos_window_restart
@@ -125,10 +165,14 @@ libos_window_start:
 	jne libos_window_restart
 	cmpq $0, %gs:L_WORK
 	jne libos_window_restart
-	testl $RFLAGS_TF, R_RFLAGS(%rdx)
-	jnz libos_window_restart
-	push R_RFLAGS(%rdx)
-	popfq
+	mov R_RFLAGS(%rdx), %ecx
+	test $~RFLAGS_PLAIN, %ecx
+	jnz 1f
+	mov %cl, %ah
+	and $RFLAGS_OF, %ecx
+	add $(0x80000000 - RFLAGS_OF), %ecx /* overflows just if OF is to be set */
+	sahf
+2:	mov R_RAX(%rdx), %rax
 	mov R_RDI(%rdx), %rdi
 	mov R_RSI(%rdx), %rsi
 	mov R_R8(%rdx), %r8
@@ -139,6 +183,11 @@ libos_window_start:
 	mov R_RSP(%rdx), %rsp
 	mov R_RDX(%rdx), %rdx
 	jmp *%rcx
+1:	test $RFLAGS_TF, %ecx
+	jnz libos_window_restart
+	push R_RFLAGS(%rdx)
+	popfq
+	jmp 2b
 
 	.globl libos_return
 libos_return: /* to the program with every register as in struct regs */

@@ -37,12 +37,21 @@
 #define L_CURRENT (A_LIBOS + 0x20)
 #define L_WORK    (A_LIBOS + 0x28)
 #define L_CLOCK   (A_LIBOS + 0x30)
+#define L_TRAPS   (A_LIBOS + 0x48)
 
 #define WORK_SIGNAL  1 /* a signal may have to be delivered */
 #define WORK_FULL    2 /* every register is to be loaded, not only those C clobbers */
 #define WORK_RESCHED 4 /* the time slice is over */
 
 #define SYSCALL_COUNT 463
+
+/* The flags that the library OS may run with: the arithmetic ones, IF. */
+#define RFLAGS_PLAIN 0xad7
+#define RFLAGS_OF    0x800
+
+/* As many traps are not counted by site: short programs make no more, and to
+ * touch what patching needs would cost them 10 us. */
+#define TRAPS_UNCOUNTED 64
 
 #ifndef __ASSEMBLER__
 #include "lib.h"
@@ -72,11 +81,13 @@ struct libos_area {
 	struct thread *current;
 	u64 work; /* WORK_*: looked at before every return to the program */
 	struct clock_base clock;
+	u64 traps; /* the first system calls, which nobody looks at */
 };
 _Static_assert(sizeof(struct libos_area) <= sizeof(((struct vcpu_area *)0)->libos), "fits");
 _Static_assert(offsetof(struct libos_area, current) + A_LIBOS == L_CURRENT, "L_CURRENT");
 _Static_assert(offsetof(struct libos_area, work) + A_LIBOS == L_WORK, "L_WORK");
 _Static_assert(offsetof(struct libos_area, clock) + A_LIBOS == L_CLOCK, "L_CLOCK");
+_Static_assert(offsetof(struct libos_area, traps) + A_LIBOS == L_TRAPS, "L_TRAPS");
 
 static inline struct vcpu_area *vcpu(void)
 {

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "frames.h"
 #include "net_boot.h"
+#include "patch.h"
 #include "path.h"
 #include "proc_info.h"
 #include "signal.h"
@@ -90,6 +91,8 @@ void process_init_files(void)
 void process_exit(int status)
 {
 	struct boot_record *record = phys_to_virt(BOOT_RECORD_GPA);
+	if (boot_info.stats)
+		patch_report();
 	net_end();
 	aio_drain();
 	block_sync_all(); /* the end of the VM: as a system that is shut down */

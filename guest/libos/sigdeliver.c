@@ -4,6 +4,7 @@
  */
 #include <asm/unistd.h>
 #include "fpu.h"
+#include "patch.h"
 #include "sigstate.h"
 #include "uaccess.h"
 
@@ -178,6 +179,7 @@ void signal_deliver(void)
 	struct sigaction action;
 	siginfo_t info;
 
+	patch_leave_thunk(&thread->regs);
 	for (;;) {
 		int sig = next_handled(thread, &info, &action);
 		if (sig) {

@@ -1,0 +1,209 @@
+/*
+ * Text whose system calls may have been patched (guest/libos/patch.c): it
+ * changes, moves, goes away, is stepped through and read. What the registers
+ * are like after a call is in regs.c.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+#define OFTEN 400 /* calls after which every site that can be patched is */
+
+typedef long function(void);
+
+/* mov $nr,%eax; syscall; ret */
+static void write_call(char *at, unsigned nr)
+{
+	const unsigned char code[] = { 0xb8, nr & 0xff, nr >> 8, 0, 0, 0x0f, 0x05, 0xc3 };
+
+	memcpy(at, code, sizeof(code));
+}
+
+static char *text_page(unsigned nr)
+{
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need("mmap", p == MAP_FAILED ? -1 : 0);
+	write_call(p, nr);
+	NEED(mprotect(p, 4096, PROT_READ | PROT_EXEC));
+	return p;
+}
+
+static bool all_calls(char *at, long want)
+{
+	bool same = true;
+
+	for (int i = 0; i < OFTEN; i++)
+		same &= ((function *)(uintptr_t)at)() == want;
+	return same;
+}
+
+CASE(patch_then_rewrite)
+{
+	char *p = text_page(SYS_getpid);
+
+	check("getpid", all_calls(p, getpid()));
+	NEED(mprotect(p, 4096, PROT_READ | PROT_WRITE));
+	/* the text is the program's own again, to read and to change in part */
+	check("as written", (unsigned char)p[0] == 0xb8 && p[1] == SYS_getpid);
+	p[1] = SYS_getppid;
+	NEED(mprotect(p, 4096, PROT_READ | PROT_EXEC));
+	check("getppid", all_calls(p, getppid()));
+	munmap(p, 4096);
+}
+
+CASE(patch_then_move)
+{
+	char *p = text_page(SYS_getpid), *q;
+
+	check("getpid", all_calls(p, getpid()));
+	q = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	q = mremap(p, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, q + 32768);
+	need("mremap", q == MAP_FAILED ? -1 : 0);
+	check("moved", all_calls(q, getpid()));
+}
+
+CASE(patch_then_replace)
+{
+	char *p = text_page(SYS_getpid);
+
+	for (int i = 0; i < 6; i++) {
+		unsigned nr = i % 2 ? SYS_getpid : SYS_getppid;
+		char *q = mmap(p, 4096, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+		need("mmap", q == MAP_FAILED ? -1 : 0);
+		write_call(p, nr);
+		NEED(mprotect(p, 4096, PROT_READ | PROT_EXEC));
+		check("replaced", all_calls(p, i % 2 ? getpid() : getppid()));
+	}
+}
+
+CASE(patch_many_sites)
+{
+	/* more than a page of thunks holds, at every place in eight bytes */
+	char *p = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool same = true;
+
+	need("mmap", p == MAP_FAILED ? -1 : 0);
+	memset(p, 0xcc, 16384);
+	for (int i = 0; i < 300; i++)
+		write_call(p + 16 + 27 * i, i % 2 ? SYS_getpid : SYS_getppid);
+	NEED(mprotect(p, 16384, PROT_READ | PROT_EXEC));
+	for (int i = 0; i < 300; i++)
+		same &= all_calls(p + 16 + 27 * i, i % 2 ? getpid() : getppid());
+	CHECK(same);
+	munmap(p, 16384);
+}
+
+static volatile int steps, in_text;
+static volatile uintptr_t text, first_rip, last_rip;
+
+static void step(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t rip = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+	(void)sig;
+	(void)info;
+	steps++;
+	if (rip - text >= 8)
+		return;
+	if (in_text++ == 0)
+		first_rip = rip;
+	last_rip = rip;
+}
+
+/* calls f with the trap flag set */
+static long call_stepping(function *f)
+{
+	long result;
+
+	__asm__ volatile("sub $128, %%rsp; pushfq; orl $0x100, (%%rsp); popfq;"
+			 "call *%[f];"
+			 "pushfq; andl $~0x100, (%%rsp); popfq; add $128, %%rsp"
+			 : "=a"(result)
+			 : [f] "b"(f)
+			 : "rcx", "r11", "memory", "cc");
+	return result;
+}
+
+CASE(patch_then_step, ALONE)
+{
+	char *p = text_page(SYS_getpid);
+
+	text = (uintptr_t)p;
+	on_signal(SIGTRAP, step, 0);
+	check("getpid", all_calls(p, getpid()));
+	for (int i = 0; i < 3; i++) {
+		in_text = 0;
+		check("stepped", call_stepping((function *)text) == getpid());
+		/* before mov, before syscall, before ret */
+		say("%d stops, from %d to %d", in_text, (int)(first_rip - text),
+		    (int)(last_rip - text));
+	}
+	check("and again", all_calls(p, getpid()));
+}
+
+static volatile int outside, ticks;
+
+static void tick(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t rip = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+	char line[200];
+	uintptr_t start, end;
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	(void)sig;
+	(void)info;
+	/* the program is always at code of its own */
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && rip >= start && rip < end)
+			outside += strstr(line, "thunk") != NULL;
+	if (maps)
+		fclose(maps);
+	ticks++;
+}
+
+CASE(patch_signals, ALONE)
+{
+	struct itimerval it = { { 0, 2000 }, { 0, 2000 } };
+	char *p = text_page(SYS_getpid);
+	bool same = true;
+
+	on_signal(SIGALRM, tick, SA_RESTART);
+	NEED(setitimer(ITIMER_REAL, &it, NULL));
+	while (ticks < 100)
+		same &= all_calls(p, getpid());
+	CHECK(same);
+	SHOW(outside);
+}
+
+/* The file that the text comes from stays as it is. */
+CASE(patch_own_file)
+{
+	static char before[65536], after[65536];
+	int fd = open("/proc/self/exe", O_RDONLY);
+	bool same = true;
+
+	NEED(fd);
+	for (int i = 0; i < OFTEN; i++)
+		getppid();
+	for (off_t at = 0; same; at += sizeof(before)) {
+		ssize_t n = pread(fd, before, sizeof(before), at);
+
+		if (n <= 0)
+			break;
+		for (int i = 0; i < 40; i++)
+			same &= pread(fd, after, sizeof(after), at) == n;
+		same &= memcmp(before, after, (size_t)n) == 0;
+	}
+	CHECK(same);
+	close(fd);
+}
