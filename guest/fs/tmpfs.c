@@ -10,8 +10,11 @@
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
+#include <linux/capability.h>
 #include "../libos/frames.h"
 #include "../libos/heap.h"
+#include "../libos/process.h"
+#include "xattr.h"
 
 #define MAX_LINKS 0xffff0000u
 
@@ -51,6 +54,7 @@ static void evict(struct inode *inode)
 		page_tree_remove(&ti->pages, 0, UINT64_MAX / PAGE_SIZE);
 	else if (S_ISLNK(inode->mode))
 		kfree(ti->target);
+	xattr_free(&ti->xattrs);
 	kfree(ti);
 }
 
@@ -288,6 +292,26 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 	return 0;
 }
 
+static long get_xattr(struct inode *inode, const char *name, void *buf, size_t size)
+{
+	return xattr_get(tmpfs_inode(inode)->xattrs, name, buf, size);
+}
+
+static int set_xattr(struct inode *inode, const char *name, const void *value, size_t size,
+		     int flags)
+{
+	int error = xattr_set(&tmpfs_inode(inode)->xattrs, name, value, size, flags);
+
+	if (error == 0)
+		inode_stamp(inode, false);
+	return error;
+}
+
+static long list_xattr(struct inode *inode, char *buf, size_t size)
+{
+	return xattr_list(tmpfs_inode(inode)->xattrs, buf, size, capable(CAP_SYS_ADMIN));
+}
+
 static long read_link(struct inode *inode, char *buf, size_t size)
 {
 	size_t n = MIN(size, inode->size);
@@ -305,12 +329,15 @@ int tmpfs_nameless(struct super *sb, u32 mode, struct inode **inode)
 	return 0;
 }
 
+#define XATTR_OPS .getxattr = get_xattr, .setxattr = set_xattr, .listxattr = list_xattr
+
 static const struct inode_ops file_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
 	.fallocate = tmpfs_fallocate,
 	.get_page = tmpfs_get_page,
 	.get_run = tmpfs_get_run,
+	XATTR_OPS,
 };
 const struct inode_ops tmpfs_dir_ops = {
 	.lookup = lookup,
@@ -323,9 +350,14 @@ const struct inode_ops tmpfs_dir_ops = {
 	.rename = rename,
 	.tmpfile = tmpfs_nameless,
 	.setattr = set_attr,
+	XATTR_OPS,
 };
-static const struct inode_ops link_ops = { .readlink = read_link, .setattr = set_attr };
-static const struct inode_ops node_ops = { .setattr = set_attr };
+static const struct inode_ops link_ops = {
+	.readlink = read_link,
+	.setattr = set_attr,
+	XATTR_OPS,
+};
+static const struct inode_ops node_ops = { .setattr = set_attr, XATTR_OPS };
 const struct file_ops tmpfs_dir_file_ops = {
 	.readdir = read_dir,
 	.lseek = dir_lseek,

@@ -10,6 +10,7 @@
 
 struct tmpfs_inode {
 	struct inode inode;
+	struct xattr *xattrs; /* xattr.c */
 	union {
 		struct { /* regular files */
 			struct page_tree pages;

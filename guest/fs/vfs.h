@@ -139,6 +139,14 @@ struct inode_ops {
 	int (*getattr)(struct inode *inode, struct kstat *st); /* amends the default */
 	int (*setattr)(struct inode *inode, const struct attr *attr);
 	int (*fallocate)(struct inode *inode, int mode, u64 offset, u64 len);
+	/* Extended attributes, by full name ("user.x"). The value's length, which
+	 * size 0 only asks for; -ENODATA, -ERANGE when it is longer than size. */
+	long (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size);
+	/* value NULL: remove it. flags: XATTR_CREATE, XATTR_REPLACE. */
+	int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size,
+			int flags);
+	/* The names, each with its NUL; lengths and errors as of getxattr. */
+	long (*listxattr)(struct inode *inode, char *buf, size_t size);
 	/* May replace file->ops and set file->priv. */
 	int (*open)(struct inode *inode, struct file *file);
 	/* The frame of page `index`, for mappings: stays the inode's, until it

@@ -154,7 +154,7 @@ long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *time
 	       u32 val3);
 
 /* Files: fd.c, fcntl.c, locks.c, sys_open.c, sys_io.c, sys_copy.c, sys_size.c,
- * sys_stat.c, sys_attr.c, sys_dir.c, getdents.c, pipe.c, eventfd.c, sys_poll.c */
+ * sys_stat.c, sys_attr.c, sys_xattr.c, sys_dir.c, getdents.c, pipe.c, eventfd.c, sys_poll.c */
 struct flock;
 struct iovec;
 struct open_how;
@@ -229,6 +229,18 @@ long sys_utimensat(int dirfd, const char *path, const struct __kernel_timespec *
 long sys_futimesat(int dirfd, const char *path, const struct __kernel_old_timeval *user);
 long sys_utimes(const char *path, const struct __kernel_old_timeval *user);
 long sys_utime(const char *path, const struct old_utimbuf *user);
+long sys_getxattr(const char *path, const char *name, void *value, size_t size);
+long sys_lgetxattr(const char *path, const char *name, void *value, size_t size);
+long sys_fgetxattr(int fd, const char *name, void *value, size_t size);
+long sys_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+long sys_lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+long sys_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+long sys_listxattr(const char *path, char *names, size_t size);
+long sys_llistxattr(const char *path, char *names, size_t size);
+long sys_flistxattr(int fd, char *names, size_t size);
+long sys_removexattr(const char *path, const char *name);
+long sys_lremovexattr(const char *path, const char *name);
+long sys_fremovexattr(int fd, const char *name);
 long sys_mkdirat(int dirfd, const char *path, u32 mode);
 long sys_mkdir(const char *path, u32 mode);
 long sys_mknodat(int dirfd, const char *path, u32 mode, u32 dev);
