@@ -7,7 +7,7 @@
 #include "tcp_conn.h"
 #include "../libos/random.h"
 
-#define BUCKETS 4096
+#define BUCKETS 2048
 
 static struct tcp_node *buckets[BUCKETS];
 static u64 table_key[2], secret_key[2];
