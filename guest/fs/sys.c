@@ -46,6 +46,8 @@ static bool fill_sys(struct dentry *dir, const char *name)
 	put_file(dir, "devices/system/cpu/online", cpus);
 	put_file(dir, "devices/system/cpu/possible", cpus);
 	put_file(dir, "devices/system/cpu/present", cpus);
+	put_file(dir, "devices/system/clocksource/clocksource0/available_clocksource", "tsc\n");
+	put_file(dir, "devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
 	put_file(dir, "devices/system/node/online", "0\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
