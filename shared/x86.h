@@ -59,6 +59,7 @@
 #define PTE_A    0x20
 #define PTE_D    0x40
 #define PTE_PS   0x80
+#define PTE_FILE 0x200 /* ignored by the CPU: the frame is a file's, not the space's */
 #define PTE_NX   0x8000000000000000
 #define PTE_ADDR 0x000ffffffffff000
 

@@ -184,6 +184,26 @@ static void show_auxv(struct proc_text *t, const struct proc_inode *pi, struct p
 		show_range(t, p->auxv_start, p->auxv_end);
 }
 
+/* Device, inode and name of what is mapped. */
+static void show_mapped(struct proc_text *t, const struct vma_info *v, size_t start)
+{
+	struct kstat st = { .ino = 0 };
+	char path[256];
+	const char *name = v->name;
+	long n = name != NULL ? (long)strlen(name) : 0;
+
+	if (v->file != NULL) {
+		vfs_getattr(v->file->inode, &st);
+		n = file_text(v->file, &current_process()->fs->root, path, sizeof(path));
+		name = path;
+	}
+	proc_print(t, "%02x:%02x %lu ", DEV_MAJOR(st.dev), DEV_MINOR(st.dev), st.ino);
+	if (n <= 0)
+		return;
+	proc_pad(t, start, 73);
+	proc_bytes(t, name, n);
+}
+
 static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	struct vma_info v;
@@ -192,13 +212,10 @@ static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct p
 	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
 		size_t start = t->len;
 
-		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 0 ", v.start, v.end,
+		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx ", v.start, v.end,
 			   v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
 			   v.prot & PROT_EXEC ? 'x' : '-', v.shared ? 's' : 'p', v.offset);
-		if (v.name != NULL) {
-			proc_pad(t, start, 73);
-			proc_bytes(t, v.name, strlen(v.name));
-		}
+		show_mapped(t, &v, start);
 		proc_bytes(t, "\n", 1);
 	}
 }

@@ -55,7 +55,7 @@ static bool fill_frame(const struct tmpfs_inode *ti, u64 index, paddr_t pa, size
 static paddr_t page_make(struct tmpfs_inode *ti, u64 index, bool whole)
 {
 	paddr_t pa = page_tree_get(&ti->pages, index);
-	bool copy = !whole && index < ti->mapped_pages;
+	bool mapped = index < ti->mapped_pages, copy = !whole && mapped;
 
 	if (pa != 0)
 		return pa;
@@ -64,6 +64,8 @@ static paddr_t page_make(struct tmpfs_inode *ti, u64 index, bool whole)
 	pa = whole || copy ? frames_alloc_dirty(0) : frames_alloc(0);
 	if (pa == 0)
 		return 0;
+	if (mapped) /* programs see existing memory there */
+		inode_unmap(&ti->inode, index, index, false);
 	if ((copy && !fill_frame(ti, index, pa, 0)) || page_tree_set(&ti->pages, index, pa) < 0) {
 		frames_free(pa, 0);
 		return 0;
@@ -139,7 +141,8 @@ static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 	u64 index = pos / PAGE_SIZE;
 	size_t offset = PAGE_OFFSET(pos), n = MIN(uio->resid, PAGE_SIZE - offset);
 	bool fresh = page_tree_get(&ti->pages, index) == 0;
-	paddr_t pa = page_make(ti, index, n == PAGE_SIZE);
+	/* with mappings, old memory could show while the bytes are fetched */
+	paddr_t pa = page_make(ti, index, n == PAGE_SIZE && ti->inode.mappings == 0);
 	long moved;
 
 	if (pa == 0)
@@ -148,9 +151,11 @@ static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 	if (!fresh || moved == (long)n)
 		return moved;
 	/* A fault. What was to be overwritten must not show old memory. */
-	if (moved < 0)
+	if (moved < 0) {
+		inode_unmap(&ti->inode, index, index, false);
 		page_tree_remove(&ti->pages, index, index);
-	else if (n == PAGE_SIZE && !fill_frame(ti, index, pa, moved)) {
+	} else if (n == PAGE_SIZE && !fill_frame(ti, index, pa, moved)) {
+		inode_unmap(&ti->inode, index, index, false);
 		page_tree_remove(&ti->pages, index, index);
 		return -ENOSPC;
 	}
@@ -213,6 +218,7 @@ int tmpfs_resize(struct tmpfs_inode *ti, u64 size)
 		if (PAGE_OFFSET(size) != 0 && keep <= ti->mapped_pages &&
 		    page_make(ti, keep - 1, false) == 0)
 			return -ENOSPC;
+		inode_unmap(&ti->inode, keep, UINT64_MAX / PAGE_SIZE, true);
 		page_tree_remove(&ti->pages, keep, UINT64_MAX / PAGE_SIZE);
 		ti->mapped_pages = MIN(ti->mapped_pages, keep);
 		if (PAGE_OFFSET(size) != 0)
@@ -240,6 +246,7 @@ static int punch(struct tmpfs_inode *ti, u64 offset, u64 end)
 	if (first < last) {
 		if (unmap_range(ti, first, last - 1) < 0)
 			return -ENOSPC;
+		inode_unmap(&ti->inode, first, last - 1, true);
 		page_tree_remove(&ti->pages, first, last - 1);
 	}
 	inode_stamp(&ti->inode, true);

@@ -81,6 +81,7 @@ struct inode {
 	u32 refs;
 	u32 mode, nlink, uid, gid;
 	u32 rdev; /* character and block devices */
+	u32 mappings; /* of its pages, in the program's memory */
 	i32 writers; /* files open for writing; < 0: being executed */
 	bool linkable; /* may get a name though it has none: O_TMPFILE */
 	u64 ino, size;
@@ -149,9 +150,10 @@ struct inode_ops {
 	long (*listxattr)(struct inode *inode, char *buf, size_t size);
 	/* May replace file->ops and set file->priv. */
 	int (*open)(struct inode *inode, struct file *file);
-	/* The frame of page `index`, for mappings: stays the inode's, until it
-	 * is truncated. Without `write` the frame must not be written, and 0
-	 * in *pa means a hole. */
+	/* The frame of page `index`, for mappings and sendfile: stays the
+	 * inode's. Without `write` the frame must not be written, and 0 in *pa
+	 * means a hole. May wait. Who takes a page away from the file or puts
+	 * another in its place calls inode_unmap() first. */
 	int (*get_page)(struct inode *inode, u64 index, bool write, paddr_t *pa);
 	/* Bytes from offset on, at most n, that lie in one piece of memory
 	 * which nobody ever writes or frees; *pa is where. 0: none. */
@@ -223,6 +225,16 @@ static inline void inode_allow_write(struct inode *inode)
 	inode->writers++;
 }
 struct __kernel_timespec stamp_now(void);
+
+/* Pages first..last are to be this inode's no longer: takes them out of the
+ * program's memory, with `copies` also those that are the program's own since
+ * it wrote to them (the file became shorter). file_pages.c */
+void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies);
+static inline void inode_unmap(struct inode *inode, u64 first, u64 last, bool copies)
+{
+	if (inode->mappings > 0)
+		space_unmap_file(inode, first, last, copies);
+}
 
 /* ---- names ---- */
 

@@ -8,7 +8,8 @@
 #define ENOMEM          12
 #define EINVAL          22
 #define ENTRIES         512
-#define ALLOWED         (PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX)
+#define RIGHTS          (PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX)
+#define ALLOWED         (RIGHTS | PTE_FILE)
 #define BOOKKEEPING     (PTE_U | PTE_A | PTE_D)
 #define ALIGN_PAGE(va)  ((va) & ~(PAGE_SIZE - 1ull))
 #define DIRECT_MAP_SLOT (DIRECT_MAP >> 39)
@@ -224,7 +225,7 @@ static void protect_pages(uint64_t *e, uint64_t n, uint64_t bits)
 {
 	for (uint64_t *end = e + n; e != end; e++)
 		if (*e)
-			*e = (*e & ~ALLOWED) | bits;
+			*e = (*e & ~RIGHTS) | bits;
 }
 
 static void clear_pages(uint64_t *e, uint64_t n)
@@ -257,7 +258,7 @@ static long change_locked(uint64_t va, uint64_t end, uint64_t bits, int clear)
 				return -EINVAL;
 			if (clear)
 				count_unmapped(*e & PTE_ADDR, BLOCK_SIZE);
-			*e = clear ? 0 : (*e & ~ALLOWED) | bits;
+			*e = clear ? 0 : (*e & ~RIGHTS) | bits;
 		} else {
 			uint64_t *first = (uint64_t *)kernel_page(*e & PTE_ADDR) +
 					  entry_index(va, PAGE_SHIFT);
@@ -287,7 +288,7 @@ static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
 
 long kcall_protect(uint64_t va, uint64_t bits, uint64_t n)
 {
-	return bits & ~ALLOWED ? -EINVAL : change(va, n, bits, 0);
+	return bits & ~RIGHTS ? -EINVAL : change(va, n, bits, 0);
 }
 
 long kcall_unmap(uint64_t va, uint64_t n)

@@ -25,7 +25,7 @@ extern const struct exception_entry extable_start[], extable_end[];
 void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2);
 void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2);
 
-static bool all_empty(u64 va, u64 end)
+bool pages_all_empty(u64 va, u64 end)
 {
 	u64 size;
 	for (; va < end; va = ALIGN_DOWN(va, size) + size)
@@ -81,7 +81,8 @@ static int fault_private(struct space *space, const struct vma *vma, u64 va)
 	for (int order = WINDOW_ORDER; order >= 0; order--) {
 		u64 len = PAGE_SIZE << order;
 		u64 start = ALIGN_DOWN(va, len);
-		if (start < vma->start || start + len > vma->end || !all_empty(start, start + len))
+		if (start < vma->start || start + len > vma->end ||
+		    !pages_all_empty(start, start + len))
 			continue;
 		if (!map_new(space, vma, start, order))
 			return 0;
@@ -91,11 +92,11 @@ static int fault_private(struct space *space, const struct vma *vma, u64 va)
 
 /* Read-only pages of a file that lies in memory: blocks where file and
  * address agree modulo 2 MiB, else a window of pages. */
-static int map_file_pages(struct space *space, const struct vma *vma, u64 va)
+int map_file_pages(struct space *space, const struct vma *vma, u64 va)
 {
 	u64 file_end = vma->start + ALIGN_DOWN(vma->backing_len, PAGE_SIZE);
 	u64 shift = vma->backing - vma->start; /* physical = virtual + shift */
-	u64 unit = PAGE_SIZE, most = FILE_WINDOW, flags = 0;
+	u64 unit = PAGE_SIZE, most = FILE_WINDOW, flags = vma->file ? PTE_FILE : 0;
 	u64 block = ALIGN_DOWN(va, BLOCK_SIZE);
 	u64 size;
 
@@ -103,29 +104,34 @@ static int map_file_pages(struct space *space, const struct vma *vma, u64 va)
 	    !page_entry(va, &size) && size >= BLOCK_SIZE) {
 		unit = BLOCK_SIZE;
 		most = FILE_BLOCKS;
-		flags = PTE_PS;
+		flags |= PTE_PS;
 	}
 	u64 start = ALIGN_DOWN(va, unit), end = start + unit;
-	while (end + unit <= file_end && (end - start) / unit < most && all_empty(end, end + unit))
+	while (end + unit <= file_end && (end - start) / unit < most &&
+	       pages_all_empty(end, end + unit))
 		end += unit;
 	while (start >= vma->start + unit && (end - start) / unit < most &&
-	       all_empty(start - unit, start))
+	       pages_all_empty(start - unit, start))
 		start -= unit;
 	space->resident += (end - start) >> PAGE_SHIFT;
-	return pages_map(start, start + shift, pte_bits(vma->prot) | flags, (end - start) / unit);
+	flags |= pte_bits(vma->prot) & ~(u64)PTE_W;
+	return pages_map(start, start + shift, flags, (end - start) / unit);
 }
 
 int space_fault(struct space *space, u64 va, bool write, bool exec)
 {
 	struct vma *vma = space_find(space, va);
-	u64 size;
+	u64 size, entry;
 
 	if (!vma)
 		return -EFAULT;
 	if (!(vma->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) ||
 	    (write && !(vma->prot & PROT_WRITE)) || (exec && !(vma->prot & PROT_EXEC)))
 		return -EACCES;
-	if (page_entry(va, &size))
+	entry = page_entry(va, &size);
+	if (vma->file && (!entry || (write && !(entry & PTE_W))))
+		return file_fault(space, vma, ALIGN_DOWN(va, PAGE_SIZE), write, entry);
+	if (entry)
 		return 0; /* somebody else brought it in, or a stale translation */
 	u64 offset = ALIGN_DOWN(va - vma->start, PAGE_SIZE);
 	if (vma->backing && !(vma->prot & PROT_WRITE) && offset + PAGE_SIZE <= vma->backing_len)
@@ -140,7 +146,8 @@ void space_populate(struct space *space, u64 start, u64 end)
 		if (page_entry(va, &size))
 			continue;
 		struct vma *vma = space_find(space, va);
-		if (!vma || space_fault(space, va, vma->prot & PROT_WRITE, false))
+		bool write = vma && vma->prot & PROT_WRITE && !(vma->flags & MAP_SHARED);
+		if (!vma || space_fault(space, va, write, false))
 			return;
 		page_entry(va, &size);
 	}
@@ -185,7 +192,7 @@ void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
 		     current_process()->space->resident * 4, cr2);
 		process_exit(128 + 9);
 	}
-	signal_fault(regs, vector, error, cr2, reason == -EACCES, false);
+	signal_fault(regs, vector, error, cr2, reason == -EACCES, reason == -ENXIO);
 }
 
 void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)

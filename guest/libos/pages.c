@@ -6,7 +6,6 @@
  * An entry that is not present but not empty is a page of a PROT_NONE range.
  */
 #include "../kernel/kcall.h"
-#include "boot_info.h"
 #include "aio.h"
 #include "entry.h"
 #include "frames.h"
@@ -105,7 +104,7 @@ static void free_run(struct space *space, u64 va, u64 end)
 			unsigned order = batch[i] & PTE_PS ? BLOCK_ORDER : 0;
 			paddr_t pa = batch[i] & PTE_ADDR;
 			space->resident -= 1ull << order;
-			if (frames_are_ours(pa))
+			if (!(batch[i] & PTE_FILE) && frames_are_ours(pa))
 				frames_free(pa, order);
 		}
 	}
@@ -125,20 +124,17 @@ void pages_free(struct space *space, u64 start, u64 end)
 		free_run(space, va, run_end);
 }
 
-void pages_drop_contents(struct space *space, u64 start, u64 end)
+void pages_drop_file(struct space *space, u64 start, u64 end)
 {
 	u64 size, next;
-	if (boot_info.contents_size == 0)
-		return;
 	split_at(start);
 	split_at(end);
 	for (u64 va = start; va < end; va = next) {
 		u64 entry = page_entry(va, &size);
 		next = ALIGN_DOWN(va, size) + size;
-		if (!entry || !frames_are_contents(entry & PTE_ADDR))
+		if (!(entry & PTE_FILE))
 			continue;
-		while (next < end && (entry = page_entry(next, &size)) &&
-		       frames_are_contents(entry & PTE_ADDR))
+		while (next < end && page_entry(next, &size) & PTE_FILE)
 			next += size;
 		pages_free(space, va, next);
 	}
@@ -167,7 +163,7 @@ int pages_move(u64 from, u64 to, u64 len)
 				split_at(va + PAGE_SIZE);
 				continue;
 			}
-			u64 bits = entry & (PTE_P | PTE_W | PTE_NX | PTE_PS);
+			u64 bits = entry & (PTE_P | PTE_W | PTE_NX | PTE_PS | PTE_FILE);
 			kcall(KCALL_UNMAP, va, size >> PAGE_SHIFT, 0);
 			if (pages_map(target, entry & PTE_ADDR, bits, 1))
 				return -ENOMEM;

@@ -109,7 +109,7 @@ static u8 *own_page(const struct vma *vma, u64 va)
 {
 	u64 size, entry = page_entry(va, &size);
 	paddr_t pa = entry & PTE_ADDR;
-	if (!(entry & PTE_P) || entry & PTE_PS || !frames_are_ours(pa) ||
+	if (!(entry & PTE_P) || entry & (PTE_PS | PTE_FILE) || !frames_are_ours(pa) ||
 	    (vma->backing && pa == vma->backing + (va - vma->start)))
 		return NULL;
 	return phys_to_virt(pa);

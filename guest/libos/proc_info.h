@@ -25,6 +25,7 @@ struct vma_info {
 	u32 prot; /* PROT_* */
 	bool shared;
 	const char *name; /* a path, "[heap]", "[stack]"..., or NULL */
+	const struct file *file; /* what is mapped, or NULL */
 };
 int space_describe(struct space *space, unsigned index, struct vma_info *info);
 

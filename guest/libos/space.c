@@ -3,6 +3,7 @@
  * up far more often than they add one.
  */
 #include "../kernel/kcall.h"
+#include "../fs/vfs.h"
 #include "heap.h"
 #include "patch.h"
 #include "proc_info.h"
@@ -13,7 +14,7 @@ struct space *space_new(void)
 	struct space *space = kalloc(sizeof(*space));
 	if (!space)
 		return NULL;
-	space->capacity = 16;
+	space->capacity = 12;
 	space->vma = kalloc(space->capacity * sizeof(struct vma));
 	space->mmap_top = USER_END - (16ull << 20);
 	return space->vma ? space : NULL;
@@ -87,23 +88,46 @@ static int make_room(struct space *space, unsigned n)
 	return 0;
 }
 
+/* A mapping keeps its file, and the inode knows that it is mapped. */
+static void hold(const struct vma *vma)
+{
+	if (!vma->file)
+		return;
+	file_get(vma->file);
+	vma->file->inode->mappings++;
+}
+
+static void release(const struct vma *vma)
+{
+	if (!vma->file)
+		return;
+	vma->file->inode->mappings--;
+	file_put(vma->file);
+}
+
 static void insert(struct space *space, unsigned i, const struct vma *vma)
 {
 	memmove(&space->vma[i + 1], &space->vma[i], (space->count - i) * sizeof(*vma));
 	space->vma[i] = *vma;
 	space->count++;
+	space->changes++;
+	hold(vma);
 }
 
 static void drop(struct space *space, unsigned i)
 {
+	struct vma gone = space->vma[i];
 	space->count--;
+	space->changes++;
 	memmove(&space->vma[i], &space->vma[i + 1], (space->count - i) * sizeof(struct vma));
+	release(&gone);
 }
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && !a->backing &&
-	       !b->backing && a->name == b->name;
+	       !b->backing && a->name == b->name && a->file == b->file &&
+	       (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
 /* Joins VMA i with its neighbours where nothing tells them apart. */
@@ -138,6 +162,7 @@ static void trim_front(struct vma *vma, u64 start)
 		vma->backing_len -= backed;
 		vma->backing = vma->backing_len ? vma->backing + cut : 0;
 	}
+	vma->offset += vma->file ? cut : 0;
 	vma->start = start;
 }
 
@@ -173,6 +198,7 @@ int space_remove(struct space *space, u64 start, u64 end)
 	while (i < space->count && space->vma[i].start < end) {
 		pages_free(space, space->vma[i].start, space->vma[i].end);
 		drop(space, i);
+		i = index_of(space, start); /* closing a file may have waited */
 	}
 	return 0;
 }
@@ -183,21 +209,28 @@ int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 		return -ENOMEM;
 	unsigned i = index_of(space, start);
 	u64 at = start;
+	int error = -ENOMEM;
+	space->changes++;
 	for (; i < space->count && space->vma[i].start == at && at < end; i++) {
 		struct vma *vma = &space->vma[i];
+		if (prot & PROT_WRITE && vma->flags & MAP_SHARED && vma->file &&
+		    !file_writable(vma->file)) {
+			error = -EACCES;
+			break;
+		}
 		at = vma->end;
 		if (vma->prot == prot)
 			continue;
-		if (prot & PROT_WRITE && !(vma->prot & PROT_WRITE)) {
+		if (prot & PROT_WRITE && !(vma->prot & PROT_WRITE))
 			patch_undo(space, vma->start, vma->end);
-			pages_drop_contents(space, vma->start, vma->end);
-		}
+		if (prot & PROT_WRITE && vma->file)
+			pages_drop_file(space, vma->start, vma->end);
 		vma->prot = prot;
 		pages_protect(vma->start, vma->end, prot);
 	}
 	for (i = index_of(space, start); i < space->count && space->vma[i].start < end; i++)
 		merge(space, i);
-	return at >= end ? 0 : -ENOMEM;
+	return at >= end ? 0 : error;
 }
 
 int space_describe(struct space *space, unsigned index, struct vma_info *info)
@@ -209,6 +242,8 @@ int space_describe(struct space *space, unsigned index, struct vma_info *info)
 				   .end = vma->end,
 				   .prot = vma->prot,
 				   .shared = vma->flags & MAP_SHARED,
-				   .name = vma->name };
+				   .offset = vma->offset,
+				   .name = vma->name,
+				   .file = vma->file };
 	return 1;
 }

@@ -15,6 +15,8 @@ struct vma {
 	paddr_t backing; /* physical memory with the first contents, or 0: zeroes */
 	u64 backing_len; /* bytes of it; beyond are zeroes */
 	const char *name; /* for /proc/self/maps, or NULL */
+	struct file *file; /* whose pages these are, with a reference; or NULL */
+	u64 offset; /* of `start` in the file */
 };
 
 struct patches; /* patch.h */
@@ -27,6 +29,7 @@ struct space {
 	u64 mmap_top; /* mappings are placed below */
 	struct patches *patches; /* or NULL */
 	u64 resident; /* pages that the program has, for /proc and getrusage */
+	u64 changes; /* of mappings: who waited sees that they are others now */
 };
 
 /* Lowest address a program may map (vm.mmap_min_addr). */
@@ -45,18 +48,21 @@ bool space_is_free(struct space *space, u64 start, u64 end);
  * the heap must not show there. */
 void space_drop_ahead(struct space *space, u64 start, u64 end);
 
-/* Adds a mapping where nothing is mapped. 0 or -ENOMEM. */
+/* Adds a mapping where nothing is mapped; takes a reference to its file of its
+ * own. 0 or -ENOMEM. */
 int space_add(struct space *space, const struct vma *vma);
 
 /* Takes [start, end) out, with its pages. 0 or -ENOMEM. */
 int space_remove(struct space *space, u64 start, u64 end);
 
-/* New rights; -ENOMEM when a part of the range is not mapped. */
+/* New rights; -ENOMEM when a part of the range is not mapped, -EACCES when its
+ * file is shared and open for reading only. */
 int space_protect(struct space *space, u64 start, u64 end, u32 prot);
 
 /*
  * Brings the page at va in. 0; -EFAULT: not mapped there; -EACCES: mapped
- * without the right; -ENOMEM: no frame left.
+ * without the right; -ENOMEM: no frame left; -ENXIO: the file ends before it,
+ * or cannot be read.
  */
 int space_fault(struct space *space, u64 va, bool write, bool exec);
 
@@ -66,6 +72,14 @@ void space_populate(struct space *space, u64 start, u64 end);
 /* Queues (pages_queue) the pages of [start, end) of a VMA where nothing is
  * mapped yet; what cannot be had is left to faults. */
 void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 end);
+
+/* file_pages.c: the same as space_fault() in the mapping of a file; `entry` is
+ * what page_entry(va) says. */
+int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u64 entry);
+
+/* fault.c: maps pages of the file that lies in memory at vma->backing. */
+int map_file_pages(struct space *space, const struct vma *vma, u64 va);
+bool pages_all_empty(u64 va, u64 end);
 
 /* pages.c: the pages of [start, end) in the page tables. */
 u64 pte_bits(u32 prot);
@@ -77,9 +91,9 @@ int pages_map(u64 va, paddr_t pa, u64 bits, u64 n); /* n pages, or blocks with P
 int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n);
 int pages_flush(void);
 void pages_free(struct space *space, u64 start, u64 end);
-/* Takes the pages that are contents of --copy out, which may not be written:
- * faults bring private copies in. */
-void pages_drop_contents(struct space *space, u64 start, u64 end);
+/* Takes the pages that are a file's out, which may not be written without its
+ * consent: faults bring private copies in, or ask for it. */
+void pages_drop_file(struct space *space, u64 start, u64 end);
 void pages_protect(u64 start, u64 end, u32 prot);
 /* Moves what is mapped at `from` to `to` (mremap). 0 or -ENOMEM. */
 int pages_move(u64 from, u64 to, u64 len);

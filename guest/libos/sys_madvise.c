@@ -3,6 +3,7 @@
  */
 #include <linux/mman.h>
 #include "entry.h"
+#include "file.h"
 #include "frames.h"
 #include "space.h"
 #include "sys.h"
@@ -36,8 +37,21 @@ static int for_each_vma (u64 addr, u64 len, void (*f)(struct vma *, u64 start, u
 /* Shared anonymous memory has nothing to fall back to, so it stays. */
 static void forget(struct vma *vma, u64 start, u64 end)
 {
-	if (!(vma->flags & MAP_SHARED))
+	if (vma->file && vma->flags & MAP_SHARED)
+		pages_drop_file(space(), start, end);
+	else if (!(vma->flags & MAP_SHARED))
 		pages_free(space(), start, end);
+}
+
+static bool all_anonymous(u64 addr, u64 len)
+{
+	for (u64 at = addr; at < addr + len;) {
+		const struct vma *vma = space_find(space(), at);
+		if (vma && (vma->file || vma->flags & MAP_SHARED))
+			return false;
+		at = vma ? vma->end : at + PAGE_SIZE;
+	}
+	return true;
 }
 
 static void populate(struct vma *vma, u64 start, u64 end)
@@ -58,8 +72,9 @@ long sys_madvise(u64 addr, u64 len, int advice)
 	if (addr + len > USER_END)
 		return -ENOMEM;
 	switch (advice) {
-	case MADV_DONTNEED:
 	case MADV_FREE:
+		return all_anonymous(addr, len) ? for_each_vma (addr, len, forget) : -EINVAL;
+	case MADV_DONTNEED:
 		return for_each_vma (addr, len, forget);
 	case MADV_WILLNEED:
 	case MADV_POPULATE_READ:
@@ -136,6 +151,18 @@ long sys_munlockall(void)
 	return 0;
 }
 
+/* The pages are the file's own: what is left is the file's way to its disk. */
+static long write_back(const struct vma *vma)
+{
+	struct file *file = vma->file;
+	if (!file || !(vma->flags & MAP_SHARED) || !file->ops->fsync)
+		return 0;
+	file_get(file);
+	long error = file->ops->fsync(file); /* may wait: the mapping may be gone */
+	file_put(file);
+	return error;
+}
+
 long sys_msync(u64 addr, u64 len, int flags)
 {
 	if (addr % PAGE_SIZE || flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
@@ -144,5 +171,13 @@ long sys_msync(u64 addr, u64 len, int flags)
 	len = ALIGN_UP(len, PAGE_SIZE);
 	if (addr + len < addr || addr + len > USER_END)
 		return -ENOMEM;
-	return for_each_vma (addr, len, NULL);
+	long error = for_each_vma (addr, len, NULL);
+	for (u64 at = addr; flags & MS_SYNC && at < addr + len;) {
+		const struct vma *vma = space_find(space(), at);
+		at = vma ? vma->end : at + PAGE_SIZE;
+		long failed = vma ? write_back(vma) : 0;
+		if (failed)
+			return failed;
+	}
+	return error;
 }

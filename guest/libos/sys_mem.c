@@ -1,6 +1,7 @@
 /*
- * brk, mmap and their family. Files are mapped by copying for now: a private
- * mapping is filled when it is made, except from memory that nobody writes.
+ * brk, mmap and their family. Mappings of files: file_pages.c. Of a file whose
+ * pages cannot be mapped (get_page), a private mapping is filled when it is
+ * made.
  */
 #include <linux/mman.h>
 #include "../fs/vfs.h"
@@ -17,6 +18,11 @@
 
 #define LEN_MAX    (USER_END - USER_START)
 #define HEAP_AHEAD (256ull << 10)
+/* What MAP_SHARED_VALIDATE lets through: Linux's LEGACY_MAP_MASK. */
+#define KNOWN_FLAGS                                                                             \
+	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_POPULATE | \
+	 MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | MAP_GROWSDOWN | MAP_LOCKED |      \
+	 MAP_NORESERVE | MAP_FIXED_NOREPLACE)
 
 static struct space *space(void)
 {
@@ -89,7 +95,7 @@ static bool too_much(u64 len, u32 prot, u32 flags)
 	return len >> PAGE_SHIFT > frames_total() && !(flags & MAP_NORESERVE) && prot != PROT_NONE;
 }
 
-/* Fills a new private mapping from a file. */
+/* Fills a new private mapping from a file without pages. */
 static long fill_from_file(struct file *file, u64 start, u64 len, u64 offset, u32 prot)
 {
 	u8 *buffer = kalloc(PAGE_SIZE);
@@ -107,53 +113,53 @@ static long fill_from_file(struct file *file, u64 start, u64 len, u64 offset, u3
 	return n < 0 ? n : 0;
 }
 
+/* -errno, or the VMA's flags. In Linux's order (do_mmap). */
+static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offset)
+{
+	const struct inode *inode = file->inode;
+	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+
+	if (offset + len < offset || offset + len > MAX_FILE_SIZE)
+		return -EOVERFLOW;
+	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && flags & ~(u32)KNOWN_FLAGS)
+		return -EOPNOTSUPP;
+	if ((shared && prot & PROT_WRITE && !file_writable(file)) || !file_readable(file))
+		return -EACCES;
+	if (!inode || !inode->ops)
+		return -ENODEV;
+	bool pages = inode->ops->get_page && S_ISREG(inode->mode);
+	if (!pages && (shared || !(S_ISREG(inode->mode) || S_ISBLK(inode->mode))))
+		return -ENODEV;
+	/* a descriptor that cannot write never makes a mapping that can */
+	return shared ? MAP_SHARED : 0;
+}
+
 static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
 {
-	u32 access = file->flags & 3;
-	if (access == 1)
-		return -EACCES;
-	if ((flags & MAP_TYPE) != MAP_PRIVATE)
-		return access == 2 || !(prot & PROT_WRITE) ? -ENODEV : -EACCES;
-	if (!file->inode)
-		return -ENODEV;
 	long start = place(addr, len, flags);
 	if (start < 0)
 		return start;
 	struct vma vma = { .start = start,
 			   .end = start + ALIGN_UP(len, PAGE_SIZE),
-			   .prot = PROT_READ | PROT_WRITE };
-	if (file->inode->ops->get_run)
-		vma.backing_len = file->inode->ops->get_run(file->inode, offset, len, &vma.backing);
-	if (vma.backing)
-		vma.prot = prot;
+			   .prot = prot,
+			   .flags = (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : MAP_SHARED };
+	if (file->inode->ops->get_page) {
+		vma.file = file;
+		vma.offset = offset;
+		inode_accessed(file->inode);
+		return space_add(space(), &vma) ? -ENOMEM : start;
+	}
+	vma.prot = PROT_READ | PROT_WRITE;
 	if (space_add(space(), &vma))
 		return -ENOMEM;
-	if (vma.backing)
-		return start;
 	long error = fill_from_file(file, start, len, offset, prot);
 	if (error)
 		space_remove(space(), vma.start, vma.end);
 	return error ? error : start;
 }
 
-long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset)
+static long map_anonymous(u64 addr, u64 len, u32 prot, u32 flags)
 {
-	u32 type = flags & MAP_TYPE;
-	if (!len || offset % PAGE_SIZE)
-		return -EINVAL;
-	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
-		return -EINVAL;
-	if (len > LEN_MAX)
-		return -ENOMEM;
-	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
-	if (!(flags & MAP_ANONYMOUS)) {
-		struct file *file = fd_get(fd);
-		if (!file)
-			return -EBADF;
-		long result = map_file(addr, len, prot, flags, file, offset);
-		file_put(file);
-		return result;
-	}
 	len = ALIGN_UP(len, PAGE_SIZE);
 	if (too_much(len, prot, flags))
 		return -ENOMEM;
@@ -163,11 +169,46 @@ long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset)
 	struct vma vma = { .start = start,
 			   .end = start + len,
 			   .prot = prot,
-			   .flags = type == MAP_PRIVATE ? 0 : MAP_SHARED };
-	if (space_add(space(), &vma))
+			   .flags = (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : MAP_SHARED };
+	return space_add(space(), &vma) ? -ENOMEM : start;
+}
+
+static bool is_zero_device(const struct file *file)
+{
+	return file->inode && S_ISCHR(file->inode->mode) && file->inode->rdev == MKDEV(1, 5);
+}
+
+static long map_any(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
+{
+	u32 type = flags & MAP_TYPE;
+	if (!len)
+		return -EINVAL;
+	if (len > LEN_MAX)
 		return -ENOMEM;
-	if (flags & MAP_POPULATE)
-		space_populate(space(), start, start + len);
+	if (type != MAP_PRIVATE && type != MAP_SHARED && (type != MAP_SHARED_VALIDATE || !file))
+		return -EINVAL;
+	if (!file || is_zero_device(file))
+		return map_anonymous(addr, len, prot, flags);
+	long error = check_file(file, len, prot, flags, offset);
+	return error < 0 ? error : map_file(addr, len, prot, flags, file, offset);
+}
+
+long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset)
+{
+	struct file *file = NULL;
+	if (offset % PAGE_SIZE)
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		file = fd_get(fd);
+		if (!file)
+			return -EBADF;
+	}
+	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
+	long start = map_any(addr, len, prot, flags, file, offset);
+	if (start > 0 && (flags & MAP_POPULATE || (flags & MAP_LOCKED)))
+		space_populate(space(), start, start + ALIGN_UP(len, PAGE_SIZE));
+	if (file)
+		file_put(file);
 	return start;
 }
 
@@ -191,76 +232,97 @@ long sys_mprotect(u64 addr, u64 len, u64 prot)
 	return space_protect(space(), addr, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
-/* A part of one VMA as a VMA of its own description. */
 static bool same_vma(struct vma *vma, u64 start, u64 len)
 {
 	return vma && len <= vma->end - start;
 }
 
-static long move_mapping(u64 old, u64 old_len, u64 len, u64 to)
+/* The part of a mapping from `at` on, as one of its own at `to`. */
+static struct vma part_of(const struct vma *vma, u64 at, u64 to, u64 len)
 {
-	struct vma vma = *space_find(space(), old);
-	u64 moved = MIN(old_len, len);
-	u64 cut = old - vma.start;
-	patch_undo(space(), old, old + old_len); /* its jumps are relative */
-	if (vma.backing && cut < vma.backing_len) { /* for pages not yet touched */
-		vma.backing += cut;
-		vma.backing_len = MIN(vma.backing_len - cut, moved);
+	struct vma part = *vma;
+	u64 cut = at - vma->start;
+	if (vma->backing && cut < vma->backing_len) { /* for pages not yet touched */
+		part.backing += cut;
+		part.backing_len = MIN(vma->backing_len - cut, len);
 	} else {
-		vma.backing = 0;
+		part.backing = 0;
 	}
-	vma.start = to;
-	vma.end = to + len;
-	if (space_add(space(), &vma) || pages_move(old, to, moved))
+	part.offset += part.file ? cut : 0;
+	part.start = to;
+	part.end = to + len;
+	return part;
+}
+
+static long move_mapping(u64 old, u64 old_len, u64 len, u64 to, u64 flags)
+{
+	struct vma vma = part_of(space_find(space(), old), old, to, len);
+	vma.backing_len = MIN(vma.backing_len, old_len);
+	patch_undo(space(), old, old + old_len); /* its jumps are relative */
+	if (space_add(space(), &vma) || pages_move(old, to, MIN(old_len, len)))
 		return -ENOMEM;
-	space_remove(space(), old, old + old_len);
+	if (!(flags & MREMAP_DONTUNMAP))
+		space_remove(space(), old, old + old_len);
 	return to;
+}
+
+/* Anywhere else. */
+static long move_away(u64 old, u64 old_len, u64 len, u64 flags)
+{
+	u64 to = space_gap(space(), len, USER_END);
+	return to ? move_mapping(old, old_len, len, to, flags) : -ENOMEM;
 }
 
 static long grow_mapping(u64 old, u64 old_len, u64 len, u64 flags)
 {
 	struct vma *vma = space_find(space(), old);
-	if (vma->end == old + old_len && range_ok(old, len) &&
+	if (old_len && vma->end == old + old_len && range_ok(old, len) &&
 	    space_is_free(space(), vma->end, old + len)) {
-		struct vma more = *vma;
-		more.start = old + old_len;
-		more.end = old + len;
+		struct vma more = part_of(vma, vma->end, vma->end, len - old_len);
 		more.backing = 0;
 		return space_add(space(), &more) ? -ENOMEM : (long)old;
 	}
-	if (!(flags & MREMAP_MAYMOVE))
-		return -ENOMEM;
-	u64 to = space_gap(space(), len, USER_END);
-	return to ? move_mapping(old, old_len, len, to) : -ENOMEM;
+	return flags & MREMAP_MAYMOVE ? move_away(old, old_len, len, flags) : -ENOMEM;
 }
 
-static long mremap_fixed(u64 old, u64 old_len, u64 len, u64 to)
+static long mremap_fixed(u64 old, u64 old_len, u64 len, u64 to, u64 flags)
 {
 	if (to % PAGE_SIZE || !range_ok(to, len) || (to < old + old_len && old < to + len))
 		return -EINVAL;
 	space_drop_ahead(space(), to, to + len);
 	if (space_remove(space(), to, to + len))
 		return -ENOMEM;
-	return move_mapping(old, old_len, len, to);
+	return move_mapping(old, old_len, len, to, flags);
+}
+
+/* What mremap(2) can be asked for at all. */
+static bool remap_flags_ok(u64 old_len, u64 len, u64 flags)
+{
+	if (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
+		return false;
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE))
+		return false;
+	return !(flags & MREMAP_DONTUNMAP) || old_len == len;
 }
 
 long sys_mremap(u64 old, u64 old_len, u64 len, u64 flags, u64 to)
 {
-	if (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED) || old % PAGE_SIZE)
-		return -EINVAL;
-	if (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE))
-		return -EINVAL;
 	old_len = ALIGN_UP(old_len, PAGE_SIZE);
 	len = ALIGN_UP(len, PAGE_SIZE);
-	if (!len || len > LEN_MAX || !old_len)
+	if (old % PAGE_SIZE || !remap_flags_ok(old_len, len, flags) || !len || len > LEN_MAX)
 		return -EINVAL;
 	struct vma *vma = space_find(space(), old);
 	if (!same_vma(vma, old, old_len))
 		return -EFAULT;
+	/* of length 0: one more mapping of the same pages, where a file has them */
+	if (!old_len && !(vma->flags & MAP_SHARED && vma->file))
+		return -EINVAL;
 	if (len > old_len && too_much(len, vma->prot, vma->flags))
 		return -ENOMEM;
 	if (flags & MREMAP_FIXED)
-		return mremap_fixed(old, old_len, len, to);
+		return mremap_fixed(old, old_len, len, to, flags);
+	if (flags & MREMAP_DONTUNMAP)
+		return move_away(old, old_len, len, flags);
 	if (len <= old_len) {
 		if (len < old_len && space_remove(space(), old + len, old + old_len))
 			return -ENOMEM;

@@ -420,3 +420,16 @@ void fake_end(void)
 	assert_int_equal(fake_frames, 0);
 	assert_int_equal(fake_objects, fake_lasting);
 }
+
+/* ---- mappings ---- */
+
+/* No test maps a file. */
+struct inode;
+void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies);
+void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)
+{
+	(void)inode;
+	(void)first;
+	(void)last;
+	(void)copies;
+}

@@ -1,0 +1,205 @@
+/*
+ * Mappings of files. The file's own frames are mapped (PTE_FILE), writable in
+ * shared mappings only, once the file has been asked for a page to be written;
+ * a private mapping gets a copy when it writes. Frames that lie in one piece
+ * (get_run: contents of --copy) are mapped in large runs, others in windows,
+ * because a fault costs more than many pages.
+ *
+ * A file may have to wait for a page. Then everything may have changed:
+ * space->changes tells, and the program just makes its access again.
+ */
+#include "../fs/vfs.h"
+#include "../kernel/kcall.h"
+#include "frames.h"
+#include "memory.h"
+#include "process.h"
+#include "space.h"
+
+#define WINDOW_ORDER 4
+#define WINDOW       (1u << WINDOW_ORDER)
+
+/* A fault in progress: a copy of the mapping, cut off where the file ends. */
+struct file_access {
+	struct space *space;
+	struct vma vma;
+	struct inode *inode;
+	u64 va, changes;
+	bool write;
+	u64 entry; /* what is mapped at va now */
+};
+
+static u64 index_at(const struct file_access *f, u64 va)
+{
+	return (f->vma.offset + (va - f->vma.start)) >> PAGE_SHIFT;
+}
+
+static int page_of(const struct file_access *f, u64 va, bool write, paddr_t *pa)
+{
+	return f->inode->ops->get_page(f->inode, index_at(f, va), write, pa);
+}
+
+/* What a program gets for it: SIGBUS, but for the end of memory. */
+static int reason(int error)
+{
+	return error == -ENOMEM ? -ENOMEM : -ENXIO;
+}
+
+/* ---- the file's own frames ---- */
+
+static bool map_run(const struct file_access *f, int *error)
+{
+	struct vma view = f->vma;
+	if (f->write || !f->inode->ops->get_run)
+		return false;
+	view.backing_len =
+		f->inode->ops->get_run(f->inode, view.offset, view.end - view.start, &view.backing);
+	if (view.backing_len <= f->va - view.start)
+		return false;
+	view.backing_len = ALIGN_UP(view.backing_len, PAGE_SIZE);
+	*error = map_file_pages(f->space, &view, f->va);
+	return true;
+}
+
+/* A neighbour of the page that is asked for, if it is there already. */
+static paddr_t neighbour(const struct file_access *f, u64 va)
+{
+	paddr_t pa = 0;
+	u64 size;
+	if (va < f->vma.start || va >= f->vma.end || page_entry(va, &size) ||
+	    page_of(f, va, false, &pa) || !pa)
+		return 0;
+	if (f->write && (frames_are_contents(pa) || page_of(f, va, true, &pa)))
+		return 0;
+	return pa;
+}
+
+static int map_window(struct file_access *f)
+{
+	u64 start = ALIGN_DOWN(f->va, PAGE_SIZE << WINDOW_ORDER), size;
+	paddr_t pa[WINDOW];
+	unsigned own = (f->va - start) >> PAGE_SHIFT;
+	u64 bits = pte_bits(f->vma.prot) | PTE_FILE;
+
+	int error = page_of(f, f->va, f->write, &pa[own]);
+	if (!error && !pa[own]) /* a hole: from now on a page of zeroes */
+		error = page_of(f, f->va, true, &pa[own]);
+	if (error)
+		return reason(error);
+	for (unsigned i = 0; i < WINDOW; i++)
+		if (i != own)
+			pa[i] = neighbour(f, start + i * PAGE_SIZE);
+	if (f->space->changes != f->changes || page_entry(f->va, &size) != f->entry)
+		return 0;
+	if (f->entry)
+		pages_free(f->space, f->va, f->va + PAGE_SIZE);
+	if (!f->write)
+		bits &= ~(u64)PTE_W;
+	for (unsigned i = 0; i < WINDOW && !error; i++) {
+		u64 va = start + i * PAGE_SIZE;
+		if (!pa[i] || page_entry(va, &size))
+			continue;
+		error = pages_queue(va, pa[i], bits, 1);
+		f->space->resident++;
+	}
+	return pages_flush() || error ? -ENOMEM : 0;
+}
+
+/* ---- private copies ---- */
+
+static int copy_page(const struct file_access *f, u64 va, paddr_t to)
+{
+	paddr_t from;
+	int error = page_of(f, va, false, &from);
+	const void *bytes = !error && from ? physical_bytes(from, PAGE_SIZE) : NULL;
+	if (error)
+		return reason(error);
+	if (from && !bytes)
+		return -ENOMEM;
+	if (from)
+		memcpy(phys_to_virt(to), bytes, PAGE_SIZE);
+	else
+		memset(phys_to_virt(to), 0, PAGE_SIZE);
+	return 0;
+}
+
+static int copy_pages(struct file_access *f, u64 start, unsigned order)
+{
+	u64 n = 1ull << order, size;
+	paddr_t pa = frames_alloc_dirty(order);
+	int error = pa ? 0 : -ENOMEM;
+
+	for (u64 i = 0; i < n && !error; i++)
+		error = copy_page(f, start + i * PAGE_SIZE, pa + i * PAGE_SIZE);
+	bool same = !error && f->space->changes == f->changes &&
+		    (f->entry ? page_entry(f->va, &size) == f->entry :
+				pages_all_empty(start, start + n * PAGE_SIZE));
+	if (same) {
+		if (f->entry)
+			pages_free(f->space, f->va, f->va + PAGE_SIZE);
+		error = pages_map(start, pa, pte_bits(f->vma.prot), n);
+		f->space->resident += error ? 0 : n;
+	}
+	if (pa && (error || !same))
+		frames_free(pa, order);
+	return error;
+}
+
+static int copy_window(struct file_access *f)
+{
+	int error = -ENOMEM;
+	for (int order = f->entry ? 0 : WINDOW_ORDER; order >= 0 && error == -ENOMEM; order--) {
+		u64 start = ALIGN_DOWN(f->va, PAGE_SIZE << order);
+		u64 end = start + (PAGE_SIZE << order);
+		if (order == 0 ||
+		    (start >= f->vma.start && end <= f->vma.end && pages_all_empty(start, end)))
+			error = copy_pages(f, start, order);
+	}
+	return error;
+}
+
+int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u64 entry)
+{
+	struct inode *inode = vma->file->inode;
+	struct file_access f = { space, *vma, inode, va, space->changes, write, entry };
+	u64 pages = (inode->size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	u64 first = vma->offset >> PAGE_SHIFT, here = index_at(&f, va);
+	int error = 0;
+
+	if (here >= pages)
+		return -ENXIO;
+	if (pages - first < (vma->end - vma->start) >> PAGE_SHIFT)
+		f.vma.end = vma->start + ((pages - first) << PAGE_SHIFT);
+	file_get(f.vma.file);
+	if (write && !(vma->flags & MAP_SHARED))
+		error = copy_window(&f);
+	else if (!map_run(&f, &error))
+		error = map_window(&f);
+	if (!error && write && f.vma.flags & MAP_SHARED)
+		inode_stamp(inode, true);
+	file_put(f.vma.file);
+	return error;
+}
+
+/* ---- pages that leave the file ---- */
+
+static void unmap_part(struct space *space, const struct vma *vma, u64 first, u64 last, bool copies)
+{
+	u64 from = vma->offset >> PAGE_SHIFT, n = (vma->end - vma->start) >> PAGE_SHIFT;
+	if (last < from || first >= from + n)
+		return;
+	u64 start = vma->start + (MAX(first, from) - from) * PAGE_SIZE;
+	u64 end = vma->start + (MIN(last, from + n - 1) - from + 1) * PAGE_SIZE;
+	if (copies)
+		pages_free(space, start, end);
+	else
+		pages_drop_file(space, start, end);
+}
+
+void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)
+{
+	struct space *space = current_process()->space;
+	space->changes++;
+	for (unsigned i = 0; i < space->count; i++)
+		if (space->vma[i].file && space->vma[i].file->inode == inode)
+			unmap_part(space, &space->vma[i], first, last, copies);
+}
