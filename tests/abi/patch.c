@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -156,16 +157,19 @@ static volatile int outside, ticks;
 static void tick(int sig, siginfo_t *info, void *context)
 {
 	uintptr_t rip = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-	char line[200];
+	char line[200], *rest;
 	uintptr_t start, end;
 	FILE *maps = fopen("/proc/self/maps", "r");
 
 	(void)sig;
 	(void)info;
 	/* the program is always at code of its own */
-	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && rip >= start && rip < end)
+	while (maps && fgets(line, sizeof(line), maps)) {
+		start = strtoul(line, &rest, 16);
+		end = strtoul(rest + 1, NULL, 16);
+		if (rip >= start && rip < end)
 			outside += strstr(line, "thunk") != NULL;
+	}
 	if (maps)
 		fclose(maps);
 	ticks++;
