@@ -27,6 +27,7 @@ long fake_allocations_left;
 const void *fake_fault_start, *fake_fault_end;
 int (*fake_wait)(u64 deadline);
 unsigned fake_wakes;
+unsigned sched_threads = 1;
 bool fake_signal_pending;
 u64 fake_clock;
 unsigned fake_signals[65];

@@ -18,6 +18,7 @@
 #include <asm/ucontext.h>
 #include "../../guest/libos/fpu.h"
 #include "../../guest/libos/heap.h"
+#include "../../guest/libos/patch.h"
 #include "../../guest/libos/sigstate.h"
 #include "../../guest/libos/sys.h"
 #include "../../guest/libos/timespec.h"
@@ -73,6 +74,12 @@ void wake_all(struct waitq *q)
 {
 	(void)q;
 }
+/* Nothing is patched here. */
+void patch_leave_thunk(struct regs *regs)
+{
+	(void)regs;
+}
+
 void thread_kick(struct thread *t)
 {
 	(void)t;
