@@ -278,24 +278,15 @@ static const char *set_disk(struct options *opt, const char *value)
 /* ---- the table */
 
 const struct option_def option_table[] = {
-	{ "cpus", OPTION_COUNT, set_cpus },
-	{ "mem", OPTION_SIZE, set_mem },
-	{ "env", OPTION_ENV, set_env },
-	{ "cwd", OPTION_TEXT, set_cwd },
-	{ "copy", OPTION_LIST, set_copy },
-	{ "hostname", OPTION_TEXT, set_hostname },
-	{ "kernel", OPTION_TEXT, set_kernel },
-	{ "append", OPTION_TEXT, set_append },
-	{ "disk", OPTION_LIST, set_disk },
-	{ "timeout", OPTION_SECONDS, set_timeout },
-	{ "net", OPTION_LIST, set_net },
-	{ "publish", OPTION_LIST, set_publish },
-	{ "pcap", OPTION_TEXT, set_pcap },
-	{ "stats", OPTION_FLAG, set_stats },
-	{ "verbose", OPTION_FLAG, set_verbose },
-	{ "no-patch", OPTION_FLAG, set_no_patch },
-	{ "config", OPTION_CONFIG, set_config },
-	{ NULL, OPTION_FLAG, NULL },
+	{ "cpus", OPTION_COUNT, set_cpus },      { "mem", OPTION_SIZE, set_mem },
+	{ "env", OPTION_ENV, set_env },          { "cwd", OPTION_TEXT, set_cwd },
+	{ "copy", OPTION_LIST, set_copy },       { "hostname", OPTION_TEXT, set_hostname },
+	{ "kernel", OPTION_TEXT, set_kernel },   { "append", OPTION_TEXT, set_append },
+	{ "disk", OPTION_LIST, set_disk },       { "timeout", OPTION_SECONDS, set_timeout },
+	{ "net", OPTION_LIST, set_net },         { "publish", OPTION_LIST, set_publish },
+	{ "pcap", OPTION_TEXT, set_pcap },       { "stats", OPTION_FLAG, set_stats },
+	{ "verbose", OPTION_FLAG, set_verbose }, { "no-patch", OPTION_FLAG, set_no_patch },
+	{ "config", OPTION_CONFIG, set_config }, { NULL, OPTION_FLAG, NULL },
 };
 
 _Static_assert(sizeof(option_table) / sizeof(option_table[0]) <= OPTION_COUNT_MAX + 1,
