@@ -61,28 +61,6 @@ ring()
 	tally "$ring_name" "$ring_limit"
 }
 
-# The same beside the other rings, which mostly wait for VMs: for what only
-# compiles, and so measures no time. Its result comes at the end.
-beside() # NAME LIMIT CMD...
-{
-	beside="${beside:-} $1:$2"
-	echo "== $1: runs beside the others"
-	beside_name=$1 beside_limit=$2
-	shift 2
-	inside_limits "$beside_name" "$beside_limit" nice "$@" \
-		>"$logs/$beside_name.log" &
-}
-
-collect()
-{
-	wait
-	for one in ${beside:-}; do
-		echo "== ${one%:*}"
-		cat "$logs/${one%:*}.log"
-		tally "${one%:*}" "${one#*:}"
-	done
-}
-
 # One line for each test of each program, whatever cmocka says around them.
 unit()
 {
@@ -129,7 +107,7 @@ run_ring()
 	case $1 in
 	unit) ring unit 300 "$0" --inside unit ;;
 	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
-	lint) beside lint 900 "$0" --inside lint ;;
+	lint) ring lint 900 "$0" --inside lint ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
@@ -182,7 +160,6 @@ if [ "${1:-}" = --inside ]; then
 fi
 [ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab abi-lab net-lab
 for name; do run_ring "$name"; done
-collect
 
 if [ $failed != 0 ]; then
 	echo '== what failed'

@@ -25,8 +25,12 @@ int main(int argc, char **argv)
 	to.sin_port = htons((uint16_t)atoi(argv[2]));
 	inet_pton(AF_INET, argv[1], &to.sin_addr);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return 3;
+	/* On a busy host the first one may come before the tap is up again. */
+	for (int tries = 5; connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0; sleep(1)) {
+		perror("connect");
+		if (--tries == 0)
+			return 3;
+	}
 	if (!udp && send(fd, bytes, count, 0) != (ssize_t)count)
 		return 4;
 	for (size_t i = 0; udp && i < count; i++)
