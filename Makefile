@@ -86,6 +86,13 @@ $(SLIRP_OBJ): $(B)/obj/slirp/%.o: %.c $(B)/flags | need-build
 $(B)/vmm-slirp: $(SLIRP_OBJ) $(B)/sources
 	$(Q)$(call say,LINK,$@) $(CC) -O2 -o $@.new $(SLIRP_OBJ) $(SLIRP_LIBS) && mv $@.new $@
 
+# What is rarely used, or waits for the host anyway, is small rather than fast: a
+# VM of 2M has little room.
+SMALL_SRC := $(wildcard guest/drv/fs.c guest/drv/nic.c guest/drv/blk.c $(addprefix guest/fs/,proc*.c sys*.c \
+	copied.c rootfs.c virtiofs*.c overlay*.c ext2*.c erofs*.c block_cache.c) $(addprefix guest/net/,dhcp*.c \
+	netlink.c rtnetlink.c mld.c ndp.c router.c reass.c *opt.c) $(addprefix guest/libos/,sock_ioctl.c \
+	sys_sockopt.c sys_xattr.c tty*.c sys_cred.c locks.c sys_proc*.c timerfd.c signalfd.c aio.c))
+$(SMALL_SRC:%.c=$(B)/obj/%.o): GUEST_CFLAGS += -Os
 $(B)/obj/guest/kernel/%.o: guest/kernel/%.c $(B)/flags | need-build
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(GUEST_CFLAGS) $(KERNEL_CFLAGS) $(DEPS) -c $< -o $@
