@@ -10,15 +10,18 @@
  *
  *     guest <--virtio-net--> VMM <--socket--> vmm-slirp <--sockets--> host
  *
- * The process starts while the guest boots, and nobody waits for it: frames
- * wait in the socket. So what can be wrong with --publish is found out here,
- * by binding each port for a moment. It ends with the VMM, whatever ends that:
- * it reads the end of the socket, and dies with its parent (PR_SET_PDEATHSIG).
+ * The process starts while the guest boots, and frames wait for it in the
+ * socket. Only published ports are waited for, just before the guest runs: who
+ * is told by the guest that it serves must be able to connect. What can be wrong
+ * with them is found out here, by binding each port for a moment. The process
+ * ends with the VMM, whatever ends that: it reads the end of the socket, and
+ * dies with its parent (PR_SET_PDEATHSIG).
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -37,6 +40,8 @@
 
 #define BUSY_TRIES    60
 #define BUSY_PAUSE_US 5000
+
+#define PUBLISHED_MS 20000 /* 1.5 ms, when nobody else wants the CPU */
 
 #define SOCKET_BYTES (1 << 20) /* in flight in each direction: 16 large frames */
 
@@ -249,6 +254,25 @@ static void start_process(struct child *child, int fd)
 		fail(EXIT_VMM,
 		     "--net user: no process for vmm-slirp: %s; raise their limit (ulimit -u)",
 		     strerror(errno));
+}
+
+void user_wait_published(const struct net_backend *backend)
+{
+	struct pollfd p = { .fd = backend->fd[0], .events = POLLIN };
+	uint8_t message = 0;
+	int n;
+
+	do
+		n = poll(&p, 1, PUBLISHED_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		fail(EXIT_VMM,
+		     "--publish: vmm-slirp does not open the ports within %d s; try "
+		     "again when the host is less busy",
+		     PUBLISHED_MS / 1000);
+	if (recv(p.fd, &message, sizeof(message), 0) != 1 || message != SLIRP_PUBLISHED)
+		fail(EXIT_VMM, "--publish: vmm-slirp ended before it opened the ports; the line "
+			       "above says why, or set MAYFLY_SLIRP to the one of this vmm");
 }
 
 void user_open(struct net_backend *backend, const struct net_option *option,

@@ -14,6 +14,7 @@
 #include "help.h"
 #include "ioapic.h"
 #include "load.h"
+#include "nets.h"
 #include "premap.h"
 #include "signals.h"
 #include "term.h"
@@ -167,6 +168,7 @@ static _Noreturn void run(int argc, char **argv)
 		describe();
 	timeline_mark("device tree");
 	set_boot_state(kernel->elf.pvh_entry);
+	nets_wait_published(); /* Ctrl-C still ends us */
 	signals_start(&vm); /* before the terminal, which they give back */
 	term_setup();
 	timeline_mark("registers, terminal, signals");

@@ -44,6 +44,8 @@ struct publish_option;
 /* The index-th user network of this VM; all ports are published by the first. */
 void user_open(struct net_backend *backend, const struct net_option *option,
 	       const struct publish_option *publish, unsigned npublish, unsigned index);
+/* Until the ports are open that this backend was given. */
+void user_wait_published(const struct net_backend *backend);
 
 /* What its guest is called and whom it can ask, for the device tree: a guest
  * that knows needs no DHCP. */

@@ -24,6 +24,7 @@ static struct {
 	unsigned count, users;
 	struct publish_option *publish;
 	unsigned npublish;
+	struct net_backend publisher; /* has them; no descriptor: nobody has */
 } nets;
 
 static bool same_port(const struct publish_option *a, const struct publish_option *b)
@@ -95,9 +96,17 @@ struct virtio_dev *nets_add(struct vm *vm, unsigned i)
 	} else {
 		nets.user[i].index = nets.users++;
 		user_open(&backend, option, nets.publish, nets.npublish, nets.user[i].index);
+		if (nets.npublish)
+			nets.publisher = backend;
 		nets.npublish = 0; /* all ports go to the first */
 	}
 	return net_add(vm, &backend, option, i);
+}
+
+void nets_wait_published(void)
+{
+	if (nets.publisher.nfds)
+		user_wait_published(&nets.publisher);
 }
 
 /* The user network's addresses are known: nobody has to ask DHCP. */

@@ -14,6 +14,8 @@ unsigned nets_count(void);
 
 /* Opens the i-th network and adds its device. */
 struct virtio_dev *nets_add(struct vm *vm, unsigned i);
+/* Until the published ports are open; at once when there are none. */
+void nets_wait_published(void);
 /* What the guest is to know about it; lives on. */
 const struct fdt_net *nets_describe(const struct virtio_dev *dev, unsigned i);
 

@@ -221,6 +221,15 @@ static void find_listeners(void)
 		}
 }
 
+/* The VMM waits for this. Connections from here on wait for us in the backlog. */
+static void tell_published(void)
+{
+	const uint8_t published = SLIRP_PUBLISHED;
+
+	if (setup.npublish)
+		link_send(&to_vmm, &published, sizeof(published));
+}
+
 /* In a session of its own, so that Ctrl-C reaches only the VM; with no
  * descriptor but the socket and standard error. */
 static void detach(int fd)
@@ -390,6 +399,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < setup.npublish; i++)
 		publish(&setup.publish[i]);
 	find_listeners();
+	tell_published();
 	sandbox_enter();
 	while (!to_vmm.ended)
 		turn();

@@ -18,6 +18,9 @@ struct slirp_setup {
 	struct publish_option publish[SLIRP_PUBLISH_MAX]; /* npublish are sent */
 };
 
+/* Its first message to the VMM, one byte, when npublish > 0: the ports are open. */
+#define SLIRP_PUBLISHED 1
+
 /* The networks 10.0.(2+index).0/24 and fd00:0:0:index::/64, laid out as QEMU's
  * users know it: the host and gateway is 2, the name server 3, the guest 15. */
 #define SLIRP_NETWORK4     0x0a000200u

@@ -106,16 +106,6 @@ serve()
 		fi
 		sleep 0.05
 	done
-	# vmm-slirp starts beside the VM and may open its ports a little later.
-	tries=$((T_LIMIT * 20))
-	while [ "$VIA" = user ] && ! nc -z "$SERVER" "${PORTS%% *}" 2>/dev/null; do
-		tries=$((tries - 1))
-		if [ $tries = 0 ]; then
-			t_fail 'its port never opens'
-			return 1
-		fi
-		sleep 0.05
-	done
 }
 
 # t_wait_for FILE: until something is in it

@@ -179,6 +179,8 @@ static void start(int type, uint16_t number)
 	struct publish_option p = port(type, AF_INET, number);
 
 	user_open(&net, NULL, &p, number ? 1 : 0, 0);
+	if (number)
+		user_wait_published(&net);
 	assert_int_equal(net.nfds, 1);
 	assert_false(net.vnet_header);
 }
@@ -229,20 +231,6 @@ static int host_socket(int type, uint16_t number, int how)
 	if (how == 'b' && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
 		return fd;
 	close(fd);
-	return -1;
-}
-
-/* A client on the host, as soon as the port is open. */
-static int connect_soon(uint16_t number)
-{
-	int fd;
-
-	for (unsigned i = 0; i < WAIT_MS; i++) {
-		fd = host_socket(SOCK_STREAM, number, 'c');
-		if (fd >= 0)
-			return fd;
-		usleep(1000);
-	}
 	return -1;
 }
 
@@ -340,7 +328,7 @@ static void tcp_port_reaches_the_guest(void **state)
 
 	(void)state;
 	start(SOCK_STREAM, 47002);
-	client = connect_soon(47002);
+	client = host_socket(SOCK_STREAM, 47002, 'c'); /* at once */
 	assert_true(client >= 0);
 	receive_ip(IPPROTO_TCP);
 	assert_int_equal(in.tcp.syn, 1);

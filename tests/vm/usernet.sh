@@ -36,8 +36,7 @@ t_says()
 }
 
 # serve TCPPORT PROGRAM OPTION...: a VM that serves, until `stop`; its stdout in
-# $T/serve. Goes on when the program says that it serves, and the port is open
-# (which it is as soon as there is the process of the network).
+# $T/serve. Goes on when the program says that it serves: then its port is open.
 serve()
 {
 	serve_port=$1
@@ -102,6 +101,11 @@ t_case 'without vmm-slirp'
 t_exec env MAYFLY_SLIRP="$T/none" "$VMM" run "$busybox" --net user -- echo started
 t_status_is 125
 t_err_line 'vmm-slirp is not beside this program'
+t_case 'a vmm-slirp that ends at once'
+t_exec env MAYFLY_SLIRP=/bin/true "$VMM" run "$busybox" --publish $port:7 -- echo started
+t_status_is 125
+t_out ''
+t_err_line 'vmm-slirp ended before it opened the ports'
 
 t_run 'vmm check names it' 0 "$VMM" check
 t_out_match '^User network: .*/vmm-slirp$'
