@@ -206,16 +206,21 @@ static long recv_header(struct file *file, struct socket *s, struct message *use
 
 #define MSG_CMSG_COMPAT 0x80000000 /* 32-bit programs' */
 
+/* The socket of a call with message headers, whose file is to be put; NULL and
+ * an error. */
+static struct socket *message_socket(int fd, u32 flags, struct file **file, int *error)
+{
+	*error = -EINVAL;
+	return flags & MSG_CMSG_COMPAT ? NULL : socket_get(fd, file, error);
+}
+
 long sys_sendmsg(int fd, const struct message *user, u32 flags)
 {
 	struct file *file;
-	struct socket *s;
 	int error;
+	struct socket *s = message_socket(fd, flags, &file, &error);
 	long r;
 
-	if (flags & MSG_CMSG_COMPAT)
-		return -EINVAL;
-	s = socket_get(fd, &file, &error);
 	if (s == NULL)
 		return error;
 	r = send_header(file, s, user, flags);
@@ -226,13 +231,10 @@ long sys_sendmsg(int fd, const struct message *user, u32 flags)
 long sys_recvmsg(int fd, struct message *user, u32 flags)
 {
 	struct file *file;
-	struct socket *s;
 	int error;
+	struct socket *s = message_socket(fd, flags, &file, &error);
 	long r;
 
-	if (flags & MSG_CMSG_COMPAT)
-		return -EINVAL;
-	s = socket_get(fd, &file, &error);
 	if (s == NULL)
 		return error;
 	r = recv_header(file, s, user, flags);
@@ -245,14 +247,11 @@ long sys_recvmsg(int fd, struct message *user, u32 flags)
 long sys_sendmmsg(int fd, struct many *user, unsigned n, u32 flags)
 {
 	struct file *file;
-	struct socket *s;
 	unsigned done = 0;
 	int error;
+	struct socket *s = message_socket(fd, flags, &file, &error);
 	long r = 0;
 
-	if (flags & MSG_CMSG_COMPAT)
-		return -EINVAL;
-	s = socket_get(fd, &file, &error);
 	if (s == NULL)
 		return error;
 	n = MIN(n, (unsigned)MAX_IOV);

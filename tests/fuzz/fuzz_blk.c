@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_mmio.h>
+#include "input.h"
 #include "../unit/driver.h"
 #include "../../vmm/blk.h"
 #include "../../vmm/io.h"
@@ -38,23 +39,6 @@ enum {
 	OP_WAIT, /* for what is in flight: a reset */
 	OP_COUNT
 };
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		if (in->left) {
-			value |= (uint64_t)*in->at++ << 8 * i;
-			in->left--;
-		}
-	return value;
-}
 
 /* A request that is nearly good, from slot: header and status of its own. */
 static void request(struct input *in, struct virtio_dev *dev)

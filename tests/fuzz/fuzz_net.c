@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "input.h"
 #include "../unit/fake_libos.h"
 #include "../../guest/net/addr_text.h"
 #include "../../guest/net/dhcp_wire.h"
@@ -49,20 +50,6 @@ static struct netif eth;
 static struct socket *tcp_server, *udp_server, *connection[SOCKETS];
 static u8 last_tcp[2048]; /* the last TCP segment sent, from the IP header on */
 static u32 last_tcp_len, last_xid;
-
-struct input {
-	const u8 *at;
-	size_t left;
-};
-
-static u32 take(struct input *in, unsigned bytes)
-{
-	u32 value = 0;
-
-	for (unsigned i = 0; i < bytes && in->left > 0; i++, in->left--)
-		value |= (u32)*in->at++ << 8 * i;
-	return value;
-}
 
 /* ---- what the stack sends ---- */
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_net.h>
+#include "input.h"
 #include "../unit/driver.h"
 #include "../../vmm/io.h"
 #include "../../vmm/net.h"
@@ -42,28 +43,11 @@ enum {
 	OP_COUNT
 };
 
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
 struct side {
 	struct virtio_dev *dev;
 	struct net_backend backend;
 	int other[2];
 };
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		if (in->left) {
-			value |= (uint64_t)*in->at++ << 8 * i;
-			in->left--;
-		}
-	return value;
-}
 
 static void set_up(struct side *side, bool header, unsigned pairs)
 {

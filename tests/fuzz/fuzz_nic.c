@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include <linux/virtio_config.h>
+#include "input.h"
 #include "../unit/ring_peer.h"
 #include "../../guest/drv/net.h"
 #include "../../guest/drv/nic.h"
@@ -56,20 +57,6 @@ static uint8_t regs[4096], rings[2][4096] __attribute__((aligned(64)));
 static struct nic *nic;
 static uint64_t features;
 static struct peer_chain chain;
-
-struct input {
-	const u8 *at;
-	size_t left;
-};
-
-static u32 take(struct input *in, unsigned bytes)
-{
-	u32 value = 0;
-
-	for (unsigned i = 0; i < bytes && in->left > 0; i++, in->left--)
-		value |= (u32)*in->at++ << 8 * i;
-	return value;
-}
 
 /* ---- the library OS ---- */
 

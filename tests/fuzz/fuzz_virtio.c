@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/virtio_mmio.h>
+#include "input.h"
 #include "../unit/driver.h"
 #include "../../vmm/console.h"
 #include "../../vmm/io.h"
@@ -34,23 +35,6 @@ enum {
 	OP_READ, /* register / 4 */
 	OP_COUNT
 };
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		if (in->left) {
-			value |= (uint64_t)*in->at++ << 8 * i;
-			in->left--;
-		}
-	return value;
-}
 
 static void touch(struct input *in, struct virtio_dev *dev)
 {

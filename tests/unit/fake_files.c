@@ -53,6 +53,20 @@ void fake_end_files(void)
 	fake_end();
 }
 
+int fake_setup_files(void **state)
+{
+	(void)state;
+	fake_begin_files();
+	return 0;
+}
+
+int fake_teardown_files(void **state)
+{
+	(void)state;
+	fake_end_files();
+	return 0;
+}
+
 const struct file_ops *chrdev_ops(u32 rdev)
 {
 	(void)rdev;

@@ -422,6 +422,20 @@ void fake_end(void)
 	assert_int_equal(fake_objects, fake_lasting);
 }
 
+long fake_each_allocation_fails(void **state, int (*setup)(void **), void (*scenario)(void),
+				int (*teardown)(void **))
+{
+	long n = 0;
+
+	do {
+		assert_int_equal(teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+		fake_allocations_left = n++;
+		scenario();
+	} while (fake_allocations_left == 0);
+	return n;
+}
+
 /* ---- mappings ---- */
 
 /* No test maps a file. */

@@ -14,6 +14,9 @@ void fake_end(void);
 /* The same with a tmpfs as the root and no open files: fake_files.c. */
 void fake_begin_files(void);
 void fake_end_files(void);
+/* For cmocka. */
+int fake_setup_files(void **state);
+int fake_teardown_files(void **state);
 
 extern struct process fake_process;
 extern unsigned fake_frames, fake_objects; /* in use */
@@ -24,6 +27,11 @@ extern u64 fake_contents_size;
 /* The allocation after so many more fails (each kalloc and frame), and all
  * after it; < 0: none does. */
 extern long fake_allocations_left;
+/* Has the first allocation of the scenario fail, then the second, until it needs
+ * no more, each time between a teardown and a setup of the test, which find what
+ * was not undone. Returns how many it needs. */
+long fake_each_allocation_fails(void **state, int (*setup)(void **), void (*scenario)(void),
+				int (*teardown)(void **));
 
 /* User memory from here up to the end cannot be accessed, nor can page 0. */
 extern const void *fake_fault_start, *fake_fault_end;

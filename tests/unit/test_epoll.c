@@ -39,20 +39,6 @@ u32 file_poll(struct file *file, struct poll_table *table)
 	return file->ops->poll(file, table);
 }
 
-static int begin(void **state)
-{
-	(void)state;
-	fake_begin_files();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	fake_end_files();
-	return 0;
-}
-
 static long ctl(int ep, int op, int fd, u32 events)
 {
 	struct epoll_event e = { .events = events, .data = fd };
@@ -335,21 +321,14 @@ static void scenario(void)
 
 static void any_allocation_may_fail(void **state)
 {
-	long n = 0;
-
-	do {
-		end(state);
-		begin(state);
-		fake_allocations_left = n++;
-		scenario();
-	} while (fake_allocations_left == 0);
-	assert_true(n > 30);
+	assert_true(fake_each_allocation_fails(state, fake_setup_files, scenario,
+					       fake_teardown_files) > 30);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup_files, fake_teardown_files)
 		TEST(behaves_as_the_model),
 		TEST(thousands_of_items),
 		TEST(nested_sets_close_in_any_order),

@@ -44,13 +44,6 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	(void)state;
-	fake_end_files();
-	return 0;
-}
-
 static u64 inode_of(const char *path)
 {
 	struct stat st;
@@ -346,21 +339,13 @@ static void scenario(void)
 
 static void any_allocation_may_fail(void **state)
 {
-	long n = 0;
-
-	do {
-		end(state);
-		begin(state);
-		fake_allocations_left = n++;
-		scenario();
-	} while (fake_allocations_left == 0);
-	assert_true(n > 20);
+	assert_true(fake_each_allocation_fails(state, begin, scenario, fake_teardown_files) > 20);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fake_teardown_files)
 		TEST(paths_lead_where_they_say), TEST(lengths_are_limited),
 		TEST(forty_links_and_no_more),   TEST(directories_by_descriptor),
 		TEST(openat2_confines),          TEST(chroot_holds),

@@ -32,13 +32,6 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	(void)state;
-	fake_end_files();
-	return 0;
-}
-
 static u32 poll_of(int fd)
 {
 	struct file *file = fd_get(fd);
@@ -314,21 +307,13 @@ static void scenario(void)
 
 static void any_allocation_may_fail(void **state)
 {
-	long n = 0;
-
-	do {
-		end(state);
-		begin(state);
-		fake_allocations_left = n++;
-		scenario();
-	} while (fake_allocations_left == 0);
-	assert_true(n > 15);
+	assert_true(fake_each_allocation_fails(state, begin, scenario, fake_teardown_files) > 15);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fake_teardown_files)
 		TEST(small_writes_share_slots),      TEST(page_writes_are_atomic),
 		TEST(bytes_come_out_in_order),       TEST(packets_stay_apart),
 		TEST(size_can_be_changed),           TEST(both_ends_close),

@@ -20,20 +20,6 @@
 #include "../../guest/libos/path.h"
 #include "../../guest/libos/sys.h"
 
-static int begin(void **state)
-{
-	(void)state;
-	fake_begin_files();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	fake_end_files();
-	return 0;
-}
-
 static int make(const char *path)
 {
 	int fd = sys_open(path, O_RDWR | O_CREAT, 0644);
@@ -503,22 +489,14 @@ static void scenario(void)
 
 static void any_allocation_may_fail(void **state)
 {
-	long n = 0;
-	(void)state;
-
-	do {
-		fake_end_files();
-		fake_begin_files();
-		fake_allocations_left = n++;
-		scenario();
-	} while (fake_allocations_left == 0);
-	assert_true(n > 30);
+	assert_true(fake_each_allocation_fails(state, fake_setup_files, scenario,
+					       fake_teardown_files) > 30);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup_files, fake_teardown_files)
 		TEST(page_tree_holds_sparse_frames),
 		TEST(file_is_like_an_array),
 		TEST(mapped_file_is_like_an_array),

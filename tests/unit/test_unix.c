@@ -98,13 +98,6 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	(void)state;
-	fake_end_files();
-	return 0;
-}
-
 static void open_pair(int type)
 {
 	assert_int_equal(sys_socketpair(AF_UNIX, type | O_NONBLOCK, 0, s), 0);
@@ -417,8 +410,8 @@ static void nothing_is_left_behind(void **state)
 static void any_allocation_may_fail(void **state)
 {
 	for (long n = 0; n < 300; n++) {
-		end(state);
-		begin(state);
+		fake_teardown_files(state);
+		fake_setup_files(state);
 		fake_allocations_left = n;
 		seed = 5;
 		random_calls(200);
@@ -440,7 +433,7 @@ static void any_allocation_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fake_teardown_files)
 		TEST(a_stream_is_bytes_in_order),
 		TEST(unread_data_goes_with_the_socket),
 		TEST(faults_lose_nothing),
