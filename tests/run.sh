@@ -11,7 +11,7 @@
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm on the lab's KVM, which is like hardware
 #   abi-lab   tests/abi there
-#   net-lab   tests/net there, without impair.sh, which is too slow for it
+#   net-lab   tests/net there
 #
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..."; the last line counts them.
@@ -119,7 +119,7 @@ run_ring()
 	# too many for a machine that hangs once in a few hundred VMs (emulated()).
 	abi-lab) emulated abi-lab 200 tests/lab/lab.sh -m 2048 -t 190 tests/abi/run.sh \
 		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
-	net-lab) emulated_scripts net-lab 270 'tap publish' tests/lab/lab.sh -m 2048 -t 260 \
+	net-lab) emulated_scripts net-lab 300 'tap publish impair' tests/lab/lab.sh -m 2048 -t 290 \
 		tests/net/run.sh ;;
 	*)
 		echo "run.sh: no ring is called $1" >&2
