@@ -106,26 +106,30 @@ static int fill_blocks(uint64_t *e, uint64_t entry, uint64_t n)
 	return 0;
 }
 
-/* The table of 4 KiB entries that was used last: runs lie close together. */
-struct cursor {
+/* The table of 4 KiB entries that was used last: what is asked for lies close
+ * together, and a table that is once in place stays. Under the lock. */
+static struct {
 	uint64_t block; /* va >> 21 */
 	uint64_t *table; /* NULL: none yet */
-};
+} last;
 
-static inline uint64_t *table_at(struct cursor *c, uint64_t va)
+static inline uint64_t *table_at(uint64_t va, int make)
 {
-	if (c->table && c->block == va >> 21)
-		return c->table;
-	uint64_t *directory = directory_for(va, 1);
-	c->block = va >> 21;
-	c->table = directory ? next_table(directory, entry_index(va, 21), 1) : NULL;
-	return c->table;
+	if (last.table && last.block == va >> 21)
+		return last.table;
+	uint64_t *directory = directory_for(va, make);
+	uint64_t *table = directory ? next_table(directory, entry_index(va, 21), make) : NULL;
+	if (table) {
+		last.block = va >> 21;
+		last.table = table;
+	}
+	return table;
 }
 
-static inline long map_pages(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
+static inline long map_pages(uint64_t va, uint64_t entry, uint64_t n)
 {
 	while (n) {
-		uint64_t *table = table_at(c, va);
+		uint64_t *table = table_at(va, 1);
 		if (!table)
 			return -ENOMEM;
 		unsigned first = entry_index(va, PAGE_SHIFT);
@@ -168,7 +172,7 @@ static long map_blocks(uint64_t va, uint64_t entry, uint64_t n)
 }
 
 /* 4 KiB pages that may cross tables, blocks or halves: the long way. */
-static long map_pages_anywhere(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
+static long map_pages_anywhere(uint64_t va, uint64_t entry, uint64_t n)
 {
 	uint64_t pa = entry & PTE_ADDR;
 
@@ -177,14 +181,20 @@ static long map_pages_anywhere(struct cursor *c, uint64_t va, uint64_t entry, ui
 		return -EINVAL;
 	if (va >> 39 != DIRECT_MAP_SLOT)
 		count_mapped(pa, n * PAGE_SIZE);
-	return map_pages(c, va, entry | BOOKKEEPING, n);
+	return map_pages(va, entry | BOOKKEEPING, n);
+}
+
+/* Below this image, where nothing is the kernel's but what lies further down. */
+static inline int low_frames(uint64_t pa, uint64_t n)
+{
+	return pa >= LOW_FREE_GPA && pa + n * PAGE_SIZE <= (uint64_t)kernel_start - IMAGE_BASE;
 }
 
 /*
  * The common run lies in the program's half, in one table, its frames in one
- * block between this image and 1 GiB: few checks decide.
+ * block between this image and 1 GiB, or below it: few checks decide.
  */
-static inline long map_run(struct cursor *c, uint64_t va, uint64_t entry, uint64_t n)
+static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
 {
 	uint64_t pa = entry & PTE_ADDR;
 	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1);
@@ -192,11 +202,12 @@ static inline long map_run(struct cursor *c, uint64_t va, uint64_t entry, uint64
 	if (entry & PTE_PS)
 		return map_blocks(va, entry, n);
 	if (n - 1 >= ENTRIES || first + n > ENTRIES || va >> 47 || va & (PAGE_SIZE - 1) ||
-	    entry & ~(PTE_ADDR | ALLOWED) || pa < (uint64_t)kernel_end - IMAGE_BASE ||
+	    entry & ~(PTE_ADDR | ALLOWED) ||
+	    (pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
 	    pa >= BLOCKS * (uint64_t)BLOCK_SIZE ||
 	    (pa >> PAGE_SHIFT & (ENTRIES - 1)) + n > ENTRIES || pd_image[pa >> 21] & PTE_PS)
-		return map_pages_anywhere(c, va, entry, n);
-	uint64_t *table = table_at(c, va);
+		return map_pages_anywhere(va, entry, n);
+	uint64_t *table = table_at(va, 1);
 	if (!table)
 		return -ENOMEM;
 	mapped[pa >> 21] += n;
@@ -209,14 +220,13 @@ static inline long map_run(struct cursor *c, uint64_t va, uint64_t entry, uint64
 long kcall_map(uint64_t count)
 {
 	const volatile struct map_run *run = this_area()->run;
-	struct cursor cursor = { 0, NULL };
 	long result = 0;
 
 	if (count > MAP_RUNS)
 		return -EINVAL;
 	kernel_lock();
 	for (; count && !result; count--, run++)
-		result = map_run(&cursor, run->va, run->entry, run->n);
+		result = map_run(run->va, run->entry, run->n);
 	kernel_unlock();
 	return result;
 }
@@ -228,12 +238,24 @@ static void protect_pages(uint64_t *e, uint64_t n, uint64_t bits)
 			*e = (*e & ~RIGHTS) | bits;
 }
 
+/* Of frames in a row, as runs were mapped, a few instructions each: they are
+ * of one block, and so counted together. */
 static void clear_pages(uint64_t *e, uint64_t n)
 {
-	for (uint64_t *end = e + n; e != end; e++) {
-		if (*e)
-			count_unmapped(*e & PTE_ADDR, PAGE_SIZE);
-		*e = 0;
+	for (uint64_t *end = e + n; e != end;) {
+		uint64_t first = *e, expected = first;
+		uint64_t *start = e, *stop = e + ENTRIES - entry_index(first, PAGE_SHIFT);
+		if (!first) {
+			e++;
+			continue;
+		}
+		if (stop > end)
+			stop = end;
+		do {
+			*e++ = 0;
+			expected += PAGE_SIZE;
+		} while (e != stop && *e == expected);
+		count_unmapped(first & PTE_ADDR, (uint64_t)(e - start) * PAGE_SIZE);
 	}
 }
 
@@ -272,6 +294,31 @@ static long change_locked(uint64_t va, uint64_t end, uint64_t bits, int clear)
 	return 0;
 }
 
+/* The usual range is the program's, in one table. False: it is another one. */
+static inline int change_few(uint64_t va, uint64_t n, uint64_t bits, int clear)
+{
+	uint64_t first = entry_index(va, PAGE_SHIFT);
+	uint64_t *table;
+	if (n - 1 >= ENTRIES || first + n > ENTRIES || va >> 47 || va & (PAGE_SIZE - 1))
+		return 0;
+	kernel_lock();
+	table = table_at(va, 0);
+	if (table && clear)
+		clear_pages(table + first, n);
+	else if (table)
+		protect_pages(table + first, n, bits);
+	kernel_unlock();
+	return table != NULL;
+}
+
+static void flush_range(uint64_t va, uint64_t n)
+{
+	if (n == 1)
+		flush(va);
+	else
+		flush_all();
+}
+
 static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
 {
 	if (n - 1 >= 1ull << 36 || !va_allowed(va, n * PAGE_SIZE) || va >> 39 == DIRECT_MAP_SLOT)
@@ -279,21 +326,26 @@ static long change(uint64_t va, uint64_t n, uint64_t bits, int clear)
 	kernel_lock();
 	long result = change_locked(va, va + n * PAGE_SIZE, bits, clear);
 	kernel_unlock();
-	if (n == 1)
-		flush(va);
-	else
-		flush_all();
+	flush_range(va, n);
 	return result;
 }
 
 long kcall_protect(uint64_t va, uint64_t bits, uint64_t n)
 {
-	return bits & ~RIGHTS ? -EINVAL : change(va, n, bits, 0);
+	if (bits & ~RIGHTS)
+		return -EINVAL;
+	if (!change_few(va, n, bits, 0))
+		return change(va, n, bits, 0);
+	flush_range(va, n);
+	return 0;
 }
 
 long kcall_unmap(uint64_t va, uint64_t n)
 {
-	return change(va, n, 0, 1);
+	if (!change_few(va, n, 0, 1))
+		return change(va, n, 0, 1);
+	flush_range(va, n);
+	return 0;
 }
 
 static long split(uint64_t va)
