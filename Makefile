@@ -228,12 +228,15 @@ $(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
 bench: all ## measure, side by side with the peers
 	@bench/run.sh
 
+docs: ## make docs/syscalls.md from the table of system calls
+	$(Q)$(call say,DOC,docs/syscalls.md) docs/syscalls.sh >docs/syscalls.md
+
 # ---- static checks; a file is looked at again only when it or a header changed
 FORMATTED := $(wildcard vmm/*.[ch] net/*.[ch] net/slirp/*.[ch] shared/*.h guest/*/*.[ch] examples/*.[ch] \
 	tests/*/*.[ch] tests/*/*/*.[ch])
 TIDIED := $(VMM_SRC) $(filter net/%,$(SLIRP_SRC)) $(filter %.c,$(KERNEL_SRC) $(LIBOS_SRC))
 HEADERS := $(filter %.h,$(FORMATTED))
-SCRIPTS := deps.sh $(wildcard .ci/run guest/*.sh net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
+SCRIPTS := deps.sh $(wildcard .ci/run guest/*.sh docs/*.sh net/*.sh bench/*.sh tests/*.sh tests/*/*.sh)
 
 LINTED := $(FORMATTED:%=$(B)/lint/%.format) $(TIDIED:%=$(B)/lint/%.tidy) $(B)/lint/cppcheck \
 	$(SCRIPTS:%=$(B)/lint/%.shell)
@@ -288,7 +291,7 @@ clean: ## remove build/
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all run test bench lint format asan fuzz install deps clean help \
+.PHONY: all run test bench docs lint format asan fuzz install deps clean help \
 	vm-programs unit-programs fuzz-programs need-build need-test
 
 -include bench/bench.mk

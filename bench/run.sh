@@ -89,6 +89,8 @@ echo
 echo
 bench/disk.sh "${quick[@]}" || failed=1
 echo
+bench/syscall.sh "${quick[@]}" || failed=1
+echo
 if [ "$(id -u)" = 0 ] && command -v wrk >/dev/null; then
 	bench/net.sh "${quick[@]}" || failed=1
 else

@@ -78,6 +78,12 @@ unit()
 			echo "not ok - unit/$name: ended with status $status"
 		fi
 	done
+	if docs/syscalls.sh | cmp -s - docs/syscalls.md; then
+		echo 'ok - unit/docs: syscalls.md is what the table says'
+	else
+		echo "not ok - unit/docs: syscalls.md is not what the table says; run make docs"
+		worst=1
+	fi
 	return $worst
 }
 
