@@ -111,6 +111,8 @@
  *                     nobody has to read the register
  *   mayfly,console    u32: 0 = standard input and output, 1 = standard error
  *   mayfly,disk       u32: n-th disk, /dev/vda + n
+ *   mayfly,share      string: a file system, to be mounted at this path
+ *   mayfly,readonly   present: it refuses changes
  *   A network interface (eth0 is the first):
  *   local-mac-address 6 bytes
  *   mayfly,mtu        u32

@@ -7,10 +7,12 @@
 #include <unistd.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
+#include <linux/virtio_ring.h>
 #include "blk.h"
 #include "console.h"
 #include "devices.h"
 #include "fail.h"
+#include "fs.h"
 #include "ioapic.h"
 #include "net.h"
 #include "nets.h"
@@ -115,6 +117,8 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	rng_add(vm);
 	for (unsigned i = 0; i < vm->opt->disk.count; i++)
 		blk_add(vm, vm->opt->disk.item[i], i);
+	for (unsigned i = 0; i < vm->opt->share.count; i++)
+		fs_add(vm, vm->opt->share.item[i], i);
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		nets_add(vm, i);
@@ -152,6 +156,22 @@ static void create_net(struct vm *vm, unsigned i, uint64_t *gpa, struct fdt_devi
 	hand_over(dev, net_ready_features(dev->offered), 2, gpa, told);
 }
 
+/* EVENT_IDX and indirect tables as for a network: drv/virtq.c wants both. */
+static void create_share(struct vm *vm, unsigned i, uint64_t *gpa, struct fdt_device *device)
+{
+	const uint64_t features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX |
+				  1ull << VIRTIO_RING_F_INDIRECT_DESC;
+	struct virtio_dev *dev = fs_add(vm, vm->opt->share.item[i], i);
+	struct fdt_device *told = describe(device, dev);
+	struct share share;
+
+	share_parse(vm->opt->share.item[i], &share);
+	told->share = share.path;
+	told->share_len = share.path_len;
+	told->read_only = share.read_only;
+	hand_over(dev, features, 2, gpa, told);
+}
+
 unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_device *device)
 {
 	static struct serial serial;
@@ -172,5 +192,7 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		create_net(vm, i, &gpa, device);
+	for (unsigned i = 0; i < vm->opt->share.count; i++)
+		create_share(vm, i, &gpa, device);
 	return vm->ndev;
 }

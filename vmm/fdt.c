@@ -185,6 +185,19 @@ static void net(struct tree *t, const struct fdt_net *net)
 		property(t, "mayfly,dhcp", NULL, 0);
 }
 
+static void share(struct tree *t, const struct fdt_device *dev)
+{
+	void *to = NULL;
+
+	note(t, fdt_property_placeholder(t->buf, "mayfly,share", (int)dev->share_len + 1, &to));
+	if (to && !t->error) {
+		memcpy(to, dev->share, dev->share_len);
+		((char *)to)[dev->share_len] = 0;
+	}
+	if (dev->read_only)
+		property(t, "mayfly,readonly", NULL, 0);
+}
+
 static void device(struct tree *t, const struct fdt_device *dev)
 {
 	const uint64_t gpa = VIRTIO_MMIO_GPA + (uint64_t)dev->window * VIRTIO_MMIO_SIZE;
@@ -204,6 +217,8 @@ static void device(struct tree *t, const struct fdt_device *dev)
 		u32s(t, "mayfly,disk", (const uint32_t *)&dev->disk, 1);
 	if (dev->net)
 		net(t, dev->net);
+	if (dev->share_len)
+		share(t, dev);
 	if (dev->nqueues)
 		ready(t, dev);
 	end(t);
@@ -217,7 +232,7 @@ static size_t bound(const struct fdt_machine *m)
 		   strlen(m->program) + strlen(m->cwd) + strlen(m->hostname);
 
 	for (unsigned i = 0; i < m->ndevices; i++)
-		n += m->device[i].net ? 1024 : 0; /* net_options.h bounds its texts */
+		n += m->device[i].share_len + (m->device[i].net ? 1024 : 0); /* net_options.h */
 	for (unsigned i = 0; i < m->nargs; i++)
 		n += strlen(m->args[i]) + 1;
 	for (unsigned i = 0; i < m->nenv; i++)

@@ -6,6 +6,7 @@
 #define VMM_FDT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include "../shared/abi.h"
 #include "mem.h"
 
@@ -25,6 +26,10 @@ struct fdt_device {
 	int console; /* mayfly,console; -1: no console */
 	int disk; /* mayfly,disk; -1: no disk */
 	const struct fdt_net *net; /* NULL: no network interface */
+	/* mayfly,share and mayfly,readonly; length 0: no share */
+	const char *share;
+	size_t share_len;
+	bool read_only;
 	uint64_t features;
 	unsigned nqueues;
 	struct {

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "copy.h"
 #include "fail.h"
+#include "fs.h"
 #include "help.h"
 #include "net_options.h"
 #include "options.h"
@@ -275,18 +276,37 @@ static const char *set_disk(struct options *opt, const char *value)
 	return why;
 }
 
+static const char *set_share(struct options *opt, const char *value)
+{
+	const char *why = share_check(value);
+
+	if (!why)
+		list_add(&opt->share, (char *)value);
+	return why;
+}
+
 /* ---- the table */
 
 const struct option_def option_table[] = {
-	{ "cpus", OPTION_COUNT, set_cpus },      { "mem", OPTION_SIZE, set_mem },
-	{ "env", OPTION_ENV, set_env },          { "cwd", OPTION_TEXT, set_cwd },
-	{ "copy", OPTION_LIST, set_copy },       { "hostname", OPTION_TEXT, set_hostname },
-	{ "kernel", OPTION_TEXT, set_kernel },   { "append", OPTION_TEXT, set_append },
-	{ "disk", OPTION_LIST, set_disk },       { "timeout", OPTION_SECONDS, set_timeout },
-	{ "net", OPTION_LIST, set_net },         { "publish", OPTION_LIST, set_publish },
-	{ "pcap", OPTION_TEXT, set_pcap },       { "stats", OPTION_FLAG, set_stats },
-	{ "verbose", OPTION_FLAG, set_verbose }, { "no-patch", OPTION_FLAG, set_no_patch },
-	{ "config", OPTION_CONFIG, set_config }, { NULL, OPTION_FLAG, NULL },
+	{ "cpus", OPTION_COUNT, set_cpus },
+	{ "mem", OPTION_SIZE, set_mem },
+	{ "env", OPTION_ENV, set_env },
+	{ "cwd", OPTION_TEXT, set_cwd },
+	{ "copy", OPTION_LIST, set_copy },
+	{ "hostname", OPTION_TEXT, set_hostname },
+	{ "kernel", OPTION_TEXT, set_kernel },
+	{ "append", OPTION_TEXT, set_append },
+	{ "disk", OPTION_LIST, set_disk },
+	{ "share", OPTION_LIST, set_share },
+	{ "timeout", OPTION_SECONDS, set_timeout },
+	{ "net", OPTION_LIST, set_net },
+	{ "publish", OPTION_LIST, set_publish },
+	{ "pcap", OPTION_TEXT, set_pcap },
+	{ "stats", OPTION_FLAG, set_stats },
+	{ "verbose", OPTION_FLAG, set_verbose },
+	{ "no-patch", OPTION_FLAG, set_no_patch },
+	{ "config", OPTION_CONFIG, set_config },
+	{ NULL, OPTION_FLAG, NULL },
 };
 
 _Static_assert(sizeof(option_table) / sizeof(option_table[0]) <= OPTION_COUNT_MAX + 1,
@@ -427,6 +447,7 @@ void options_init(struct options *opt)
 		.publish.item = none,
 		.disk.item = none,
 		.copy.item = none,
+		.share.item = none,
 	};
 }
 
@@ -458,8 +479,8 @@ void options_parse(struct options *opt, int argc, char **argv)
 
 void options_free(struct options *opt)
 {
-	const struct string_list *lists[] = { &opt->env, &opt->net, &opt->publish, &opt->disk,
-					      &opt->copy };
+	const struct string_list *lists[] = { &opt->env,  &opt->net,  &opt->publish,
+					      &opt->disk, &opt->copy, &opt->share };
 
 	for (unsigned i = 0; i < opt->owned.count; i++)
 		free(opt->owned.item[i]);

@@ -29,8 +29,8 @@ struct options {
 	bool verbose;
 	bool no_patch;
 	/* As given, in this order; their own files parse them: net_options.c,
-	 * blk.c, copy.c. */
-	struct string_list net, publish, disk, copy;
+	 * blk.c, copy.c, fs_option.c. */
+	struct string_list net, publish, disk, copy, share;
 	const char *pcap; /* file, or NULL */
 	/* private to options.c and config.c */
 	const char *config; /* file of --config, or NULL */

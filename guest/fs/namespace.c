@@ -19,6 +19,10 @@ int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry *
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
 	d = dentry_find(dir, name, len);
+	if (d != NULL && inode->ops->revalidate != NULL && !inode->ops->revalidate(d)) {
+		dentry_put(d);
+		d = NULL;
+	}
 	if (d == NULL) {
 		d = dentry_new(dir, name, len);
 		if (d == NULL)

@@ -245,6 +245,7 @@ static bool fill_root(struct dentry *dir, const char *name)
 	}
 	add_waiting(name);
 	copied_make();
+	shares_mount();
 	return name == NULL;
 }
 

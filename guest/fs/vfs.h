@@ -122,6 +122,9 @@ struct inode_ops {
 	/* Looks for the name of a fresh dentry: sets d->inode if it exists
 	 * (and may attach d). 0 also when it does not exist. */
 	int (*lookup)(struct inode *dir, struct dentry *d);
+	/* Whether a name that was found attached may still be believed: if not,
+	 * it has been detached. NULL: always. Of its directory. */
+	bool (*revalidate)(struct dentry *d);
 	int (*create)(struct dentry *d, u32 mode, u32 rdev); /* all but dir, symlink */
 	int (*mkdir)(struct dentry *d, u32 mode);
 	int (*symlink)(struct dentry *d, const char *target);
@@ -369,6 +372,7 @@ int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode);
 int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode);
 
 void copied_make(void); /* the files of --copy, once */
+void shares_mount(void); /* the directories of --share, once */
 
 struct super *devfs(void); /* with its root, or NULL: no memory */
 struct super *procfs(void);

@@ -191,6 +191,8 @@ static void read_virtio(const void *fdt)
 		v->type = property_u32(fdt, node, "mayfly,type", 0);
 		v->console = property_u32(fdt, node, "mayfly,console", -1);
 		v->disk = property_u32(fdt, node, "mayfly,disk", -1);
+		v->share = fdt_getprop(fdt, node, "mayfly,share", NULL);
+		v->read_only = fdt_getprop(fdt, node, "mayfly,readonly", NULL) != NULL;
 		if (v->type == VIRTIO_ID_NET)
 			read_net(&v->net, fdt, node);
 		const u8 *ready = fdt_getprop(fdt, node, "mayfly,ready", &len);

@@ -38,6 +38,8 @@ struct virtio_place {
 	u32 type; /* virtio device ID; 0: to be read from the device */
 	int console; /* 0, 1, or -1 */
 	int disk; /* n, or -1 */
+	const char *share; /* where to mount this file system; NULL: nowhere */
+	bool read_only;
 	struct net_place net;
 	bool ready; /* handed over initialised */
 	u64 features;

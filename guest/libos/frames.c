@@ -178,10 +178,14 @@ static paddr_t take_once(unsigned order, bool zero)
 
 /* Caches are asked only for what cannot be made up of smaller pieces: whole
  * blocks of theirs would hardly be neighbours. */
+u64 (*frames_reclaim_more)(u64 n);
+
 static paddr_t take(unsigned order, bool zero)
 {
 	paddr_t pa = take_once(order, zero);
 	if (!pa && order < BLOCK_ORDER && block_reclaim(RECLAIM << order))
+		pa = take_once(order, zero);
+	if (!pa && order < BLOCK_ORDER && frames_reclaim_more && frames_reclaim_more(RECLAIM << order))
 		pa = take_once(order, zero);
 	return pa;
 }

@@ -34,5 +34,8 @@ paddr_t frames_alloc_run(u64 n);
 
 u64 frames_total(void); /* in 4 KiB frames */
 u64 frames_available(void);
+/* Asked for frames when there are none, after the disks' page cache: how many it
+ * has freed. NULL: nobody. */
+extern u64 (*frames_reclaim_more)(u64 n);
 
 #endif

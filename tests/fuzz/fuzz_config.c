@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c vmm/fs_option.c
 // libs: -ljansson
 /*
  * --config: any text is either refused with one line that names its place, or

@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c vmm/fs_option.c
 // libs: -ljansson
 /* The JSON file of --config. */
 #include <setjmp.h>
@@ -138,6 +138,7 @@ static void lists(void **state)
 	assert_string_equal(opt.copy.item[1], "b:/c/");
 	options_free(&opt);
 	rejects("{\"copy\": \":/a\"}", "f:1:10: \"copy\": give PATH or PATH:DEST");
+	rejects("{\"share\": [\"a:/b\", \"a\"]}", "f:1:20: \"share\": give DIR:PATH");
 	rejects("{\"disk\": [\"a\", \"\"]}", "f:1:16: \"disk\": give FILE");
 	rejects("{\"publish\": \"80\"}", "f:1:13: \"publish\": give [ADDRESS:]");
 }

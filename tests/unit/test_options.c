@@ -1,4 +1,4 @@
-// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c
+// link: vmm/options.c vmm/config.c vmm/help.c vmm/blk_option.c vmm/net_options.c vmm/copy_value.c vmm/fs_option.c
 // libs: -ljansson
 /*
  * The command line of `vmm run`. fail() ends a process, so each bad input
@@ -271,6 +271,17 @@ static void networks(void **state)
 	rejects(WORDS("p", "--copy", ""), "--copy \"\": give PATH or PATH:DEST");
 	rejects(WORDS("p", "--copy", "a:b"), "DEST must begin with");
 	rejects(WORDS("p", "--copy", "a:/b/../c"), "DEST may not have \"..\"");
+	opt = parse(WORDS("p", "--share", "a:/b", "--share=c:d:/e,ro"));
+	assert_int_equal(opt.share.count, 2);
+	assert_string_equal(opt.share.item[1], "c:d:/e,ro");
+	options_free(&opt);
+	rejects(WORDS("p", "--share", "a"), "--share \"a\": give DIR:PATH");
+	rejects(WORDS("p", "--share", "a:,ro"), "give DIR:PATH");
+	rejects(WORDS("p", "--share", ":/a"), "give DIR:PATH");
+	rejects(WORDS("p", "--share", "a:b"), "PATH must begin");
+	rejects(WORDS("p", "--share", "a:/b/../c"), "PATH may not have");
+	rejects(WORDS("p", "--share", "a:/b/..,ro"), "PATH may not have");
+	rejects(WORDS("p", "--share", "a://"), "PATH cannot be the root");
 	rejects(WORDS("p", "--disk", ""), "--disk \"\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--disk", ",ro"), "--disk \",ro\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--publish", "80"), "--publish \"80\": give [ADDRESS:]HOSTPORT");

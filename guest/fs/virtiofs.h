@@ -1,0 +1,99 @@
+/*
+ * Directories of the host by virtio-fs (--share): the client of the FUSE
+ * protocol. virtiofs.c has inodes and attributes, virtiofs_name.c names,
+ * virtiofs_dir.c reads directories, virtiofs_file.c has what is in files.
+ *
+ * The host may change everything at any time. Names and attributes are believed
+ * for a second; opening a file asks for its attributes in any case, and pages
+ * of a file that was changed since are forgotten (close-to-open consistency,
+ * as NFS has it).
+ *
+ * A node of the host's is one inode here, found by its number, as long as
+ * anything refers to it; then the host is told to forget it. What keeps inodes
+ * alive between uses is the ring of the names looked up last.
+ */
+#ifndef FS_VIRTIOFS_H
+#define FS_VIRTIOFS_H
+
+#include "../drv/fs.h"
+#include "page_tree.h"
+#include "vfs.h"
+
+#define VIRTIOFS_MAGIC   0x65735546 /* as FUSE */
+#define VIRTIOFS_NAMES   2048 /* in the ring; the host has a descriptor for each */
+#define VIRTIOFS_BUCKETS 256
+#define VALID_NS         1000000000ull
+
+struct virtiofs_inode {
+	struct inode inode;
+	u64 nodeid;
+	u64 lookups; /* that the host counts */
+	u64 valid_until; /* monotonic: attributes are believed */
+	u64 blocks;
+	struct list same_bucket;
+	/* regular files */
+	struct page_tree pages; /* what is known of the content; all clean */
+	struct list cached; /* in the list of inodes with pages; empty: has none */
+	u32 busy; /* pages are being copied: not to be freed now */
+	u64 changes; /* grows when pages in flight must not be kept */
+};
+
+struct virtiofs_name {
+	struct dentry *dentry; /* a reference, or NULL */
+	u64 valid_until;
+};
+
+struct virtiofs {
+	struct super sb;
+	struct mount mount;
+	struct fs_dev *dev;
+	struct list bucket[VIRTIOFS_BUCKETS]; /* of inodes by nodeid */
+	struct virtiofs_name *name; /* [VIRTIOFS_NAMES]; a dentry's cookie is its place */
+	unsigned next_name;
+};
+
+static inline struct virtiofs_inode *virtiofs_inode(struct inode *inode)
+{
+	return container_of(inode, struct virtiofs_inode, inode);
+}
+static inline struct virtiofs *virtiofs_of(const struct inode *inode)
+{
+	return inode->sb->priv;
+}
+
+/* Sends a message about an inode on behalf of the current process. */
+int virtiofs_send(struct inode *inode, struct fs_message *m);
+/* The same with one argument of a fixed size, and a reply of one: shorter is -EIO. */
+int virtiofs_ask(struct inode *inode, u32 opcode, const void *arg, u32 len, void *reply, u32 room);
+
+/* The inode of an entry of the host, with a reference; takes over its lookup.
+ * NULL: no memory, or nonsense. */
+struct inode *virtiofs_get(struct virtiofs *fs, const struct fuse_entry_out *entry);
+/* Attributes: as fresh as `valid_until` says, or asked for now. */
+int virtiofs_refresh(struct inode *inode, bool now);
+/* They change on the host: ask next time. */
+static inline void virtiofs_doubt(struct inode *inode)
+{
+	virtiofs_inode(inode)->valid_until = 0;
+}
+
+/* virtiofs_name.c */
+extern const struct inode_ops virtiofs_dir_ops;
+
+/* virtiofs_dir.c */
+extern const struct file_ops virtiofs_dir_file_ops;
+int virtiofs_open_dir(struct inode *inode, struct file *file);
+
+/* virtiofs_file.c */
+extern const struct file_ops virtiofs_file_ops;
+int virtiofs_open(struct inode *inode, struct file *file);
+int virtiofs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
+void virtiofs_drop_pages(struct virtiofs_inode *vi);
+/* Frees pages of files for who needs memory: how many, about n. */
+u64 virtiofs_reclaim(u64 n);
+
+/* The handle of an open file is its priv. */
+int virtiofs_open_handle(struct inode *inode, u32 opcode, u32 flags, u64 *fh);
+void virtiofs_release_handle(struct inode *inode, u32 opcode, u64 fh);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Reading directories of virtio-fs: entries come in buffers as the host has
+ * them, with its cookies as positions. 0, 1 and 2 are ours: ".", "..", and the
+ * host's beginning.
+ */
+#include "../libos/heap.h"
+#include "virtiofs.h"
+
+#define ROOM 16384
+
+struct dir {
+	u64 fh;
+	u64 pos; /* of the file, for the entry at `at` */
+	u32 at, len; /* what is left in `bytes` */
+	u8 bytes[ROOM];
+};
+
+int virtiofs_open_dir(struct inode *inode, struct file *file)
+{
+	struct dir *dir = kalloc(sizeof(*dir));
+	int error;
+
+	if (dir == NULL)
+		return -ENOMEM;
+	error = virtiofs_open_handle(inode, FUSE_OPENDIR, 0, &dir->fh);
+	if (error < 0)
+		kfree(dir);
+	else
+		file->priv = dir;
+	return error;
+}
+
+static void release_dir(struct file *file)
+{
+	struct dir *dir = file->priv;
+
+	virtiofs_release_handle(file->inode, FUSE_RELEASEDIR, dir->fh);
+	kfree(dir);
+}
+
+static int fetch(struct file *file, struct dir *dir)
+{
+	struct fuse_read_in in = { .fh = dir->fh,
+				   .offset = file->pos > 2 ? file->pos : 0,
+				   .size = ROOM };
+	struct fs_message m = { .opcode = FUSE_READDIR, .reply = dir->bytes, .room = ROOM };
+	int error;
+
+	m.arg[0].from = &in;
+	m.arg[0].len = sizeof(in);
+	error = virtiofs_send(file->inode, &m);
+	dir->at = 0;
+	dir->len = error < 0 ? 0 : m.got;
+	dir->pos = file->pos;
+	return error;
+}
+
+/* The next entry, which the host has written: NULL when there is no whole one. */
+static const struct fuse_dirent *next(const struct dir *dir)
+{
+	const struct fuse_dirent *e = (const void *)(dir->bytes + dir->at);
+
+	if (dir->len - dir->at < FUSE_NAME_OFFSET || e->namelen == 0 || e->namelen > NAME_MAX ||
+	    FUSE_DIRENT_SIZE(e) > dir->len - dir->at)
+		return NULL;
+	return e;
+}
+
+static bool is_dots(const struct fuse_dirent *e)
+{
+	return e->name[0] == '.' && (e->namelen == 1 || (e->namelen == 2 && e->name[1] == '.'));
+}
+
+static long read_dir(struct file *file, struct dir_sink *sink)
+{
+	struct dir *dir = file->priv;
+	const struct fuse_dirent *e;
+
+	if (!dir_emit_dots(file, sink))
+		return 0;
+	for (;;) {
+		if (dir->at >= dir->len || dir->pos != file->pos) {
+			int error = fetch(file, dir);
+
+			if (error < 0 || dir->len == 0)
+				return error;
+		}
+		e = next(dir);
+		if (e == NULL)
+			return -EIO;
+		if (!is_dots(e) && !sink->emit(sink, e->name, e->namelen, e->ino, e->type, e->off))
+			return 0;
+		dir->at += FUSE_DIRENT_SIZE(e);
+		file->pos = dir->pos = e->off;
+	}
+}
+
+static long sync_dir(struct file *file)
+{
+	struct fuse_fsync_in in = { .fh = ((struct dir *)file->priv)->fh };
+
+	return virtiofs_ask(file->inode, FUSE_FSYNCDIR, &in, sizeof(in), NULL, 0);
+}
+
+const struct file_ops virtiofs_dir_file_ops = {
+	.readdir = read_dir,
+	.lseek = dir_lseek,
+	.fsync = sync_dir,
+	.release = release_dir,
+};

@@ -1,0 +1,359 @@
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_option.c
+// link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
+// link: tests/unit/driver.c
+// libs: -luring -pthread
+/*
+ * virtio-fs with the real I/O loop and a directory of the test's: what a driver
+ * asks, well-behaved and hostile.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/fuse.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <cmocka.h>
+#undef fail /* cmocka's; fail.h has its own */
+#include "driver.h"
+#include "../../vmm/fs.h"
+#include "../../vmm/io.h"
+
+#define IN    0x200000 /* the request */
+#define OUT   0x210000 /* header of the reply, then the reply */
+#define ROOM  0x8000
+#define OTHER 0x220000
+
+static char base[64], shared[80];
+static struct virtio_dev *dev;
+static uint16_t used;
+
+static struct fuse_out_header *out_header(void)
+{
+	return driver_at(OUT);
+}
+
+static void *reply(void)
+{
+	return driver_at(OUT + sizeof(struct fuse_out_header));
+}
+
+static void put_file(const char *name, const char *text)
+{
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", base, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void start(bool read_only)
+{
+	char value[100];
+
+	strcpy(base, "/tmp/test_fs_XXXXXX");
+	assert_non_null(mkdtemp(base));
+	snprintf(shared, sizeof(shared), "%s/shared", base);
+	assert_int_equal(mkdir(shared, 0755), 0);
+	put_file("outside", "secret");
+	put_file("shared/file", "contents");
+	driver_new_vm();
+	snprintf(value, sizeof(value), "%s:/x%s", shared, read_only ? ",ro" : "");
+	dev = fs_add(&driver_vm, value, 0);
+	driver_start(dev, dev->offered, 64);
+	used = 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	start(false);
+	return 0;
+}
+
+static int set_up_ro(void **state)
+{
+	(void)state;
+	start(true);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[100];
+
+	(void)state;
+	driver_set(dev, VIRTIO_MMIO_STATUS, 0);
+	io_stop();
+	fs_free(dev);
+	driver_free_vm();
+	snprintf(command, sizeof(command), "rm -rf %s", base);
+	return system(command);
+}
+
+/* A request of two parts; waits for the reply: its error. */
+static int ask2(uint32_t opcode, uint64_t node, const void *a, size_t alen, const void *b,
+		size_t blen)
+{
+	struct fuse_in_header h = { .opcode = opcode, .unique = 77, .nodeid = node };
+	uint8_t *at = driver_at(IN);
+
+	h.len = (uint32_t)(sizeof(h) + alen + blen);
+	h.uid = getuid();
+	h.gid = getgid();
+	memcpy(at, &h, sizeof(h));
+	memcpy(at + sizeof(h), a, alen);
+	memcpy(at + sizeof(h) + alen, b, blen);
+	memset(driver_at(OUT), 0xaa, ROOM);
+	driver_put(1, 0, IN, h.len, VRING_DESC_F_NEXT, 1);
+	driver_put(1, 1, OUT, ROOM, VRING_DESC_F_WRITE, 0);
+	driver_send(dev, 1, 0);
+	assert_true(driver_wait(1, ++used));
+	assert_int_equal(out_header()->unique, 77);
+	assert_int_equal(out_header()->len, driver_used(1)->ring[(used - 1) % 64].len);
+	return out_header()->error;
+}
+
+static int ask(uint32_t opcode, uint64_t node, const void *a, size_t alen)
+{
+	return ask2(opcode, node, a, alen, "", 0);
+}
+
+static uint64_t lookup(uint64_t dir, const char *name)
+{
+	assert_int_equal(ask(FUSE_LOOKUP, dir, name, strlen(name) + 1), 0);
+	return ((struct fuse_entry_out *)reply())->nodeid;
+}
+
+static uint64_t open_file(uint64_t node, uint32_t flags)
+{
+	struct fuse_open_in in = { .flags = flags };
+
+	assert_int_equal(ask(FUSE_OPEN, node, &in, sizeof(in)), 0);
+	return ((struct fuse_open_out *)reply())->fh;
+}
+
+static void negotiates(void **state)
+{
+	struct fuse_init_in in = { .major = 7, .minor = 38, .flags = ~0u };
+	struct fuse_init_out *out = reply();
+
+	(void)state;
+	assert_int_equal(ask(FUSE_INIT, 0, &in, sizeof(in)), 0);
+	assert_int_equal(out->major, 7);
+	assert_int_equal(out->flags & (FUSE_EXPORT_SUPPORT | FUSE_DO_READDIRPLUS), 0);
+	assert_int_equal(ask(FUSE_INIT, 0, &in, 4), -EINVAL);
+	in.major = 6;
+	assert_int_equal(ask(FUSE_INIT, 0, &in, sizeof(in)), -EPROTO);
+	assert_int_equal(ask(999, 1, "", 0), -ENOSYS);
+	assert_int_equal(ask(FUSE_SETXATTR, 1, "", 0), -ENOSYS);
+}
+
+static void reads_and_writes(void **state)
+{
+	uint64_t node = lookup(1, "file"), fh = open_file(node, O_RDWR);
+	struct fuse_read_in in = { .fh = fh, .offset = 3, .size = 100 };
+	struct fuse_write_in w = { .fh = fh, .offset = 8, .size = 4 };
+	struct fuse_fsync_in sync = { .fh = fh };
+	struct fuse_getattr_in get = { .fh = 0 };
+
+	(void)state;
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), 0);
+	assert_int_equal(out_header()->len, sizeof(struct fuse_out_header) + 5);
+	assert_memory_equal(reply(), "tents", 5);
+	assert_int_equal(ask2(FUSE_WRITE, node, &w, sizeof(w), "more", 4), 0);
+	assert_int_equal(((struct fuse_write_out *)reply())->size, 4);
+	assert_int_equal(ask(FUSE_FSYNC, node, &sync, sizeof(sync)), 0);
+	assert_int_equal(ask(FUSE_GETATTR, node, &get, sizeof(get)), 0);
+	assert_int_equal(((struct fuse_attr_out *)reply())->attr.size, 12);
+	in.offset = 100;
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), 0);
+	assert_int_equal(out_header()->len, sizeof(struct fuse_out_header));
+	in.size = ROOM; /* more than the buffers hold */
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), -EINVAL);
+	w.size = 5; /* more than was sent */
+	assert_int_equal(ask2(FUSE_WRITE, node, &w, sizeof(w), "more", 4), -EINVAL);
+	in.fh = fh + 1;
+	in.size = 1;
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), -EBADF);
+	in.fh = ~0ull;
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), -EBADF);
+	in = (struct fuse_read_in){ .fh = fh };
+	assert_int_equal(ask(FUSE_RELEASE, node, &in, sizeof(in)), 0);
+	in.size = 1;
+	assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), -EBADF);
+}
+
+/* Whatever names a driver gives, nothing outside is reached. */
+static void stays_inside(void **state)
+{
+	static const char *const names[] = { "..", ".", "", "../outside", "a/b", "/etc/passwd" };
+	struct fuse_open_in open_in = { .flags = O_RDONLY };
+	struct fuse_mkdir_in make = { .mode = 0755 };
+	struct fuse_link_in link_in = { .oldnodeid = 1 };
+	struct fuse_rename2_in move = { .newdir = 1 };
+	uint64_t node;
+	char path[200];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = names[i];
+		const size_t len = strlen(name) + 1;
+
+		assert_int_equal(ask(FUSE_LOOKUP, 1, name, len), -EINVAL);
+		assert_int_equal(ask(FUSE_UNLINK, 1, name, len), -EINVAL);
+		assert_int_equal(ask(FUSE_RMDIR, 1, name, len), -EINVAL);
+		assert_int_equal(ask2(FUSE_MKDIR, 1, &make, sizeof(make), name, len), -EINVAL);
+		assert_int_equal(ask2(FUSE_LINK, 1, &link_in, sizeof(link_in), name, len), -EINVAL);
+		assert_int_equal(ask2(FUSE_SYMLINK, 1, name, len, "x", 2), -EINVAL);
+		snprintf(path, sizeof(path), "file%c%s", 0, name);
+		memcpy(path + 5, name, len);
+		assert_int_equal(ask2(FUSE_RENAME2, 1, &move, sizeof(move), path, 5 + len),
+				 -EINVAL);
+	}
+	assert_int_equal(ask(FUSE_LOOKUP, 1, "file", 4), -EINVAL); /* no NUL */
+	snprintf(path, sizeof(path), "%s/up", shared);
+	assert_int_equal(symlink("../outside", path), 0);
+	node = lookup(1, "up");
+	assert_true(S_ISLNK(((struct fuse_entry_out *)reply())->attr.mode));
+	assert_int_equal(ask(FUSE_OPEN, node, &open_in, sizeof(open_in)), -EACCES);
+	assert_int_equal(ask(FUSE_LOOKUP, node, "x", 2), -ENOTDIR);
+	assert_int_equal(ask(FUSE_READLINK, node, "", 0), 0);
+	assert_memory_equal(reply(), "../outside", 10);
+	/* a link in place of a directory that was looked up */
+	snprintf(path, sizeof(path), "%s/dir", shared);
+	assert_int_equal(mkdir(path, 0755), 0);
+	node = lookup(1, "dir");
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("..", path), 0);
+	assert_int_equal(ask(FUSE_LOOKUP, node, "outside", 8), -ENOENT);
+}
+
+static void no_special_files(void **state)
+{
+	struct fuse_open_in in = { .flags = O_RDONLY };
+	struct fuse_mknod_in make = { .mode = S_IFCHR | 0666, .rdev = 0x103 };
+	char path[200];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/fifo", shared);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(ask(FUSE_OPEN, lookup(1, "fifo"), &in, sizeof(in)), -EACCES);
+	assert_int_equal(ask2(FUSE_MKNOD, 1, &make, sizeof(make), "null", 5), -EPERM);
+	make.mode = S_IFBLK | 0666;
+	assert_int_equal(ask2(FUSE_MKNOD, 1, &make, sizeof(make), "disk", 5), -EPERM);
+}
+
+static void read_only(void **state)
+{
+	uint64_t node = lookup(1, "file");
+	struct fuse_open_in in = { .flags = O_WRONLY };
+	struct fuse_setattr_in set = { .valid = FATTR_SIZE };
+	struct fuse_mknod_in make = { .mode = S_IFREG | 0666 };
+
+	(void)state;
+	assert_int_equal(ask(FUSE_OPEN, node, &in, sizeof(in)), -EROFS);
+	in.flags = O_RDWR | O_TRUNC;
+	assert_int_equal(ask(FUSE_OPEN, node, &in, sizeof(in)), -EROFS);
+	in.flags = O_RDONLY | O_TRUNC | O_CREAT;
+	assert_int_equal(ask(FUSE_OPEN, node, &in, sizeof(in)), 0);
+	assert_int_equal(ask(FUSE_SETATTR, node, &set, sizeof(set)), -EROFS);
+	assert_int_equal(ask(FUSE_UNLINK, 1, "file", 5), -EROFS);
+	assert_int_equal(ask2(FUSE_MKNOD, 1, &make, sizeof(make), "new", 4), -EROFS);
+	assert_int_equal(ask(FUSE_GETATTR, node, &set, 16), 0);
+	assert_int_equal(((struct fuse_attr_out *)reply())->attr.size, 8);
+}
+
+/* One node for one file, gone when all its lookups are forgotten. */
+static void forgets(void **state)
+{
+	uint64_t node = lookup(1, "file");
+	struct fuse_forget_in in = { .nlookup = 1 };
+	struct fuse_in_header h = { .opcode = FUSE_FORGET, .nodeid = node };
+
+	(void)state;
+	assert_int_equal(lookup(1, "file"), node);
+	h.len = sizeof(h) + sizeof(in);
+	for (unsigned i = 1; i <= 3; i++) { /* once more than it was looked up */
+		memcpy(driver_at(OTHER), &h, sizeof(h));
+		memcpy(driver_at(OTHER + sizeof(h)), &in, sizeof(in));
+		driver_put(0, 0, OTHER, h.len, 0, 0);
+		driver_send(dev, 0, 0);
+		assert_true(driver_wait(0, (uint16_t)i));
+		assert_int_equal(ask(FUSE_GETATTR, node, "", 0), i < 2 ? 0 : -EINVAL);
+	}
+	in.nlookup = ~0ull; /* the root stays */
+	h.nodeid = 1;
+	memcpy(driver_at(OTHER), &h, sizeof(h));
+	memcpy(driver_at(OTHER + sizeof(h)), &in, sizeof(in));
+	driver_send(dev, 0, 0);
+	assert_int_equal(ask(FUSE_GETATTR, 1, "", 0), 0);
+}
+
+static void lists(void **state)
+{
+	struct fuse_open_in open_in = { .flags = 0 };
+	struct fuse_read_in in = { .size = 64 };
+	unsigned entries = 0;
+
+	(void)state;
+	assert_int_equal(ask(FUSE_OPENDIR, 1, &open_in, sizeof(open_in)), 0);
+	in.fh = ((struct fuse_open_out *)reply())->fh;
+	for (;;) { /* one or two at a time */
+		const struct fuse_dirent *e = reply();
+		size_t left;
+
+		assert_int_equal(ask(FUSE_READDIR, 1, &in, sizeof(in)), 0);
+		left = out_header()->len - sizeof(struct fuse_out_header);
+		assert_true(left <= in.size);
+		if (!left)
+			break;
+		while (left) {
+			in.offset = e->off;
+			entries++;
+			left -= FUSE_DIRENT_SIZE(e);
+			e = (const void *)((const char *)e + FUSE_DIRENT_SIZE(e));
+		}
+	}
+	assert_int_equal(entries, 3);
+}
+
+/* Requests that are too short, without room for a reply, and none at all. */
+static void broken_requests(void **state)
+{
+	(void)state;
+	driver_put(1, 0, IN, 20, VRING_DESC_F_NEXT, 1);
+	driver_put(1, 1, OUT, ROOM, VRING_DESC_F_WRITE, 0);
+	driver_send(dev, 1, 0);
+	assert_true(dev->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	driver_start(dev, dev->offered, 64);
+	memset(driver_at(IN), 0, 100);
+	((struct fuse_in_header *)driver_at(IN))->opcode = FUSE_GETATTR;
+	driver_put(1, 0, IN, 100, 0, 0);
+	driver_send(dev, 1, 0);
+	assert_true(dev->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+#define CASE(f, up) cmocka_unit_test_setup_teardown(f, up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(negotiates, set_up),   CASE(reads_and_writes, set_up),
+		CASE(stays_inside, set_up), CASE(no_special_files, set_up),
+		CASE(read_only, set_up_ro), CASE(forgets, set_up),
+		CASE(lists, set_up),        CASE(broken_requests, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

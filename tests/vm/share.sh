@@ -1,0 +1,158 @@
+#!/bin/sh
+# --share: a directory of the host in the guest, read and written, and nothing
+# outside of it.
+# shellcheck source=tests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+busybox=$(command -v busybox)
+hello=$B/vm/hello-musl
+tree=$T/tree
+
+# guest OPTION... -- WORD...: busybox with the tree at /mnt/x; guest_ro: read-only
+for ro in '' ro; do
+	cat >"$T/guest$ro" <<-END
+		#!/bin/sh
+		exec "$VMM" run "$busybox" --share "$tree:/mnt/x${ro:+,ro}" --cwd /mnt/x "\$@"
+	END
+	chmod +x "$T/guest$ro"
+done
+
+# ---- a directory tree of many kinds, compared with the host
+
+mkdir -p "$tree/sub/deep/er" "$tree/empty dir"
+printf 'short\n' >"$tree/short"
+: >"$tree/empty"
+head -c 4096 /dev/urandom >"$tree/sub/page"
+head -c 4097 /dev/urandom >"$tree/sub/page and one"
+head -c 5000000 /dev/urandom >"$tree/sub/deep/large"
+ln -s ../short "$tree/sub/link"
+ln -s /nowhere "$tree/dangling"
+ln "$tree/short" "$tree/sub/hard"
+mkfifo "$tree/fifo"
+chmod 4751 "$tree/short"
+chmod 1777 "$tree/empty dir"
+chown 1234:5678 "$tree/sub/page"
+touch -d '2001-02-03 04:05:06.789' "$tree/sub/page"
+touch -d '1969-12-31 23:59:00' "$tree/empty"
+(cd "$tree" && "$busybox" find . | sort) >"$T/names"
+(cd "$tree" && "$busybox" find . -type f) >"$T/files"
+(cd "$tree" && xargs -d '\n' -a "$T/files" "$busybox" sha256sum) >"$T/sums"
+facts='%n %a %u %g %Y %F %s %h %i %b'
+(cd "$tree" && xargs -d '\n' -a "$T/names" "$busybox" stat -c "$facts") >"$T/facts"
+
+for ro in '' ro; do
+	mode=${ro:-rw}
+	t_run "$mode: the names" 0 "$T/guest$ro" -- find .
+	sort "$T/out" >"$T/got"
+	t_check 'they differ' cmp -s "$T/got" "$T/names"
+	t_run "$mode: the contents" 0 xargs -d '\n' -a "$T/files" "$T/guest$ro" -- sha256sum
+	t_check 'they differ' cmp -s "$T/out" "$T/sums"
+	t_run "$mode: what stat says" 0 xargs -d '\n' -a "$T/names" "$T/guest$ro" -- stat -c "$facts"
+	t_check 'it differs' cmp -s "$T/out" "$T/facts"
+done
+t_run 'ls -la' 0 "$T/guest" -- ls -la sub
+t_out_match ' link -> ../short$'
+t_run 'the file system' 0 "$T/guest" -- stat -f -c %t .
+t_out 65735546
+t_run 'a PATH that has to be made' 0 "$VMM" run "$busybox" --share "$tree:/a/b/c" -- cat /a/b/c/short
+t_out short
+t_run 'two shares' 0 "$VMM" run "$busybox" --share "$tree/sub:/s" --share "$tree/sub/deep:/t" -- ls /s /t
+t_out_match '^large$'
+t_out_match '^page and one$'
+t_run 'four vCPUs' 0 "$T/guest" --cpus 4 -- cat short
+t_out short
+t_run 'little memory' 0 "$T/guest" --mem 6M -- sha256sum sub/deep/large
+sum=$(sha256sum <"$tree/sub/deep/large")
+t_out "${sum%-}sub/deep/large"
+t_run 'a program in a share' 0 "$VMM" run "$busybox" --share "$tree:/mnt/x" -- test -f /mnt/x/short
+
+# ---- writing
+
+t_run 'a new file' 0 "$T/guest" -- sh -c 'echo new >made; echo more >>made; read a <made; echo "$a"'
+t_out new
+t_check 'the host has other contents' [ "$(cat "$tree/made")" = 'new
+more' ]
+t_run 'a copy of a large file' 0 "$T/guest" -- cp sub/deep/large copy
+t_check 'it differs on the host' cmp -s "$tree/copy" "$tree/sub/deep/large"
+t_run 'a mode' 0 "$T/guest" -- chmod 640 copy
+t_check 'the host sees another' [ "$(stat -c %a "$tree/copy")" = 640 ]
+t_run 'a time' 0 "$T/guest" -- touch -d '2010-01-01 00:00:00' copy
+t_check 'the host sees another' [ "$(TZ=UTC stat -c %y "$tree/copy" | cut -c1-10)" = 2010-01-01 ]
+t_run 'shorter' 0 "$T/guest" -- truncate -s 5000 copy
+t_check 'the host sees another size' [ "$(stat -c %s "$tree/copy")" = 5000 ]
+t_run 'in the middle' 0 "$T/guest" -- dd if=short of=copy bs=1 seek=4094 conv=notrunc
+head -c 5000 "$tree/sub/deep/large" >"$T/want"
+dd if="$tree/short" of="$T/want" bs=1 seek=4094 conv=notrunc 2>/dev/null
+t_check 'the host has other contents' cmp -s "$T/want" "$tree/copy"
+t_run 'renamed' 0 "$T/guest" -- mv copy sub/moved
+t_check 'not on the host' [ ! -e "$tree/copy" ] && t_check 'not there' [ -f "$tree/sub/moved" ]
+t_run 'replaced' 0 "$T/guest" -- mv sub/moved made
+t_check 'not on the host' cmp -s "$T/want" "$tree/made"
+t_run 'a hard link' 0 "$T/guest" -- ln made again
+t_check 'the host sees two files' [ "$(stat -c %i "$tree/made")" = "$(stat -c %i "$tree/again")" ]
+t_run 'a symbolic link' 0 "$T/guest" -- ln -s again soft
+t_check 'the host sees another' [ "$(readlink "$tree/soft")" = again ]
+t_run 'directories' 0 "$T/guest" -- mkdir -p one/two/three
+t_check 'the host does not see them' [ -d "$tree/one/two/three" ]
+t_run 'not empty' 1 "$T/guest" -- rmdir one/two
+t_check 'no message' grep -q 'not empty' "$T/err"
+t_run 'removed' 0 "$T/guest" -- rm -r one made again soft
+t_check 'the host still sees them' [ "$(cd "$tree" && "$busybox" find . | sort)" = "$(cat "$T/names")" ]
+t_run 'a FIFO' 0 "$T/guest" -- mkfifo pipe
+t_check 'the host does not see it' [ -p "$tree/pipe" ]
+t_run 'no device of the host' 1 "$T/guest" -- mknod null c 1 3
+t_check 'the host sees it' [ ! -e "$tree/null" ]
+rm "$tree/pipe"
+
+for act in 'touch new' 'mkdir new' 'rm short' 'ln -s a new' 'ln short new' 'mv short new' \
+	'chmod 600 short' 'truncate -s 0 short' 'rmdir sub/deep/er' 'mkfifo new'; do
+	# shellcheck disable=SC2086 # words
+	t_run "ro: $act" 1 "$T/guestro" -- $act
+	t_check 'no message' grep -q 'Read-only file system' "$T/err"
+done
+t_case 'ro: nothing has changed'
+t_check 'names' [ "$(cd "$tree" && "$busybox" find . | sort)" = "$(cat "$T/names")" ]
+(cd "$tree" && xargs -d '\n' -a "$T/files" "$busybox" sha256sum) >"$T/got"
+t_check 'contents' cmp -s "$T/got" "$T/sums"
+
+# ---- what leads out of the directory stays inside the guest
+
+printf 'outside\n' >"$T/outside"
+ln -s ../outside "$tree/up"
+ln -s "$T/outside" "$tree/absolute"
+ln -s / "$tree/slash"
+ln -s /etc/hostname "$tree/hostname"
+for name in up absolute ../../../outside "slash$T/outside"; do
+	t_run "out by ${name##*"$T"}" 1 "$T/guest" -- cat "$name"
+	t_out ''
+done
+t_run "a link to the guest's own file" 0 "$T/guest" --hostname inside -- cat hostname
+t_out inside
+t_run 'a link to the root' 0 "$T/guest" -- ls slash/mnt
+t_out x
+
+# ---- many files, many times
+
+mkdir "$tree/many"
+(cd "$tree/many" && seq -f 'f%g' 5000 | xargs touch)
+t_run '5000 files' 0 "$T/guest" -- ls many
+t_check 'not all are there' [ "$(wc -l <"$T/out")" = 5000 ]
+t_run '5000 files: their attributes' 0 "$T/guest" -- find many -type f -size 0
+t_check 'not all are there' [ "$(wc -l <"$T/out")" = 5000 ]
+t_run '5000 files: removed' 0 "$T/guest" -- rm -r many
+t_check 'they are still there' [ ! -e "$tree/many" ]
+t_run 'few descriptors' 0 sh -c "ulimit -n 400; exec '$VMM' run '$busybox' --share '$tree:/x' -- cat /x/sub/deep/../../short"
+t_out short
+
+# ---- errors
+
+t_run 'nothing there' 125 "$VMM" run "$hello" --share "$T/nothing:/x"
+t_err_line 'nothing: not found'
+t_run 'a file' 125 "$VMM" run "$hello" --share "$tree/short:/x"
+t_err_line 'short: not a directory'
+t_run 'no PATH' 125 "$VMM" run "$hello" --share "$tree"
+t_err_line 'give DIR:PATH'
+t_run 'the root' 125 "$VMM" run "$hello" --share "$tree:/"
+t_err_line 'cannot be the root'
+
+t_done
