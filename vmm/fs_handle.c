@@ -155,9 +155,9 @@ int fs_read_dir(struct fs_server *s, struct fs_call *call)
 {
 	uint64_t buffer[4096];
 	const uint8_t *bytes = (const uint8_t *)buffer;
-	const struct fs_handle *h;
 	struct fuse_read_in in;
-	size_t room;
+	struct fs_handle *h;
+	size_t room, want;
 	long n;
 
 	if (!fs_take(call, &in, sizeof(in)))
@@ -166,10 +166,14 @@ int fs_read_dir(struct fs_server *s, struct fs_call *call)
 	if (!h)
 		return -EBADF;
 	room = in.size < call->out_room ? in.size : call->out_room;
-	if (lseek(h->fd, (off_t)in.offset, SEEK_SET) < 0)
+	/* Only where needed: in tmpfs a position is a number of entries, and seeking
+	 * to one skips as many as were removed since. */
+	if (in.offset != h->pos && lseek(h->fd, (off_t)in.offset, SEEK_SET) < 0)
 		return -errno;
-	/* what does not fit is read again: FUSE's entries are a little larger */
-	n = syscall(SYS_getdents64, h->fd, buffer, room < sizeof(buffer) ? room : sizeof(buffer));
+	h->pos = in.offset;
+	/* FUSE's entries are larger by at most a third: so all of them will fit */
+	want = room / 4 * 3;
+	n = syscall(SYS_getdents64, h->fd, buffer, want < sizeof(buffer) ? want : sizeof(buffer));
 	if (n < 0)
 		return -errno;
 	for (long at = 0; at < n;) {
@@ -177,6 +181,7 @@ int fs_read_dir(struct fs_server *s, struct fs_call *call)
 
 		if (!put_entry(call, room, d))
 			break;
+		h->pos = (uint64_t)d->off;
 		at += d->reclen;
 	}
 	return 0;

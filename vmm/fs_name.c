@@ -18,16 +18,23 @@ bool fs_name_ok(const char *name)
 }
 
 /* The directory of a request and the name in it; -errno. */
-static int target(struct fs_server *s, const struct fs_call *call, uint64_t id, const char *name,
-		  struct fs_node **dir)
+static int target(struct fs_server *s, uint64_t id, const char *name, struct fs_node **dir)
 {
 	*dir = fs_node(s, id);
 	if (!*dir || (*dir)->type != S_IFDIR)
 		return -ENOTDIR;
 	if (!fs_name_ok(name))
 		return name && strlen(name) > NAME_MAX ? -ENAMETOOLONG : -EINVAL;
-	(void)call;
 	return s->read_only ? -EROFS : 0;
+}
+
+/* The same for a request that makes a file: there must be room to know it. */
+static int target_new(struct fs_server *s, const struct fs_call *call, const char *name,
+		      struct fs_node **dir)
+{
+	int error = target(s, call->in.nodeid, name, dir);
+
+	return !error && !fs_node_room(s) ? -ENFILE : error;
 }
 
 /* What was just made belongs to who asked for it, and is looked up. */
@@ -54,7 +61,7 @@ int fs_make_node(struct fs_server *s, struct fs_call *call)
 	const char *name = fs_string(call, sizeof(struct fuse_mknod_in), NULL);
 	struct fuse_mknod_in in;
 	struct fs_node *dir;
-	int error = target(s, call, call->in.nodeid, name, &dir);
+	int error = target_new(s, call, name, &dir);
 
 	if (error || !fs_take(call, &in, sizeof(in)))
 		return error ? error : -EINVAL;
@@ -70,7 +77,7 @@ int fs_make_dir(struct fs_server *s, struct fs_call *call)
 	const char *name = fs_string(call, sizeof(struct fuse_mkdir_in), NULL);
 	struct fuse_mkdir_in in;
 	struct fs_node *dir;
-	int error = target(s, call, call->in.nodeid, name, &dir);
+	int error = target_new(s, call, name, &dir);
 
 	if (error || !fs_take(call, &in, sizeof(in)))
 		return error ? error : -EINVAL;
@@ -85,7 +92,7 @@ int fs_make_symlink(struct fs_server *s, struct fs_call *call)
 	const char *name = fs_string(call, 0, &next);
 	const char *text = fs_string(call, next, NULL);
 	struct fs_node *dir;
-	int error = target(s, call, call->in.nodeid, name, &dir);
+	int error = target_new(s, call, name, &dir);
 
 	if (error || !text)
 		return error ? error : -EINVAL;
@@ -102,7 +109,7 @@ int fs_link(struct fs_server *s, struct fs_call *call)
 	struct fuse_link_in in;
 	struct fs_node *dir;
 	char from[12];
-	int error = target(s, call, call->in.nodeid, name, &dir);
+	int error = target(s, call->in.nodeid, name, &dir);
 
 	if (error || !fs_take(call, &in, sizeof(in)))
 		return error ? error : -EINVAL;
@@ -120,7 +127,7 @@ int fs_remove(struct fs_server *s, struct fs_call *call)
 {
 	const char *name = fs_string(call, 0, NULL);
 	struct fs_node *dir;
-	int error = target(s, call, call->in.nodeid, name, &dir);
+	int error = target(s, call->in.nodeid, name, &dir);
 
 	if (error)
 		return error;
@@ -145,9 +152,9 @@ int fs_rename(struct fs_server *s, struct fs_call *call)
 		in.flags = 0;
 	from = fs_string(call, fixed, &next);
 	to = from ? fs_string(call, next, NULL) : NULL;
-	error = target(s, call, call->in.nodeid, from, &from_dir);
+	error = target(s, call->in.nodeid, from, &from_dir);
 	if (!error)
-		error = target(s, call, in.newdir, to, &to_dir);
+		error = target(s, in.newdir, to, &to_dir);
 	if (error)
 		return error;
 	if (in.flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE))

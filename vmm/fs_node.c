@@ -37,6 +37,11 @@ static struct fs_node *find(struct fs_server *s, const struct stat *st)
 	return NULL;
 }
 
+bool fs_node_room(const struct fs_server *s)
+{
+	return s->free_node || s->nnodes < s->nodes_max;
+}
+
 /* A free place in the table, which grows by doubling. */
 static struct fs_node *take_place(struct fs_server *s)
 {

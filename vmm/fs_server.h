@@ -39,6 +39,7 @@ struct fs_handle {
 	bool closing; /* released while in use */
 	unsigned users; /* operations of the I/O loop */
 	uint32_t next; /* free list */
+	uint64_t pos; /* where a directory's next entries begin */
 };
 
 #define FS_BUCKETS 1024
@@ -72,6 +73,7 @@ int fs_server_call(struct fs_server *s, struct fs_call *call);
 
 /* fs_node.c */
 struct fs_node *fs_node(struct fs_server *s, uint64_t id); /* NULL: the guest made it up */
+bool fs_node_room(const struct fs_server *s); /* for one more */
 /* A lookup of a name: fills the entry. */
 int fs_node_enter(struct fs_server *s, const struct fs_node *dir, const char *name,
 		  struct fuse_entry_out *out);

@@ -298,14 +298,14 @@ const struct option_def option_table[] = {
 	{ "append", OPTION_TEXT, set_append },
 	{ "disk", OPTION_LIST, set_disk },
 	{ "share", OPTION_LIST, set_share },
-	{ "timeout", OPTION_SECONDS, set_timeout },
 	{ "net", OPTION_LIST, set_net },
 	{ "publish", OPTION_LIST, set_publish },
 	{ "pcap", OPTION_TEXT, set_pcap },
+	{ "timeout", OPTION_SECONDS, set_timeout },
 	{ "stats", OPTION_FLAG, set_stats },
 	{ "verbose", OPTION_FLAG, set_verbose },
-	{ "no-patch", OPTION_FLAG, set_no_patch },
 	{ "config", OPTION_CONFIG, set_config },
+	{ "no-patch", OPTION_FLAG, set_no_patch },
 	{ NULL, OPTION_FLAG, NULL },
 };
 

@@ -1,7 +1,7 @@
 /*
  * Reading directories of virtio-fs: entries come in buffers as the host has
- * them, with its cookies as positions. 0, 1 and 2 are ours: ".", "..", and the
- * host's beginning.
+ * them, with its cookies as positions, moved by two: 0 and 1 are our own "." and
+ * "..". (tmpfs gives 2 for the one after "..", which must not be its beginning.)
  */
 #include "../libos/heap.h"
 #include "virtiofs.h"
@@ -14,6 +14,20 @@ struct dir {
 	u32 at, len; /* what is left in `bytes` */
 	u8 bytes[ROOM];
 };
+
+/* The host's cookie, a signed number, is its file system's affair; ext4 marks the
+ * end with the largest. */
+#define COOKIE_MAX (INT64_MAX - 2ull)
+
+static u64 position_of(u64 cookie)
+{
+	return cookie < COOKIE_MAX ? cookie + 2 : MIN(cookie, (u64)INT64_MAX);
+}
+
+static u64 cookie_at(u64 pos)
+{
+	return pos < COOKIE_MAX ? pos - 2 : pos;
+}
 
 int virtiofs_open_dir(struct inode *inode, struct file *file)
 {
@@ -40,9 +54,7 @@ static void release_dir(struct file *file)
 
 static int fetch(struct file *file, struct dir *dir)
 {
-	struct fuse_read_in in = { .fh = dir->fh,
-				   .offset = file->pos > 2 ? file->pos : 0,
-				   .size = ROOM };
+	struct fuse_read_in in = { .fh = dir->fh, .offset = cookie_at(file->pos), .size = ROOM };
 	struct fs_message m = { .opcode = FUSE_READDIR, .reply = dir->bytes, .room = ROOM };
 	int error;
 
@@ -75,6 +87,7 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 {
 	struct dir *dir = file->priv;
 	const struct fuse_dirent *e;
+	u64 next_pos;
 
 	if (!dir_emit_dots(file, sink))
 		return 0;
@@ -88,10 +101,12 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 		e = next(dir);
 		if (e == NULL)
 			return -EIO;
-		if (!is_dots(e) && !sink->emit(sink, e->name, e->namelen, e->ino, e->type, e->off))
+		next_pos = position_of(e->off);
+		if (!is_dots(e) &&
+		    !sink->emit(sink, e->name, e->namelen, e->ino, e->type, next_pos))
 			return 0;
 		dir->at += FUSE_DIRENT_SIZE(e);
-		file->pos = dir->pos = e->off;
+		file->pos = dir->pos = next_pos;
 	}
 }
 

@@ -43,6 +43,16 @@ static void disbelieve(struct dentry *d)
 	}
 }
 
+static void forget_names(struct virtiofs *fs)
+{
+	for (unsigned i = 0; i < VIRTIOFS_NAMES; i++) {
+		struct dentry *d = fs->name[i].dentry;
+
+		fs->name[i].dentry = NULL;
+		dentry_put(d);
+	}
+}
+
 static void enter(struct dentry *d, struct inode *inode)
 {
 	d->inode = inode;
@@ -54,25 +64,39 @@ static void enter(struct dentry *d, struct inode *inode)
 
 /* ---- looking up */
 
-static int ask_entry(struct inode *dir, struct fs_message *m, struct inode **inode)
+/* A message whose reply is an entry. */
+static struct fs_message entry_message(u32 opcode, struct fuse_entry_out *out)
 {
-	struct fuse_entry_out out;
-	int error;
+	return (struct fs_message){ .opcode = opcode, .reply = out, .room = sizeof(*out) };
+}
 
-	m->reply = &out;
-	m->room = sizeof(out);
-	error = virtiofs_send(dir, m);
-	if (error == 0 && m->got < sizeof(out))
+static int ask_once(struct inode *dir, struct fs_message *m, struct inode **inode)
+{
+	int error = virtiofs_send(dir, m);
+
+	if (error == 0 && m->got < m->room)
 		error = -EIO;
 	if (error < 0)
 		return error;
-	*inode = virtiofs_get(virtiofs_of(dir), &out);
+	*inode = virtiofs_get(virtiofs_of(dir), m->reply);
 	return *inode != NULL ? 0 : -ENOMEM;
+}
+
+static int ask_entry(struct inode *dir, struct fs_message *m, struct inode **inode)
+{
+	int error = ask_once(dir, m, inode);
+
+	if (error != -ENFILE)
+		return error;
+	/* the host has no descriptor left for another node: give some back */
+	forget_names(virtiofs_of(dir));
+	return ask_once(dir, m, inode);
 }
 
 static int ask_lookup(struct dentry *d, struct inode **inode)
 {
-	struct fs_message m = { .opcode = FUSE_LOOKUP };
+	struct fuse_entry_out out = { 0 };
+	struct fs_message m = entry_message(FUSE_LOOKUP, &out);
 
 	m.arg[0].from = d->name;
 	m.arg[0].len = d->len + 1;
@@ -129,7 +153,8 @@ static bool revalidate(struct dentry *d)
 static int make(struct dentry *d, u32 opcode, const void *arg, u32 len, const char *text)
 {
 	struct inode *dir = d->parent->inode, *inode;
-	struct fs_message m = { .opcode = opcode };
+	struct fuse_entry_out out = { 0 };
+	struct fs_message m = entry_message(opcode, &out);
 	int error;
 
 	m.arg[0].from = arg;

@@ -11,6 +11,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,12 +157,15 @@ static void step(struct input *in, struct virtio_dev *dev)
 
 static char base[] = "/tmp/fuzz_fs_XXXXXX", shared[64];
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
 static void clean(void)
 {
-	char command[100];
-
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	if (system(command))
+	if (nftw(base, remove_one, 8, FTW_DEPTH | FTW_PHYS))
 		abort();
 }
 
@@ -205,7 +209,9 @@ static void check(void)
 	DIR *dir = opendir(base);
 	int fd;
 
-	while (dir && readdir(dir))
+	if (!dir)
+		abort();
+	while (readdir(dir))
 		entries++;
 	closedir(dir);
 	snprintf(path, sizeof(path), "%s/canary", base);
