@@ -38,8 +38,7 @@ void virtiofs_release_handle(struct inode *inode, u32 opcode, u64 fh)
 int virtiofs_open(struct inode *inode, struct file *file)
 {
 	u64 fh;
-	int error = virtiofs_open_handle(inode, FUSE_OPEN,
-					 file->flags & (O_ACCMODE | O_SYNC), &fh);
+	int error = virtiofs_open_handle(inode, FUSE_OPEN, file->flags & (O_ACCMODE | O_SYNC), &fh);
 
 	if (error < 0)
 		return error;

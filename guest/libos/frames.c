@@ -185,7 +185,8 @@ static paddr_t take(unsigned order, bool zero)
 	paddr_t pa = take_once(order, zero);
 	if (!pa && order < BLOCK_ORDER && block_reclaim(RECLAIM << order))
 		pa = take_once(order, zero);
-	if (!pa && order < BLOCK_ORDER && frames_reclaim_more && frames_reclaim_more(RECLAIM << order))
+	if (!pa && order < BLOCK_ORDER && frames_reclaim_more &&
+	    frames_reclaim_more(RECLAIM << order))
 		pa = take_once(order, zero);
 	return pa;
 }
