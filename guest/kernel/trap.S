@@ -14,6 +14,7 @@
  *                               instructions that return to the program,
  *                               after they looked at the pending bits, start
  *                               these over (libos_window_*)
+ *   event at CPL0               pending bit; the wait is over
  *   exception at CPL3           frame to the vCPU area, resume libos_fault
  *   exception at CPL0           a bug: kernel_bug()
  *
@@ -100,6 +101,8 @@ kernel_stubs:
 
 	.text
 event_in_upper_half:
+	testb $3, 8(%rsp)
+	jz event_in_wait
 	cmpq $libos_window_start, (%rsp)
 	jb 1f
 	cmpq $libos_window_end, (%rsp)
@@ -190,16 +193,22 @@ kcall_reset:
 
 /*
  * KCALL_WAIT: the caller is in P_RIP, P_RFLAGS, P_RSP; the stack is empty.
- * STI holds interrupts off for one instruction, so none can be lost between
- * the look at the pending bits and HLT.
+ * STI holds interrupts off for one instruction, so that none comes between the
+ * look at the pending bits and HLT; but not everywhere (QEMU's SVM forgets it
+ * when a VM exit comes in between). So no event returns to here: wherever it
+ * came, the wait is over. Only a spurious interrupt gets to CLI.
  */
 wait:
 	cmpq $0, AREA(A_PENDING, PERCPU_STACK_TOP, 0)
-	jne 1f
+	jne wait_over
 	sti
 	hlt
 	cli
-1:	push $USER_SS
+	jmp wait_over
+event_in_wait:
+	add $40, %rsp
+wait_over:
+	push $USER_SS
 	push PRIVATE(P_RSP, PERCPU_STACK_TOP, 8)
 	push PRIVATE(P_RFLAGS, PERCPU_STACK_TOP, 16)
 	push $USER_CS

@@ -19,23 +19,31 @@ if [ -n "${SERVER6:-}" ]; then
 	t_run 'nc, UDP, IPv6' 0 sh -c "echo hello over udp6 | nc -u -W 1 -w 5 $SERVER6 7777"
 	t_out 'hello over udp6'
 fi
-t_run 'echoes of many sizes, TCP' 0 "$N/probe" echo tcp "$SERVER" 7777 1000
+# so many also because each is a wait of the guest that an interrupt must end
+t_run 'echoes of many sizes, TCP' 0 "$N/probe" echo tcp "$SERVER" 7777 3000
 t_run 'echoes of many sizes, UDP' 0 "$N/probe" echo udp "$SERVER" 7777 1000
 
 # ---- connections that come and go
 
 T_LIMIT=60
 t_run "$churn connections, first round" 0 "$N/probe" churn "$SERVER" 7777 $churn 100
-# twice more: what a first round leaves are caches that the next one finds
+# Thrice more: what a first round leaves are caches that the next ones find, and
+# a round may have more connections open at once than any before. But what leaks
+# does so in every one: 50 bytes a connection would be 500 KiB.
 if [ "$VIA" = tap ]; then
-	sleep 1
-	before=$(memory_of_vm)
-	t_run "$churn connections, twice" 0 "$N/probe" churn "$SERVER" 7777 $((2 * churn)) 100
-	sleep 1
-	grown=$(($(memory_of_vm) - before))
-	# 100 bytes a connection would be 2,000 KiB
-	t_check "they left $grown KiB behind" [ $grown -lt 1500 ]
-	echo "# they left $grown KiB"
+	t_case "$churn connections, thrice more"
+	least=$churn grown=''
+	for _ in 1 2 3; do
+		before=$(memory_of_vm)
+		t_exec "$N/probe" churn "$SERVER" 7777 $churn 100
+		t_status_is 0
+		sleep 1
+		round=$(($(memory_of_vm) - before))
+		[ $round -ge $least ] || least=$round
+		grown="$grown $round"
+	done
+	t_check "they left$grown KiB behind" [ $least -lt $((churn / 20)) ]
+	echo "# they left$grown KiB"
 fi
 t_run 'still serving' 0 "$N/probe" echo tcp "$SERVER" 7777 10
 t_case 'echod ends in order'
