@@ -4,17 +4,18 @@
 #   unit      tests/unit, under sanitizers, on the host
 #   fuzz      each fuzzer for FUZZ_SMOKE=3 seconds
 #   lint      make lint, beside the others: on processor time that they leave
+#   lab       tests/lab, beside the others: is the emulated machine what it should be?
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
-#   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm on the lab's KVM, which is like hardware
 #   abi-lab   tests/abi there
 #   net-lab   tests/net there
 #
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
-# Every test is one line "ok ..." or "not ok ..."; the last line counts them.
+# Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
+# not "ok" is shown, and the last line counts them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -57,8 +58,25 @@ ring()
 	ring_name=$1 ring_limit=$2
 	shift 2
 	echo "== $ring_name"
-	inside_limits "$ring_name" "$ring_limit" "$@" | tee "$logs/$ring_name.log"
+	inside_limits "$ring_name" "$ring_limit" "$@" | tee "$logs/$ring_name.log" | sed -u '/^ok/d'
 	tally "$ring_name" "$ring_limit"
+}
+
+# beside NAME LIMIT CMD...: begins a ring that runs next to the others.
+beside()
+{
+	inside_limits "$@" >"$logs/$1.log" &
+	pids="$pids $!"
+	eval "pid_$1=$!"
+}
+
+# beside_ends NAME LIMIT: waits for it and counts its lines.
+beside_ends()
+{
+	eval "wait \$pid_$1"
+	echo "== $1"
+	sed '/^ok/d' "$logs/$1.log"
+	tally "$1" "$2"
 }
 
 # One line for each test of each program, whatever cmocka says around them.
@@ -108,18 +126,26 @@ fuzz()
 	tests/fuzz/run.sh "${FUZZ_SMOKE:-3}" "$@"
 }
 
+# What needs little of the machine's time or patience is begun first, and
+# counted last.
+begin_ring()
+{
+	case $1 in
+	lint) beside lint 1800 "$0" --inside lint ;;
+	lab) [ -n "${SKIP_LAB:-}" ] || beside lab 400 tests/lab/selftest.sh ;;
+	esac
+}
 
 run_ring()
 {
 	case $1 in
-	lint) ;; # begun first, see below, and counted last
+	lint | lab) ;;
 	unit) ring unit 300 "$0" --inside unit ;;
 	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
-	lab) emulated lab 300 tests/lab/selftest.sh ;;
 	vm-lab) emulated_scripts vm-lab 450 '' tests/lab/lab.sh -m 3072 -t 440 tests/vm/run.sh ;;
 	# What composes: sixteen VMs. All cases one by one, as on the host, are
 	# too many for a machine that hangs once in a few hundred VMs (emulated()).
@@ -131,6 +157,14 @@ run_ring()
 		echo "run.sh: no ring is called $1" >&2
 		exit 2
 		;;
+	esac
+}
+
+end_ring()
+{
+	case $1 in
+	lint) beside_ends lint 1800 ;;
+	lab) emulated lab 400 tests/lab/selftest.sh ;;
 	esac
 }
 
@@ -156,7 +190,7 @@ emulated()
 		return
 	fi
 	failed_before=$failed passed_before=$passed
-	ring "$@"
+	if [ "$1" = lab ]; then beside_ends "$1" "$2"; else ring "$@"; fi
 	if [ "$failed" != "$failed_before" ]; then
 		once_more "$1"
 		failed=$failed_before passed=$passed_before
@@ -204,21 +238,11 @@ if [ "${1:-}" = --inside ]; then
 	exit
 fi
 [ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab abi-lab net-lab
-for name; do
-	if [ "$name" = lint ]; then
-		timeout -k 10 1800 "$0" --inside lint >$logs/lint.log 2>&1 </dev/null &
-		lint_pid=$!
-		trap 'kill "$lint_pid"; exit 130' INT TERM
-	fi
-done
+pids=''
+trap 'kill $pids 2>/dev/null; exit 130' INT TERM
+for name; do begin_ring "$name"; done
 for name; do run_ring "$name"; done
-if [ -n "${lint_pid:-}" ]; then
-	echo '== lint'
-	wait "$lint_pid"
-	echo $? >$logs/lint.log.status
-	cat $logs/lint.log
-	tally lint 1800
-fi
+for name; do end_ring "$name"; done
 
 if [ $failed != 0 ]; then
 	echo '== what failed'

@@ -49,15 +49,18 @@ trap 'exit 130' INT TERM
 ulimit -c 0
 passed=0 failed=0
 
-# The shell's word about a crash must not mix with the program's own stderr:
-# newer dash redirects itself while it waits for a command, hence the subshell.
+# The shell's word about a crash must not mix with the program's own stderr, nor
+# with ours. Newer dash redirects itself while it waits for a command, hence one
+# subshell to become the command, and one to wait for that.
 # run OUTPREFIX LIMIT COMMAND...: leaves OUTPREFIX.out, .err and .status
 run()
 {
 	prefix=$1 secs=$2
 	shift 2
-	{ (exec timeout -s KILL "$secs" "$@" </dev/null >"$prefix.out" 2>"$prefix.err"); } 2>/dev/null
-	echo $? >"$prefix.status"
+	(
+		(exec timeout -s KILL "$secs" "$@" </dev/null >"$prefix.out" 2>"$prefix.err")
+		echo $? >"$prefix.status"
+	) 2>/dev/null
 }
 
 # run_linux OUTPREFIX PROGRAM ENV ARGS: ARGS in shell syntax

@@ -1,8 +1,15 @@
 #!/bin/sh
-# run.sh SECONDS FUZZER...: runs each fuzzer that long, from the seeds in
-# tests/fuzz/seeds/NAME (fuzz_NAME), keeping what it finds in build/fuzz/corpus.
+# run.sh SECONDS FUZZER...: runs each fuzzer that long, two at a time, from the
+# seeds in tests/fuzz/seeds/NAME (fuzz_NAME), keeping what it finds in
+# build/fuzz/corpus.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+if [ $# -gt 2 ]; then
+	seconds=$1
+	shift
+	printf '%s\n' "$@" | xargs -n 1 -P 2 "tests/fuzz/run.sh" "$seconds"
+	exit
+fi
 
 seconds=$1
 shift

@@ -123,6 +123,14 @@ t_run()
 	t_status_is "$expected"
 }
 
+# t_child PID: the process that `timeout` (PID) runs. Signals are for it: timeout
+# sends what it gets to its child and then to its group, so that a VM gets SIGTERM
+# twice, and the second one ends it at once. Nor would the status be the VM's.
+t_child()
+{
+	cut -d ' ' -f 1 "/proc/$1/task/$1/children"
+}
+
 # t_equal FILE TEXT
 t_equal()
 {

@@ -24,12 +24,11 @@ vm_start()
 	echo $! >"$T/$vm.pid"
 }
 
-# vm_end NAME: ends it as a user would, and waits. SIGTERM goes to vmm itself:
-# `timeout` passes it on.
+# vm_end NAME: ends it as a user would, and waits.
 vm_end()
 {
 	read -r pid <"$T/$1.pid"
-	kill -TERM "$pid" 2>/dev/null
+	kill -TERM "$(t_child "$pid")"
 	wait "$pid" 2>/dev/null
 	cp "$T/$1.err" "$T/err"
 }
@@ -37,7 +36,7 @@ vm_end()
 # CPU time of a VM, in hundredths of a second.
 vm_ticks()
 {
-	awk '{ print $14 + $15 }' "/proc/$(pgrep -P "$(cat "$T/$1.pid")")/stat"
+	awk '{ print $14 + $15 }' "/proc/$(t_child "$(cat "$T/$1.pid")")/stat"
 }
 
 # Until the address answers.

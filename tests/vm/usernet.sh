@@ -56,8 +56,7 @@ serve()
 # stop STATUS: SIGTERM, and the VM's exit status
 stop()
 {
-	# the VMM, not timeout: which would not pass the status of the signal on
-	kill -TERM "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
+	kill -TERM "$(t_child $server)"
 	wait $server
 	T_STATUS=$?
 	t_status_is "$1"
@@ -215,7 +214,7 @@ t_check 'there is no process of the network' [ -n "$helper" ]
 for fact in 'CapPrm:	0000000000000000' 'CapEff:	0000000000000000' 'NoNewPrivs:	1' 'Seccomp:	2'; do
 	t_check "it does not have $fact" grep -qx "$fact" "${helper%exe}status"
 done
-kill -KILL "$(cut -d ' ' -f 1 "/proc/$server/task/$server/children")"
+kill -KILL "$(t_child $server)"
 wait $server 2>/dev/null
 t_check 'a process stayed' nothing_left
 t_case 'the port is free again'
