@@ -37,10 +37,13 @@ bool report_exits(const char *text, struct exits *e)
 {
 	bool found = false;
 
-	*e = (struct exits){ 0 };
+	*e = (struct exits){ .emulated = -1 };
 	for (const char *line = text; *line; line = next_line(line)) {
 		struct exits v;
 
+		if (sscanf(line, "vmm: vCPU %*u, KVM's counters: %*d exits, %ld instructions",
+			   &v.emulated) == 1)
+			e->emulated = v.emulated + (e->emulated < 0 ? 0 : e->emulated);
 		if (sscanf(line,
 			   "vmm: vCPU %*u: %ld exits to the VMM: %ld device registers, %ld ports, "
 			   "%ld signals, %ld other",

@@ -21,6 +21,8 @@ struct timeline {
 
 struct exits {
 	long total, mmio, ports, signals, other; /* to user space, all vCPUs */
+	/* That KVM emulated; on the soft flavour all that ran at CPL0. -1: unknown */
+	long emulated;
 };
 
 struct resident {
