@@ -7,7 +7,7 @@ BENCH_CFLAGS := -std=gnu11 -g -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow \
 BENCH_COMMON := launch figures host
 BENCH_HEADERS := $(wildcard bench/*.h)
 BENCH_TOOLS := $(addprefix $(B)/bench/,boot compare density)
-BENCH_GUESTS := $(addprefix $(B)/bench/,tiny idle big-16 disk syscall)
+BENCH_GUESTS := $(addprefix $(B)/bench/,tiny idle big-16 disk syscall wake)
 BENCH_LARGE := $(B)/bench/big-256
 
 bench-programs: bench-programs-quick $(BENCH_LARGE)
@@ -30,6 +30,10 @@ $(B)/bench/disk: bench/disk.c bench/bench.mk
 $(B)/bench/syscall: bench/syscall.c bench/bench.mk
 	@mkdir -p $(@D)
 	$(if $(V),,@printf '  CC      %s\n' '$@' &&) $(CC) $(BENCH_CFLAGS) -static -o $@ $< -pthread
+
+$(B)/bench/wake: bench/wake.c bench/bench.mk
+	@mkdir -p $(@D)
+	$(if $(V),,@printf '  CC      %s\n' '$@' &&) $(CC) $(BENCH_CFLAGS) -static -o $@ $<
 
 $(B)/bench/tiny: bench/programs/tiny.c bench/bench.mk
 	@mkdir -p $(@D)

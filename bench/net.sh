@@ -7,9 +7,10 @@ cd "$(dirname "$0")/.." || exit 1
 [ "$(id -u)" = 0 ] || { echo 'bench/net: needs root, for network namespaces' >&2; exit 1; }
 [ -n "${NET_INSIDE:-}" ] || NET_INSIDE=1 exec unshare -n "$0" "$@"
 B=${B:-build}
-SECS=5 ROUNDS=3 TRIPS=20000
-[ "${1:-}" != --quick ] || SECS=1 ROUNDS=1 TRIPS=2000
+SECS=5 ROUNDS=3 TRIPS=20000 WAKES=1000
+[ "${1:-}" != --quick ] || SECS=1 ROUNDS=1 TRIPS=2000 WAKES=200
 make -s --no-print-directory all net-programs || exit 1
+make -s --no-print-directory -f bench/bench.mk B="$B" "$B/bench/wake" || exit 1
 T=$(mktemp -d "${TMPDIR:-/tmp}/benchnet.XXXXXX") || exit 1
 out=$B/bench/net.txt
 mkdir -p "$B/bench"
@@ -86,6 +87,10 @@ udp_p99() { cut -d ' ' -f 2 "$T/udp"; }
 tcp_median() { "$B/net/probe" ping tcp "$1" 7777 "$TRIPS" | tee "$T/tcp" | cut -d ' ' -f 1; }
 tcp_p99() { cut -d ' ' -f 2 "$T/tcp"; }
 
+# Every 3 ms, so that the other side has gone to sleep.
+wake_median() { "$B/bench/wake" send "$1" 7777 "$WAKES" 3000 | tee "$T/wake" | cut -d ' ' -f 1; }
+wake_p90() { cut -d ' ' -f 3 "$T/wake"; }
+
 # rates WHERE: exits and interrupts for a frame, of the run that has just ended
 rates() {
 	awk -v what="$1" '
@@ -147,6 +152,7 @@ else
 fi
 group "$B/echod" 7777 -- udp_median udp_p99
 group "$B/echod" 7777 -- tcp_median tcp_p99
+group "$B/bench/wake" listen 7777 -- wake_median wake_p90
 {
 	echo "| what | host, veth pair | guest, tap | guest/host | budget |"
 	echo "|---|---|---|---|---|"
@@ -161,6 +167,8 @@ group "$B/echod" 7777 -- tcp_median tcp_p99
 	row 'UDP echo, 99th percentile' udp_p99 us ''
 	row 'TCP echo, median' tcp_median us ''
 	row 'TCP echo, 99th percentile' tcp_p99 us ''
+	row 'packet to recv() of a sleeper, median' wake_median us 'guest under 150 us (soft), 15 (hard)'
+	row 'packet to recv() of a sleeper, 90th percentile' wake_p90 us ''
 	echo
 	cat "$T/rates"
 } | tee "$out"
