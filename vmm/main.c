@@ -40,13 +40,17 @@ static const struct image *open_images(void)
 {
 	load_image(&image, options.image);
 	if (image.elf.pvh) {
+		if (image.elf.tables)
+			fail(EXIT_CANNOT_RUN,
+			     "%s: is Mayfly's guest image, which runs programs; name a program",
+			     options.image);
 		if (options.kernel)
 			fail(EXIT_CANNOT_RUN, "%s: is a kernel itself; leave --kernel out",
 			     options.image);
 		return &image;
 	}
 	load_guest_image(&guest_image, options.kernel);
-	vm.own_guest = !options.kernel;
+	vm.own_guest = guest_image.elf.tables != 0; /* only ours have them */
 	return &guest_image;
 }
 
@@ -177,6 +181,17 @@ static _Noreturn void run(int argc, char **argv)
 	vcpu_run(&vm.vcpu[0]);
 }
 
+/* For check and version, which know none but those that ask for help. */
+static void refuse_options(int argc, char **argv)
+{
+	if (argc <= 2)
+		return;
+	if (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))
+		help_print(help_main);
+	fail(EXIT_VMM, "%s: takes no options, and \"%s\" is one too many; see \"vmm run --help\"",
+	     argv[1], argv[2]);
+}
+
 static _Noreturn void version(void)
 {
 	help_print("vmm " MAYFLY_VERSION "\n");
@@ -190,10 +205,14 @@ int main(int argc, char **argv)
 	fail_hook = term_restore;
 	if (!strcmp(command, "run"))
 		run(argc - 2, argv + 2);
-	if (!strcmp(command, "check"))
+	if (!strcmp(command, "check")) {
+		refuse_options(argc, argv);
 		return check_host();
-	if (!strcmp(command, "version") || !strcmp(command, "--version"))
+	}
+	if (!strcmp(command, "version") || !strcmp(command, "--version")) {
+		refuse_options(argc, argv);
 		version();
+	}
 	if (!strcmp(command, "help") || !strcmp(command, "--help") || !strcmp(command, "-h"))
 		help_print(help_main);
 	fail(EXIT_VMM, "%s%s%s: the commands are run, check, version and help",

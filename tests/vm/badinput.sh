@@ -114,6 +114,10 @@ t_run 'IMAGE is dynamic' 126 "$VMM" run "$B/vm/hello-dynamic"
 t_err_line 'dynamic'
 t_run '--kernel missing' 127 "$VMM" run "$hello" --kernel "$T/none"
 t_err_line 'none: not found'
+t_run '--kernel is our own guest image' 0 "$VMM" run "$hello" --kernel "$B/guest.elf"
+t_out 'hello from main'
+t_run 'IMAGE is the guest image' 126 "$VMM" run "$B/guest.elf"
+t_err_line 'name a program'
 t_run '--kernel is a program' 126 "$VMM" run "$hello" --kernel "$hello"
 t_err_line 'PVH'
 

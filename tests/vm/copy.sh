@@ -136,7 +136,7 @@ t_run 'DEST with ..' 125 "$VMM" run "$hello" --copy "$tree/short:/a/../b"
 t_err_line 'DEST may not have'
 t_run 'relative DEST' 125 "$VMM" run "$hello" --copy "$tree/short:b"
 t_err_line 'DEST must begin with'
-t_run 'with another kernel' 125 "$VMM" run "$hello" --kernel "$B/guest.elf" --copy "$tree/short"
+t_run 'with another kernel' 125 "$VMM" run "$hello" --kernel "$B/vm/kernels" --copy "$tree/short"
 t_err_line "Mayfly's own guest image"
 mkdir "$T/many"
 (cd "$T/many" && seq -f 'f%g' 3000 | xargs touch)
