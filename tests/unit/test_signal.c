@@ -1,15 +1,16 @@
 // link: guest/libos/signal.c guest/libos/sigdeliver.c guest/libos/sigrestart.c
 // link: guest/libos/sigframe.c guest/libos/sigcalls.c guest/libos/fpu.c
+// link: tests/unit/signal_fake.c
 // libs: -no-pie guest/libos/xsave.S
 /*
- * Signals on the host: the library OS's files run with GS pointing to a vCPU
- * area of the test's, and a "program" whose memory is the test's.
+ * Signals on the host: delivery, frames, restarts. test_sigqueue.c has sending
+ * and waiting.
  */
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "signal_fake.h"
 #include <cmocka.h>
 #include <asm/prctl.h>
 #include <asm/sigcontext.h>
@@ -17,139 +18,9 @@
 #include <linux/signal.h>
 #include <asm/ucontext.h>
 #include "../../guest/libos/fpu.h"
-#include "../../guest/libos/heap.h"
-#include "../../guest/libos/patch.h"
-#include "../../guest/libos/sigstate.h"
-#include "../../guest/libos/sys.h"
-#include "../../guest/libos/timespec.h"
 #include "../../guest/libos/uaccess.h"
 
 long syscall(long number, ...);
-void *calloc(size_t n, size_t size);
-void free(void *p);
-
-static struct vcpu_area area;
-static struct process process;
-static struct thread thread;
-static jmp_buf ended;
-static int end_status;
-static int alarms_taken;
-static u8 code[16]; /* where the program is */
-static u8 stack[65536] __attribute__((aligned(64)));
-
-/* ---- what the rest of the library OS would do ---- */
-
-void *kalloc(size_t size)
-{
-	return calloc(1, size);
-}
-void kfree(void *p)
-{
-	free(p);
-}
-int copy_from_user(void *dst, const void *user, size_t n)
-{
-	if ((u64)user < PAGE_SIZE || (u64)user >= USER_END)
-		return -EFAULT;
-	memcpy(dst, user, n);
-	return 0;
-}
-int copy_to_user(void *user, const void *src, size_t n)
-{
-	if ((u64)user < PAGE_SIZE || (u64)user >= USER_END)
-		return -EFAULT;
-	memcpy(user, src, n);
-	return 0;
-}
-struct process *current_process(void)
-{
-	return &process;
-}
-void process_exit(int status)
-{
-	end_status = status;
-	longjmp(ended, 1);
-}
-void wake_all(struct waitq *q)
-{
-	(void)q;
-}
-/* Nothing is patched here. */
-void patch_leave_thunk(struct regs *regs)
-{
-	(void)regs;
-}
-
-void thread_kick(struct thread *t)
-{
-	(void)t;
-}
-u64 now_ns(void)
-{
-	return 1000;
-}
-int wait_sleep(u64 deadline)
-{
-	(void)deadline;
-	return signal_pending() ? -EINTR : -ETIMEDOUT;
-}
-void itimer_real_taken(struct process *p)
-{
-	(void)p;
-	alarms_taken++;
-}
-int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline)
-{
-	*deadline = user ? 0 : NEVER;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&area, 0, sizeof(area));
-	memset(&process, 0, sizeof(process));
-	memset(&thread, 0, sizeof(thread));
-	memset(stack, 0, sizeof(stack));
-	area.self = &area;
-	area.xsave = 1;
-	((struct libos_area *)area.libos)->current = &thread;
-	syscall(__NR_arch_prctl, ARCH_SET_GS, &area);
-	process.pid = 7;
-	process.rlimit[RLIMIT_SIGPENDING].rlim_cur = 4;
-	thread.process = &process;
-	thread.tid = 7;
-	thread.regs.rsp = (u64)stack + sizeof(stack) - 4096;
-	thread.regs.rip = (u64)code + 8;
-	thread.regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
-	thread.regs.orig_rax = -1;
-	return signals_init(&process, &thread);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	signal_flush(&process, UINT64_MAX);
-	assert_int_equal(process.signals->queued, 0);
-	free(process.signals);
-	free(thread.signals);
-	return 0;
-}
-
-static void handle(int sig, unsigned long flags)
-{
-	struct sigaction sa = { .sa_handler = (__sighandler_t)0x402000,
-				.sa_flags = flags | SA_RESTORER,
-				.sa_restorer = (__sigrestore_t)0x403000 };
-	assert_int_equal(sys_rt_sigaction(sig, &sa, NULL, 8), 0);
-}
-
-static long queue(int sig, int value)
-{
-	siginfo_t info = { .si_code = SI_QUEUE };
-	info.si_int = value;
-	return sys_rt_sigqueueinfo(7, sig, &info);
-}
 
 /* The program's RET from the handler, then rt_sigreturn(2). */
 static void handler_returns(void)
@@ -158,82 +29,7 @@ static void handler_returns(void)
 	thread.regs.rax = sys_rt_sigreturn();
 }
 
-/* ---- the queue ---- */
-
-static void standard_waits_once(void **state)
-{
-	siginfo_t info;
-	(void)state;
-	signal_set_mask(UINT64_MAX);
-	assert_int_equal(queue(SIGUSR1, 1), 0);
-	assert_int_equal(queue(SIGUSR1, 2), 0);
-	assert_false(signal_pending());
-	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
-	assert_int_equal(info.si_int, 1);
-	assert_int_equal(signal_take(&thread, 0, &info), 0);
-}
-
-static void realtime_queues_up_to_limit(void **state)
-{
-	siginfo_t info;
-	(void)state;
-	signal_set_mask(UINT64_MAX);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(queue(40, i), 0);
-	assert_int_equal(queue(40, 4), -EAGAIN);
-	/* a standard one only loses its siginfo */
-	assert_int_equal(queue(SIGUSR1, 5), 0);
-	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
-	assert_int_equal(info.si_code, SI_USER);
-	for (int i = 0; i < 4; i++) {
-		assert_int_equal(signal_take(&thread, 0, &info), 40);
-		assert_int_equal(info.si_int, i);
-	}
-	assert_int_equal(signal_take(&thread, 0, &info), 0);
-}
-
-static void order_of_taking(void **state)
-{
-	siginfo_t info;
-	(void)state;
-	signal_set_mask(UINT64_MAX);
-	sys_kill(7, 40);
-	sys_kill(7, SIGHUP);
-	sys_tkill(7, SIGUSR1); /* the thread's go before the process's */
-	sys_tkill(7, SIGSEGV); /* those of faults go first */
-	assert_int_equal(signal_take(&thread, 0, &info), SIGSEGV);
-	assert_int_equal(info.si_code, SI_TKILL);
-	assert_int_equal(signal_take(&thread, 0, &info), SIGUSR1);
-	assert_int_equal(signal_take(&thread, 0, &info), SIGHUP);
-	assert_int_equal(signal_take(&thread, 0, &info), 40);
-}
-
-static void ignored_is_dropped(void **state)
-{
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	u64 set = 0;
-	(void)state;
-	sys_kill(7, SIGCHLD);
-	assert_false(signal_pending());
-	signal_set_mask(SIG_BIT(SIGUSR1));
-	sys_kill(7, SIGUSR1);
-	sys_rt_sigpending(&set, 8);
-	assert_int_equal(set, SIG_BIT(SIGUSR1));
-	sys_rt_sigaction(SIGUSR1, &ignore, NULL, 8);
-	sys_rt_sigpending(&set, 8);
-	assert_int_equal(set, 0);
-}
-
-static void alarm_hook(void **state)
-{
-	siginfo_t info;
-	(void)state;
-	alarms_taken = 0;
-	signal_send_kernel(SIGALRM);
-	assert_int_equal(signal_take(&thread, 0, &info), SIGALRM);
-	assert_int_equal(info.si_code, SI_KERNEL);
-	assert_int_equal(alarms_taken, 1);
-}
+/* ---- delivery ---- */
 
 static void default_action_ends(void **state)
 {
@@ -550,25 +346,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/* first, before the CPU was asked */
-		cmocka_unit_test_setup_teardown(frame_without_xsave, setup, teardown),
-		cmocka_unit_test_setup_teardown(standard_waits_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(realtime_queues_up_to_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(order_of_taking, setup, teardown),
-		cmocka_unit_test_setup_teardown(ignored_is_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(alarm_hook, setup, teardown),
-		cmocka_unit_test_setup_teardown(default_action_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(restarts, setup, teardown),
-		cmocka_unit_test_setup_teardown(restart_rewinds, setup, teardown),
-		cmocka_unit_test_setup_teardown(frame_round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(frame_keeps_floating_point, setup, teardown),
-		cmocka_unit_test_setup_teardown(bad_floating_point_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(bad_frames_give_sigsegv, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_stack_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(alternate_stack, setup, teardown),
-		cmocka_unit_test_setup_teardown(suspend_restores_mask, setup, teardown),
-		cmocka_unit_test_setup_teardown(waiting_takes, setup, teardown),
-		cmocka_unit_test_setup_teardown(faults, setup, teardown),
-		cmocka_unit_test_setup_teardown(frame_is_linux_s, setup, teardown),
+		cmocka_unit_test_setup_teardown(frame_without_xsave, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(default_action_ends, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(restarts, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(restart_rewinds, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(frame_round_trip, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(frame_keeps_floating_point, signal_setup,
+						signal_teardown),
+		cmocka_unit_test_setup_teardown(bad_floating_point_is_refused, signal_setup,
+						signal_teardown),
+		cmocka_unit_test_setup_teardown(bad_frames_give_sigsegv, signal_setup,
+						signal_teardown),
+		cmocka_unit_test_setup_teardown(no_stack_ends, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(alternate_stack, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(suspend_restores_mask, signal_setup,
+						signal_teardown),
+		cmocka_unit_test_setup_teardown(waiting_takes, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(faults, signal_setup, signal_teardown),
+		cmocka_unit_test_setup_teardown(frame_is_linux_s, signal_setup, signal_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
