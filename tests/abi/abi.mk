@@ -14,7 +14,9 @@ ABI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
 	-U_FORTIFY_SOURCE -mno-avx -Wno-stringop-overflow -Wno-stringop-overread \
 	-Wno-nonnull -Wno-array-bounds
 
-ABI_AREAS  := $(filter-out harness,$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
+# Not programs: what several of them are linked with.
+ABI_PARTS  := harness sockets threading
+ABI_AREAS  := $(filter-out $(ABI_PARTS),$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
 ABI_PROGRAMS := $(ABI_AREAS:%=$(ABI_OUT)/glibc/%) $(ABI_AREAS:%=$(ABI_OUT)/musl/%) \
 	$(ABI_OUT)/pie/start
 
@@ -24,7 +26,14 @@ abi-programs: $(ABI_PROGRAMS)
 
 ABI_COMMON := $(ABI_DIR)/harness.c $(ABI_DIR)/abi.h $(ABI_DIR)/abi.mk
 
+ABI_SOCKETS := raw rights sockopt tcp udp unix
+ABI_THREADS := threads thread_locks thread_signals
+
 $(ABI_OUT)/glibc/regs $(ABI_OUT)/musl/regs: $(ABI_DIR)/regs.S
+$(ABI_SOCKETS:%=$(ABI_OUT)/glibc/%) $(ABI_SOCKETS:%=$(ABI_OUT)/musl/%): \
+	$(ABI_DIR)/sockets.c $(ABI_DIR)/sockets.h
+$(ABI_THREADS:%=$(ABI_OUT)/glibc/%) $(ABI_THREADS:%=$(ABI_OUT)/musl/%): \
+	$(ABI_DIR)/threading.c $(ABI_DIR)/threading.h
 
 $(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)
 	@mkdir -p $(@D)

@@ -1,40 +1,16 @@
 /*
  * UDP over the loopback interface.
  */
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "abi.h"
-
-static struct sockaddr_in in4(const char *addr, int port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-
-	inet_pton(AF_INET, addr, &in.sin_addr);
-	return in;
-}
-
-static struct sockaddr_in6 in6(const char *addr, int port)
-{
-	struct sockaddr_in6 in = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-	inet_pton(AF_INET6, addr, &in.sin6_addr);
-	return in;
-}
-
-#define BIND(fd, name)      bind(fd, (struct sockaddr *)&(name), sizeof(name))
-#define CONNECT(fd, name)   connect(fd, (struct sockaddr *)&(name), sizeof(name))
-#define SENDTO(fd, s, name) sendto(fd, s, strlen(s), 0, (struct sockaddr *)&(name), sizeof(name))
+#include "sockets.h"
 
 /* A socket bound to a free port of addr, which it leaves in *name. */
 static int bound(const char *addr, struct sockaddr_in *name)
@@ -87,7 +63,7 @@ static void show_peer(int fd, int known_port)
 	show_name("getpeername", r, &name, len, known_port);
 }
 
-static void show_recv(int fd, int flags, int known_port)
+static void show_recvfrom(int fd, int flags, int known_port)
 {
 	struct sockaddr_in6 name = { .sin6_family = 0 };
 	socklen_t len = sizeof(name);
@@ -118,11 +94,11 @@ CASE(echo)
 	say("%#x", events(fb));
 	SHOW(SENDTO(fa, "hello", b));
 	say("%#x", events(fb));
-	show_recv(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
 	say("%#x", events(fb));
-	show_recv(fb, 0, 0);
+	show_recvfrom(fb, 0, 0);
 	SHOW(SENDTO(fb, "and back", a));
-	show_recv(fa, 0, ntohs(b.sin_port));
+	show_recvfrom(fa, 0, ntohs(b.sin_port));
 	close(fa);
 	close(fb);
 }
@@ -137,14 +113,14 @@ CASE(empty_and_order)
 	SHOW(SENDTO(fa, "three", b));
 	SHOW(ioctl(fb, FIONREAD, &n));
 	SHOW(n);
-	show_recv(fb, MSG_PEEK, ntohs(a.sin_port));
-	show_recv(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, MSG_PEEK, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
 	SHOW(ioctl(fb, FIONREAD, &n));
 	SHOW(n);
 	/* a read of nothing leaves the datagram */
 	SHOW(read(fb, &n, 0));
-	show_recv(fb, 0, ntohs(a.sin_port));
-	show_recv(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
 	SHOW(write(fb, "", 0));
 	close(fa);
 	close(fb);
@@ -183,19 +159,19 @@ CASE(connected)
 	show_peer(fa, ntohs(b.sin_port));
 	SHOW(send(fa, "to b", 4, 0));
 	SHOW(SENDTO(fa, "to c", c));
-	show_recv(fb, 0, ntohs(a.sin_port));
-	show_recv(fc, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fc, 0, ntohs(a.sin_port));
 	/* only the peer is heard */
 	SHOW(SENDTO(fc, "from c", a));
 	SHOW(SENDTO(fb, "from b", a));
 	SHOW(read(fa, buf, sizeof(buf)));
 	say("%.6s", buf);
-	show_recv(fa, 0, 0);
+	show_recvfrom(fa, 0, 0);
 	SHOW(connect(fa, &none, sizeof(none)));
 	show_peer(fa, 0);
 	show_local(fa, ntohs(a.sin_port));
 	SHOW(SENDTO(fc, "again", a));
-	show_recv(fa, 0, ntohs(c.sin_port));
+	show_recvfrom(fa, 0, ntohs(c.sin_port));
 	close(fa);
 	close(fb);
 	close(fc);
@@ -231,7 +207,7 @@ CASE(refused)
 	SHOW(CONNECT(fa, b));
 	SHOW(send(fa, "nobody", 6, 0));
 	say("%#x", events(fa));
-	show_recv(fa, 0, 0);
+	show_recvfrom(fa, 0, 0);
 	say("%#x", events(fa));
 	SHOW(send(fa, "nobody", 6, 0));
 	SHOW(getsockopt(fa, SOL_SOCKET, SO_ERROR, &error, &len));
@@ -249,13 +225,13 @@ CASE(to_nobody_in_particular)
 
 	any = in4("0.0.0.0", ntohs(a.sin_port));
 	SHOW(SENDTO(fb, "x", any));
-	show_recv(fa, 0, -1);
+	show_recvfrom(fa, 0, -1);
 	SHOW(CONNECT(fb, any));
 	show_peer(fb, ntohs(a.sin_port));
 	show_local(fa, ntohs(a.sin_port));
 	any = in4("127.1.2.3", ntohs(a.sin_port));
 	SHOW(SENDTO(fb, "y", any));
-	show_recv(fa, 0, -1);
+	show_recvfrom(fa, 0, -1);
 	close(fa);
 	close(fb);
 }
@@ -301,10 +277,10 @@ CASE(bind_reuse)
 	SHOW(BIND(fb, any));
 	/* the more exact one gets it */
 	SHOW(SENDTO(fb, "x", a));
-	show_recv(fa, 0, ntohs(a.sin_port));
+	show_recvfrom(fa, 0, ntohs(a.sin_port));
 	any = in4("127.0.0.2", ntohs(a.sin_port));
 	SHOW(SENDTO(fa, "y", any));
-	show_recv(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
 	close(fa);
 	close(fb);
 }
@@ -432,12 +408,12 @@ CASE(ipv6)
 	SHOW(BIND(fa, a));
 	NEED(getsockname(fa, (struct sockaddr *)&a, &len));
 	SHOW(SENDTO(fb, "six", a));
-	show_recv(fa, 0, -1);
+	show_recvfrom(fa, 0, -1);
 	SHOW(CONNECT(fb, a));
 	show_peer(fb, ntohs(a.sin6_port));
 	show_local(fb, -1);
 	SHOW(write(fb, "more", 4));
-	show_recv(fa, 0, -1);
+	show_recvfrom(fa, 0, -1);
 	close(fa);
 	close(fb);
 }
@@ -453,16 +429,16 @@ CASE(ipv6_dual)
 	NEED(getsockname(fa, (struct sockaddr *)&a, &len));
 	v4 = in4("127.0.0.1", ntohs(a.sin6_port));
 	SHOW(SENDTO(fb, "four", v4));
-	show_recv(fa, 0, -1);
+	show_recvfrom(fa, 0, -1);
 	SHOW(BIND(fb, v4));
 	/* back by a mapped address */
 	len = sizeof(v4);
 	NEED(getsockname(fb, (struct sockaddr *)&v4, &len));
 	mapped = in6("::ffff:127.0.0.1", ntohs(v4.sin_port));
 	SHOW(SENDTO(fa, "mapped", mapped));
-	show_recv(fb, 0, ntohs(a.sin6_port));
+	show_recvfrom(fb, 0, ntohs(a.sin6_port));
 	SHOW(SENDTO(fa, "plain", v4));
-	show_recv(fb, 0, ntohs(a.sin6_port));
+	show_recvfrom(fb, 0, ntohs(a.sin6_port));
 	SHOW(CONNECT(fa, mapped));
 	show_local(fa, ntohs(a.sin6_port));
 	show_peer(fa, ntohs(v4.sin_port));
@@ -489,8 +465,8 @@ CASE(ipv6_only)
 	SHOW(BIND(fb, v4));
 	v4 = in4("127.0.0.1", ntohs(a.sin6_port));
 	SHOW(SENDTO(fb, "four", v4));
-	show_recv(fb, 0, ntohs(a.sin6_port));
-	show_recv(fa, 0, 0);
+	show_recvfrom(fb, 0, ntohs(a.sin6_port));
+	show_recvfrom(fa, 0, 0);
 	mapped = in6("::ffff:127.0.0.1", ntohs(v4.sin_port));
 	SHOW(SENDTO(fa, "mapped", mapped));
 	SHOW(SENDTO(fa, "plain", v4));
@@ -614,7 +590,7 @@ CASE(control_send)
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	c->cmsg_level = 99;
 	SHOW(sendmsg(fb, &m, 0));
-	show_recv(fa, 0, 0);
+	show_recvfrom(fa, 0, 0);
 	close(fa);
 	close(fb);
 }
@@ -669,9 +645,9 @@ CASE(segments)
 	SHOW(got);
 	SHOW(SENDTO(fa, "aaaabbbbcccc!!", b));
 	for (int i = 0; i < 5; i++)
-		show_recv(fb, 0, ntohs(a.sin_port));
+		show_recvfrom(fb, 0, ntohs(a.sin_port));
 	SHOW(SENDTO(fa, "four", b));
-	show_recv(fb, 0, ntohs(a.sin_port));
+	show_recvfrom(fb, 0, ntohs(a.sin_port));
 	size = -1;
 	SHOW(setsockopt(fa, SOL_UDP, 103, &size, sizeof(size)));
 	size = 70000;
@@ -682,21 +658,6 @@ CASE(segments)
 }
 
 /* ---- options ---- */
-
-static void set_get(int fd, const char *what, int level, int name, int value)
-{
-	int got = -77;
-	socklen_t len = sizeof(got);
-	char label[100];
-
-	snprintf(label, sizeof(label), "%s to %d", what, value);
-	show(label, setsockopt(fd, level, name, &value, sizeof(value)));
-	if (getsockopt(fd, level, name, &got, &len) < 0)
-		say("  %s", errno_name(errno));
-	else
-		say("  is %d, length %u", got, len);
-}
-#define SET_GET(fd, level, name, value) set_get(fd, #name, level, name, value)
 
 CASE(options_ip)
 {

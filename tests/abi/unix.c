@@ -1,63 +1,26 @@
 /*
- * AF_UNIX sockets, and what is common to all sockets.
+ * AF_UNIX sockets: streams, connections, datagrams.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
 #define MS 1000000
-
-static int pair[2];
-
-static void open_pair(int type)
-{
-	NEED(socketpair(AF_UNIX, type, 0, pair));
-}
-
-static void close_pair(void)
-{
-	close(pair[0]);
-	close(pair[1]);
-}
-
-static struct sockaddr_un named(const char *path)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-	strcpy(un.sun_path, path);
-	return un;
-}
 
 static socklen_t abstract(struct sockaddr_un *un, const char *name)
 {
 	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	strcpy(un->sun_path + 1, name);
 	return offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name);
-}
-
-#define BIND(fd, un)    bind(fd, (struct sockaddr *)&(un), sizeof(un))
-#define CONNECT(fd, un) connect(fd, (struct sockaddr *)&(un), sizeof(un))
-
-static void show_events(const char *what, int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	poll(&p, 1, 0);
-	say("%s: %#x", what, p.revents);
 }
 
 static void show_name(const char *what, int r, const struct sockaddr_un *un, socklen_t len)
@@ -90,16 +53,6 @@ static void show_peer(int fd)
 	int r = getpeername(fd, (struct sockaddr *)&un, &len);
 
 	show_name("getpeername", r, &un, len);
-}
-
-static void show_recv(int fd, int flags)
-{
-	char buf[100] = "";
-	long r = recv(fd, buf, sizeof(buf) - 1, flags | MSG_DONTWAIT);
-
-	show("recv", r);
-	if (r > 0)
-		say("  \"%s\"", buf);
 }
 
 /* ---- making ---- */
@@ -215,10 +168,10 @@ CASE(stream_pair)
 	SHOW(read(pair[1], buf, 3));
 	SHOW(read(pair[1], buf + 3, 17));
 	say("%s", buf);
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	SHOW(write(pair[1], "back", 4));
-	show_recv(pair[0], MSG_PEEK);
-	show_recv(pair[0], 0);
+	show_recv(pair[0], MSG_PEEK | MSG_DONTWAIT);
+	show_recv(pair[0], MSG_DONTWAIT);
 	SHOW(write(pair[0], "", 0));
 	SHOW(recv(pair[1], buf, 0, MSG_DONTWAIT));
 	show_local(pair[0]);
@@ -234,8 +187,8 @@ CASE(stream_close)
 	NEED(write(pair[0], "last", 4));
 	close(pair[0]);
 	show_events("closed", pair[1]);
-	show_recv(pair[1], 0);
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
+	show_recv(pair[1], MSG_DONTWAIT);
 	SHOW(read(pair[1], &c, 1));
 	SHOW(send(pair[1], "x", 1, MSG_NOSIGNAL));
 	show_peer(pair[1]);
@@ -246,9 +199,9 @@ CASE(stream_close)
 	NEED(write(pair[1], "first", 5));
 	close(pair[1]);
 	show_events("reset", pair[0]);
-	show_recv(pair[0], 0);
-	show_recv(pair[0], 0);
-	show_recv(pair[0], 0);
+	show_recv(pair[0], MSG_DONTWAIT);
+	show_recv(pair[0], MSG_DONTWAIT);
+	show_recv(pair[0], MSG_DONTWAIT);
 	close(pair[0]);
 }
 
@@ -298,7 +251,7 @@ CASE(stream_shutdown)
 	SHOW(read(pair[1], &c, 1));
 	SHOW(read(pair[1], &c, 1));
 	SHOW(write(pair[1], "back", 4));
-	show_recv(pair[0], 0);
+	show_recv(pair[0], MSG_DONTWAIT);
 	SHOW(shutdown(pair[1], SHUT_RD));
 	SHOW(shutdown(pair[1], SHUT_RDWR));
 	show_events("writer", pair[0]);
@@ -328,7 +281,7 @@ CASE(stream_backpressure)
 	}
 	CHECK(got == total);
 	show_events("empty", pair[0]);
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	close_pair();
 }
 
@@ -374,7 +327,7 @@ CASE(stream_faults)
 	open_pair(SOCK_STREAM);
 	SHOW(write(pair[0], bad_ptr(), 10));
 	SHOW(write(pair[0], kernel_ptr(), 10));
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	NEED(write(pair[0], "0123456789", 10));
 	SHOW(read(pair[1], bad_ptr(), 10));
 	SHOW(read(pair[1], page + 4096 - 4, 10));
@@ -427,16 +380,16 @@ static void connections(int type)
 	a = NEED(accept4(l, (struct sockaddr *)&from, &len, SOCK_CLOEXEC));
 	show_name("accept", 0, &from, len);
 	SHOW(fcntl(a, F_GETFD));
-	show_recv(a, 0);
+	show_recv(a, MSG_DONTWAIT);
 	show_local(a);
 	show_peer(a);
 	SHOW(send(a, "answer", 6, 0));
-	show_recv(c, 0);
+	show_recv(c, MSG_DONTWAIT);
 	fcntl(l, F_SETFL, O_NONBLOCK);
 	SHOW(accept(l, NULL, NULL));
 	SHOW(CONNECT(l, un));
 	SHOW(send(l, "x", 1, MSG_NOSIGNAL));
-	show_recv(l, 0);
+	show_recv(l, MSG_DONTWAIT);
 	show_peer(l);
 	close(a);
 	close(c);
@@ -474,8 +427,8 @@ CASE(backlog, IN_DIR)
 	close(a);
 	close(l);
 	/* those who were not accepted */
-	show_recv(c[1], 0);
-	show_recv(c[1], 0);
+	show_recv(c[1], MSG_DONTWAIT);
+	show_recv(c[1], MSG_DONTWAIT);
 	SHOW(send(c[1], "x", 1, MSG_NOSIGNAL));
 	for (int i = 0; i < 5; i++)
 		close(c[i]);
@@ -607,7 +560,7 @@ CASE(accept_errors, IN_DIR)
 	len = sizeof(from);
 	c = NEED(accept(l, (struct sockaddr *)&from, &len));
 	show_name("accept", 0, &from, len);
-	show_recv(c, 0);
+	show_recv(c, MSG_DONTWAIT);
 	SHOW(accept(l, NULL, NULL));
 	SHOW(shutdown(l, SHUT_RD));
 	SHOW(accept(l, NULL, NULL));
@@ -724,7 +677,7 @@ CASE(datagram_truncation)
 	SHOW(recvmsg(pair[1], &m, 0));
 	say("%#x", m.msg_flags);
 	SHOW(recv(pair[1], bad_ptr(), 4, 0));
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	SHOW(send(pair[0], big, sizeof(big), 0));
 	SHOW(send(pair[0], big, 200000, 0));
 	SHOW(recv(pair[1], big, sizeof(big), 0));
@@ -743,447 +696,27 @@ CASE(seqpacket)
 	open_pair(SOCK_SEQPACKET);
 	SHOW(write(pair[0], "first", 5));
 	SHOW(write(pair[0], "second", 6));
-	show_recv(pair[1], MSG_PEEK);
+	show_recv(pair[1], MSG_PEEK | MSG_DONTWAIT);
 	SHOW(recvmsg(pair[1], &m, 0));
 	say("%#x", m.msg_flags);
-	show_recv(pair[1], 0);
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
+	show_recv(pair[1], MSG_DONTWAIT);
 	SHOW(sendto(pair[0], "x", 1, 0, (struct sockaddr *)&un, sizeof(un)));
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	close(pair[0]);
 	show_events("closed", pair[1]);
-	show_recv(pair[1], 0);
+	show_recv(pair[1], MSG_DONTWAIT);
 	SHOW(send(pair[1], "x", 1, 0));
 	close(pair[1]);
 	int fd = NEED(socket(AF_UNIX, SOCK_SEQPACKET, 0));
 	SHOW(send(fd, "x", 1, 0));
-	show_recv(fd, 0);
+	show_recv(fd, MSG_DONTWAIT);
 	close(fd);
 	fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
 	SHOW(send(fd, "x", 1, 0));
-	show_recv(fd, 0);
+	show_recv(fd, MSG_DONTWAIT);
 	SHOW(sendto(fd, "x", 1, 0, (struct sockaddr *)&un, sizeof(un)));
 	close(fd);
-}
-
-/* ---- what travels along ---- */
-
-static long send_fds(int to, const int *fds, int n, const char *text)
-{
-	static char control[CMSG_SPACE(300 * sizeof(int))];
-	struct iovec iov = { (void *)text, strlen(text) };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-	struct cmsghdr *c;
-
-	memset(control, 0, sizeof(control));
-	c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	return sendmsg(to, &m, 0);
-}
-
-/* Shows what comes; descriptors are closed, the last of them is left. */
-static int recv_fds(int from, size_t room, int flags, size_t size)
-{
-	static char control[CMSG_SPACE(300 * sizeof(int))];
-	char buf[100] = "";
-	struct iovec iov = { buf, size };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = room ? control : NULL,
-			    .msg_controllen = room };
-	int last = -1;
-
-	memset(control, 0, sizeof(control));
-	show("recvmsg", recvmsg(from, &m, flags | MSG_DONTWAIT));
-	say("  \"%s\" flags %#x control %zu", buf, m.msg_flags, (size_t)m.msg_controllen);
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		say("  level %d type %d length %zu", c->cmsg_level, c->cmsg_type,
-		    (size_t)c->cmsg_len);
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			if (last >= 0)
-				close(last);
-			memcpy(&last, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-		}
-	}
-	return last;
-}
-
-CASE(rights)
-{
-	int p[2], fd;
-
-	open_pair(SOCK_STREAM);
-	NEED(pipe(p));
-	SHOW(send_fds(pair[0], p, 2, "two"));
-	fd = recv_fds(pair[1], 100, 0, 99);
-	SHOW(fcntl(fd, F_GETFD));
-	SHOW(write(fd, "x", 1));
-	close(fd);
-	SHOW(send_fds(pair[0], p + 1, 1, "one"));
-	fd = recv_fds(pair[1], 100, MSG_CMSG_CLOEXEC, 99);
-	SHOW(fcntl(fd, F_GETFD));
-	close(fd);
-	/* no room: the descriptors are lost */
-	SHOW(send_fds(pair[0], p + 1, 1, "none"));
-	recv_fds(pair[1], 0, 0, 99);
-	int three[3] = { p[1], p[1], p[1] };
-	SHOW(send_fds(pair[0], three, 3, "three"));
-	fd = recv_fds(pair[1], CMSG_LEN(2 * sizeof(int)), 0, 99);
-	close(fd);
-	/* read(2) loses them too */
-	SHOW(send_fds(pair[0], three, 3, "three"));
-	show_recv(pair[1], 0);
-	close(p[0]);
-	close(p[1]);
-	close_pair();
-}
-
-CASE(rights_and_streams)
-{
-	int fd;
-
-	open_pair(SOCK_STREAM);
-	NEED(write(pair[0], "before ", 7));
-	SHOW(send_fds(pair[0], pair, 1, "with"));
-	NEED(write(pair[0], " after", 6));
-	/* a read goes no further than the message with them */
-	fd = recv_fds(pair[1], 100, 0, 99);
-	if (fd >= 0)
-		close(fd);
-	fd = recv_fds(pair[1], 100, 0, 99);
-	if (fd >= 0)
-		close(fd);
-	SHOW(send_fds(pair[0], pair, 1, "parts"));
-	fd = recv_fds(pair[1], 100, 0, 2);
-	if (fd >= 0)
-		close(fd);
-	fd = recv_fds(pair[1], 100, 0, 99);
-	if (fd >= 0)
-		close(fd);
-	SHOW(send_fds(pair[0], pair, 1, "peek"));
-	fd = recv_fds(pair[1], 100, MSG_PEEK, 99);
-	if (fd >= 0)
-		close(fd);
-	fd = recv_fds(pair[1], 100, 0, 99);
-	if (fd >= 0)
-		close(fd);
-	close_pair();
-}
-
-CASE(rights_errors)
-{
-	int bad[2] = { 0, 999 }, many[300] = { 0 };
-
-	open_pair(SOCK_DGRAM);
-	SHOW(send_fds(pair[0], bad, 2, "bad"));
-	SHOW(send_fds(pair[0], many, 253, "most"));
-	SHOW(send_fds(pair[0], many, 254, "more"));
-	close(recv_fds(pair[1], CMSG_SPACE(300 * sizeof(int)), 0, 99));
-	show_recv(pair[1], 0);
-	for (int fd = 3; fd < 300; fd++)
-		if (fd != pair[0] && fd != pair[1])
-			close(fd);
-	close_pair();
-}
-
-CASE(rights_keep_files_open)
-{
-	int p[2];
-	char c;
-
-	open_pair(SOCK_DGRAM);
-	NEED(pipe(p));
-	NEED(send_fds(pair[0], p + 1, 1, "x"));
-	close(p[1]);
-	fcntl(p[0], F_SETFL, O_NONBLOCK);
-	SHOW(read(p[0], &c, 1));
-	show_recv(pair[1], 0);
-	SHOW(read(p[0], &c, 1));
-	close(p[0]);
-	NEED(pipe(p));
-	NEED(send_fds(pair[0], p + 1, 1, "x"));
-	close(p[1]);
-	close_pair();
-	SHOW(read(p[0], &c, 1));
-	close(p[0]);
-}
-
-CASE(credentials)
-{
-	struct ucred cred = { 0, 77, 77 };
-	socklen_t len = sizeof(cred);
-	char control[100];
-	struct iovec iov = { "x", 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-	int on = 1;
-
-	open_pair(SOCK_STREAM);
-	SHOW(getsockopt(pair[0], SOL_SOCKET, SO_PEERCRED, &cred, &len));
-	CHECK(cred.pid == getpid() && cred.uid == getuid() && cred.gid == getgid());
-	SHOW(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
-	NEED(write(pair[0], "x", 1));
-	char buf[10];
-	iov = (struct iovec){ buf, 10 };
-	m.msg_control = control;
-	m.msg_controllen = sizeof(control);
-	SHOW(recvmsg(pair[1], &m, 0));
-	c = CMSG_FIRSTHDR(&m);
-	CHECK(c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS);
-	if (c != NULL) {
-		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-		CHECK(cred.pid == getpid() && cred.uid == getuid());
-	}
-	close_pair();
-	int fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
-	len = sizeof(cred);
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len));
-	say("%d %d %d", cred.pid, (int)cred.uid, (int)cred.gid);
-	len = 4;
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len));
-	SHOW(len);
-	close(fd);
-}
-
-/* ---- message headers ---- */
-
-CASE(message_errors)
-{
-	struct iovec iov = { "x", 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	char control[64] = "";
-
-	open_pair(SOCK_DGRAM);
-	SHOW(syscall(SYS_sendmsg, pair[0], bad_ptr(), 0));
-	SHOW(syscall(SYS_recvmsg, pair[0], bad_ptr(), MSG_DONTWAIT));
-	m.msg_iovlen = 1025;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	SHOW(syscall(SYS_recvmsg, pair[0], &m, MSG_DONTWAIT));
-	m.msg_iovlen = 1;
-	m.msg_iov = bad_ptr();
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_iov = &iov;
-	m.msg_name = control;
-	m.msg_namelen = -1;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_name = bad_ptr();
-	m.msg_namelen = 10;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_name = NULL;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_control = bad_ptr();
-	m.msg_controllen = 32;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_control = control;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	m.msg_controllen = 5;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-#ifdef __GLIBC__ /* musl's is an int with padding */
-	m.msg_controllen = (size_t)1 << 40;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-#endif
-	struct cmsghdr *c = (struct cmsghdr *)control;
-	m.msg_controllen = sizeof(control);
-	c->cmsg_len = CMSG_LEN(0);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = 99;
-	SHOW(syscall(SYS_sendmsg, pair[0], &m, 0));
-	close_pair();
-}
-
-/* ---- options of SOL_SOCKET ---- */
-
-static void set_get(int fd, const char *what, int name, int value)
-{
-	int got = -77;
-	socklen_t len = sizeof(got);
-	char label[100];
-
-	snprintf(label, sizeof(label), "%s to %d", what, value);
-	show(label, setsockopt(fd, SOL_SOCKET, name, &value, sizeof(value)));
-	if (getsockopt(fd, SOL_SOCKET, name, &got, &len) < 0)
-		say("  %s", errno_name(errno));
-	else
-		say("  is %d, length %u", got, len);
-}
-#define SET_GET(fd, name, value) set_get(fd, #name, name, value)
-
-static void common_options(int fd)
-{
-	static const int values[] = { -1, 0, 1, 2, 100, 5000, 100000 };
-
-	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		SET_GET(fd, SO_REUSEADDR, values[i]);
-		SET_GET(fd, SO_KEEPALIVE, values[i]);
-		SET_GET(fd, SO_BROADCAST, values[i]);
-		SET_GET(fd, SO_DONTROUTE, values[i]);
-		SET_GET(fd, SO_OOBINLINE, values[i]);
-		SET_GET(fd, SO_RCVLOWAT, values[i]);
-		SET_GET(fd, SO_SNDLOWAT, values[i]);
-		SET_GET(fd, SO_PRIORITY, values[i]);
-		SET_GET(fd, SO_MARK, values[i]);
-		SET_GET(fd, SO_TIMESTAMP, values[i]);
-		SET_GET(fd, SO_SNDBUF, values[i]);
-		SET_GET(fd, SO_RCVBUF, values[i]);
-		SET_GET(fd, SO_TYPE, values[i]);
-		SET_GET(fd, SO_ERROR, values[i]);
-		SET_GET(fd, SO_PROTOCOL, values[i]);
-		SET_GET(fd, SO_DOMAIN, values[i]);
-		SET_GET(fd, SO_ACCEPTCONN, values[i]);
-	}
-}
-
-CASE(options_unix)
-{
-	int fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
-
-	common_options(fd);
-	SET_GET(fd, SO_REUSEPORT, 1);
-	close(fd);
-}
-
-CASE(options_udp)
-{
-	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0));
-
-	common_options(fd);
-	SET_GET(fd, SO_REUSEPORT, 1);
-	close(fd);
-}
-
-CASE(options_defaults)
-{
-	static const int names[] = { SO_SNDBUF,   SO_RCVBUF,    SO_RCVLOWAT,  SO_TYPE,
-				     SO_DOMAIN,   SO_PROTOCOL,  SO_REUSEADDR, SO_LINGER,
-				     SO_RCVTIMEO, SO_ACCEPTCONN };
-	int fds[3] = { NEED(socket(AF_UNIX, SOCK_SEQPACKET, 0)),
-		       NEED(socket(AF_UNIX, SOCK_DGRAM, 0)),
-		       NEED(socket(AF_INET6, SOCK_DGRAM, 0)) };
-
-	for (int i = 0; i < 3; i++) {
-		for (unsigned k = 0; k < sizeof(names) / sizeof(*names); k++) {
-			int got[4] = { -77, -77, -77, -77 };
-			socklen_t len = sizeof(got);
-			int r = getsockopt(fds[i], SOL_SOCKET, names[k], got, &len);
-
-			say("%d: %d, %d %d, length %u", names[k], r, got[0], got[1], len);
-		}
-		close(fds[i]);
-	}
-}
-
-CASE(option_errors)
-{
-	int fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0)), n = 1;
-	struct linger linger = { 1, 30 };
-	socklen_t len = sizeof(n);
-	char name[20] = "nothere";
-
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, 3));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, -1));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), 4));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), 3));
-	SHOW(setsockopt(fd, SOL_SOCKET, 9999, &n, 4));
-	SHOW(setsockopt(fd, 77, 1, &n, 4));
-	SHOW(setsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &n, 4));
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), &len));
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, bad_ptr()));
-	len = -1;
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, &len));
-	len = 2;
-	n = 0x55555555;
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, &len));
-	say("%#x %u", n, len);
-	len = 4;
-	SHOW(getsockopt(fd, SOL_SOCKET, 9999, &n, &len));
-	SHOW(getsockopt(fd, 77, 1, &n, &len));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, 4));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
-	linger = (struct linger){ 0, 0 };
-	len = sizeof(linger);
-	SHOW(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len));
-	say("%d %d %u", linger.l_onoff, linger.l_linger, len);
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, sizeof(name)));
-	SHOW(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, 0));
-	close(fd);
-}
-
-CASE(timeouts)
-{
-	struct timeval tv = { 0, 30000 }, bad = { 0, 1000000 }, got;
-	socklen_t len = sizeof(got);
-	char c;
-
-	open_pair(SOCK_STREAM);
-	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &bad, sizeof(bad)));
-	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, 8));
-	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-	SHOW(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len));
-	CHECK(got.tv_sec == 0 && got.tv_usec >= 30000 && got.tv_usec < 50000);
-	int64_t before = clock_ns(CLOCK_MONOTONIC);
-	SHOW(recv(pair[0], &c, 1, 0));
-	CHECK(clock_ns(CLOCK_MONOTONIC) - before >= 30 * MS);
-	tv = (struct timeval){ 2, 0 };
-	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
-	len = sizeof(got);
-	SHOW(getsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &got, &len));
-	say("%ld %ld %u", (long)got.tv_sec, (long)got.tv_usec, len);
-	close_pair();
-}
-
-static volatile int ticks;
-
-static void on_tick(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)info;
-	(void)context;
-	if (++ticks == 3)
-		NEED(write(pair[1], "x", 1));
-}
-
-static void start_ticks(int flags)
-{
-	struct itimerval it = { { 0, 20000 }, { 0, 20000 } };
-
-	on_signal(SIGALRM, on_tick, flags);
-	NEED(setitimer(ITIMER_REAL, &it, NULL));
-}
-
-CASE(interrupted, ALONE)
-{
-	char c;
-
-	open_pair(SOCK_STREAM);
-	start_ticks(0);
-	SHOW(recv(pair[0], &c, 1, 0));
-	SHOW(ticks);
-	start_ticks(SA_RESTART);
-	SHOW(recv(pair[0], &c, 1, 0));
-	CHECK(ticks >= 3);
-}
-
-CASE(interrupted_with_timeout, ALONE)
-{
-	struct timeval tv = { 60, 0 };
-	char c;
-
-	open_pair(SOCK_STREAM);
-	NEED(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-	/* is not restarted */
-	start_ticks(SA_RESTART);
-	SHOW(recv(pair[0], &c, 1, 0));
-	SHOW(ticks);
 }
 
 /* ---- copies without the program ---- */

@@ -1,40 +1,22 @@
 /*
- * TCP over the loopback interface, raw and ping sockets, network devices by
- * ioctl and netlink: what programs see of them.
+ * TCP over the loopback interface.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
+#include "sockets.h"
 
 #define MS 1000000
-
-static struct sockaddr_in in4(const char *addr, int port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-
-	inet_pton(AF_INET, addr, &in.sin_addr);
-	return in;
-}
-
-#define BIND(fd, name)    bind(fd, (struct sockaddr *)&(name), sizeof(name))
-#define CONNECT(fd, name) connect(fd, (struct sockaddr *)&(name), sizeof(name))
 
 static int listener(struct sockaddr_in *name)
 {
@@ -68,14 +50,6 @@ static void close_both(void)
 	close(both[1]);
 }
 
-static void show_events(const char *what, int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	poll(&p, 1, 0);
-	say("%s: %#x", what, p.revents);
-}
-
 /* The same once it has become so; what is on its way takes its time. */
 static void await_events(const char *what, int fd, short events)
 {
@@ -83,16 +57,6 @@ static void await_events(const char *what, int fd, short events)
 
 	poll(&p, 1, 2000);
 	show_events(what, fd);
-}
-
-static void show_recv(int fd, int flags)
-{
-	char buf[100] = "";
-	long r = recv(fd, buf, sizeof(buf) - 1, flags);
-
-	show("recv", r);
-	if (r > 0)
-		say("  \"%s\"", buf);
 }
 
 static void show_name(const char *what, int r, const struct sockaddr_in *name, int known_port)
@@ -489,21 +453,6 @@ CASE(tcp_ipv6)
 
 /* ---- options ---- */
 
-static void set_get(int fd, const char *what, int level, int name, int value)
-{
-	int got = -77;
-	socklen_t len = sizeof(got);
-	char label[100];
-
-	snprintf(label, sizeof(label), "%s to %d", what, value);
-	show(label, setsockopt(fd, level, name, &value, sizeof(value)));
-	if (getsockopt(fd, level, name, &got, &len) < 0)
-		say("  %s", errno_name(errno));
-	else
-		say("  is %d, length %u", got, len);
-}
-#define SET_GET(fd, level, name, value) set_get(fd, #name, level, name, value)
-
 CASE(tcp_options)
 {
 	int fd = NEED(socket(AF_INET, SOCK_STREAM, 0)), n = -1;
@@ -607,200 +556,4 @@ CASE(tcp_sendfile, IN_DIR)
 	SHOW(recv(both[1], back, 100, 0));
 	CHECK(memcmp(buf, back, 5) == 0);
 	close_both();
-}
-
-/* ---- raw and ping ---- */
-
-static uint16_t checksum(const void *data, size_t n)
-{
-	const uint8_t *p = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += p[i] << 8 | p[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons(~sum);
-}
-
-CASE(raw_icmp)
-{
-	struct sockaddr_in to = in4("127.0.0.1", 0), from;
-	struct icmphdr echo = { .type = ICMP_ECHO, .un.echo = { htons(77), htons(1) } };
-	socklen_t len = sizeof(from);
-	int fd = NEED(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
-	uint8_t buf[200];
-	long n;
-
-	echo.checksum = checksum(&echo, sizeof(echo));
-	SHOW(sendto(fd, &echo, sizeof(echo), 0, (struct sockaddr *)&to, sizeof(to)));
-	for (int i = 0; i < 2; i++) { /* the request is seen too */
-		struct pollfd p = { fd, POLLIN, 0 };
-
-		poll(&p, 1, 2000);
-		SHOW(n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from,
-				  &len));
-		if (n < 28)
-			continue;
-		say("  %d %d: type %d id %d sequence %d, from %s", buf[0], buf[9], buf[20],
-		    buf[24] << 8 | buf[25], buf[26] << 8 | buf[27], inet_ntoa(from.sin_addr));
-	}
-	SHOW(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	SHOW(send(fd, &echo, sizeof(echo), 0));
-	SHOW(listen(fd, 1));
-	close(fd);
-}
-
-CASE(raw_own_protocol)
-{
-	struct sockaddr_in to = in4("127.0.0.1", 0), other = in4("127.0.0.5", 0);
-	int fd = NEED(socket(AF_INET, SOCK_RAW, 253)), out = NEED(socket(AF_INET, SOCK_RAW, 253));
-	char buf[100] = "";
-
-	SHOW(BIND(fd, to));
-	SHOW(sendto(out, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)));
-	struct pollfd p = { fd, POLLIN, 0 };
-	poll(&p, 1, 2000);
-	SHOW(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	say("%.5s", buf + 20);
-	/* not for that address */
-	SHOW(sendto(out, "hello", 5, 0, (struct sockaddr *)&other, sizeof(other)));
-	SHOW(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	SHOW(recv(out, buf, sizeof(buf), MSG_DONTWAIT));
-	SHOW(CONNECT(out, to));
-	SHOW(send(out, "again", 5, 0));
-	poll(&p, 1, 2000);
-	SHOW(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	close(fd);
-	close(out);
-}
-
-CASE(raw_header_included)
-{
-	struct sockaddr_in to = in4("127.0.0.1", 0);
-	uint8_t packet[28] = { 0x45, 7, 0,   0, 0, 9, 0,   0,   33,  253, 0, 0, 127, 0,
-			       0,    9, 127, 0, 0, 1, 'r', 'a', 'w', '!', 0, 0, 0,   0 };
-	uint8_t buf[100] = "";
-	int fd = NEED(socket(AF_INET, SOCK_RAW, 253)),
-	    out = NEED(socket(AF_INET, SOCK_RAW, IPPROTO_RAW));
-	struct sockaddr_in from;
-	socklen_t len = sizeof(from);
-
-	SHOW(sendto(out, packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)));
-	struct pollfd p = { fd, POLLIN, 0 };
-	poll(&p, 1, 2000);
-	SHOW(recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len));
-	say("%d %d %d %d %.4s from %s", buf[0], buf[1], buf[3], buf[8], buf + 20,
-	    inet_ntoa(from.sin_addr));
-	close(fd);
-	close(out);
-}
-
-CASE(raw_errors)
-{
-	int fd = NEED(socket(AF_INET, SOCK_RAW, 253));
-	struct sockaddr_in bad = in4("127.0.0.1", 0);
-
-	SHOW(sendto(fd, "x", 1, 0, (struct sockaddr *)&bad, 5));
-	SHOW(sendto(fd, "x", 1, MSG_OOB, (struct sockaddr *)&bad, sizeof(bad)));
-	bad.sin_family = 77;
-	SHOW(sendto(fd, "x", 1, 0, (struct sockaddr *)&bad, sizeof(bad)));
-	bad = in4("192.0.2.1", 0);
-	SHOW(BIND(fd, bad));
-	SHOW(bind(fd, (struct sockaddr *)&bad, 3));
-	SHOW(accept(fd, NULL, NULL));
-	close(fd);
-}
-
-/* ---- devices ---- */
-
-CASE(ioctl_loopback)
-{
-	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0));
-	struct ifreq r = { .ifr_name = "lo" };
-
-	SHOW(ioctl(fd, SIOCGIFINDEX, &r));
-	SHOW(r.ifr_ifindex);
-	memset(&r, 0, sizeof(r));
-	r.ifr_ifindex = 1;
-	SHOW(ioctl(fd, SIOCGIFNAME, &r));
-	say("%s", r.ifr_name);
-	SHOW(ioctl(fd, SIOCGIFFLAGS, &r));
-	say("%#x", (unsigned)r.ifr_flags);
-	SHOW(ioctl(fd, SIOCGIFADDR, &r));
-	say("%s", inet_ntoa(((struct sockaddr_in *)&r.ifr_addr)->sin_addr));
-	SHOW(ioctl(fd, SIOCGIFNETMASK, &r));
-	say("%s", inet_ntoa(((struct sockaddr_in *)&r.ifr_addr)->sin_addr));
-	SHOW(ioctl(fd, SIOCGIFMTU, &r));
-	SHOW(r.ifr_mtu);
-	SHOW(ioctl(fd, SIOCGIFHWADDR, &r));
-	say("%d", r.ifr_hwaddr.sa_family);
-	SHOW(ioctl(fd, SIOCGIFTXQLEN, &r));
-	strcpy(r.ifr_name, "nothere");
-	SHOW(ioctl(fd, SIOCGIFFLAGS, &r));
-	SHOW(ioctl(fd, SIOCGIFINDEX, &r));
-	r.ifr_ifindex = 9999;
-	SHOW(ioctl(fd, SIOCGIFNAME, &r));
-	SHOW(ioctl(fd, SIOCGIFFLAGS, bad_ptr()));
-	SHOW(ioctl(fd, SIOCGIFCONF, bad_ptr()));
-	SHOW(ioctl(fd, TIOCGWINSZ, &r));
-	close(fd);
-	fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
-	strcpy(r.ifr_name, "lo");
-	SHOW(ioctl(fd, SIOCGIFINDEX, &r));
-	close(fd);
-}
-
-CASE(ioctl_list)
-{
-	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0)), all;
-	static struct ifreq r[50];
-	struct ifconf c = { .ifc_len = sizeof(r), .ifc_req = r };
-
-	SHOW(ioctl(fd, SIOCGIFCONF, &c));
-	all = c.ifc_len;
-	CHECK(all >= (int)sizeof(*r) && all % sizeof(*r) == 0);
-	say("%s %s", r[0].ifr_name, inet_ntoa(((struct sockaddr_in *)&r[0].ifr_addr)->sin_addr));
-	c = (struct ifconf){ .ifc_len = 0, .ifc_req = NULL };
-	SHOW(ioctl(fd, SIOCGIFCONF, &c));
-	CHECK(c.ifc_len == all);
-	c = (struct ifconf){ .ifc_len = sizeof(*r) + 10, .ifc_req = r };
-	SHOW(ioctl(fd, SIOCGIFCONF, &c));
-	CHECK(c.ifc_len == sizeof(*r));
-	close(fd);
-}
-
-CASE(getifaddrs_loopback)
-{
-	struct ifaddrs *all;
-	char text[64];
-
-	SHOW(getifaddrs(&all));
-	for (struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
-		int family = i->ifa_addr != NULL ? i->ifa_addr->sa_family : -1;
-
-		if (strcmp(i->ifa_name, "lo") != 0)
-			continue;
-		say("lo family %d flags %#x", family, i->ifa_flags);
-		if (family == AF_INET) {
-			say("  %s", inet_ntoa(((struct sockaddr_in *)i->ifa_addr)->sin_addr));
-			say("  %s", inet_ntoa(((struct sockaddr_in *)i->ifa_netmask)->sin_addr));
-		} else if (family == AF_INET6) {
-			say("  %s",
-			    inet_ntop(AF_INET6, &((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr,
-				      text, sizeof(text)));
-			say("  %s",
-			    inet_ntop(AF_INET6, &((struct sockaddr_in6 *)i->ifa_netmask)->sin6_addr,
-				      text, sizeof(text)));
-		}
-	}
-	freeifaddrs(all);
-	struct if_nameindex *names = if_nameindex();
-	CHECK(names != NULL && names[0].if_index == 1);
-	say("%s", names[0].if_name);
-	if_freenameindex(names);
-	SHOW(if_nametoindex("lo"));
-	SHOW(if_nametoindex("nothere"));
-	char name[IF_NAMESIZE];
-	CHECK(if_indextoname(1, name) != NULL);
 }

@@ -1,0 +1,180 @@
+/*
+ * The options that all sockets have, and their timeouts.
+ */
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "sockets.h"
+
+#define MS 1000000
+
+static void common_options(int fd)
+{
+	static const int values[] = { -1, 0, 1, 2, 100, 5000, 100000 };
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		SET_GET(fd, SOL_SOCKET, SO_REUSEADDR, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_KEEPALIVE, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_BROADCAST, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_DONTROUTE, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_OOBINLINE, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_RCVLOWAT, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_SNDLOWAT, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_PRIORITY, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_MARK, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_TIMESTAMP, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_SNDBUF, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_RCVBUF, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_TYPE, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_ERROR, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_PROTOCOL, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_DOMAIN, values[i]);
+		SET_GET(fd, SOL_SOCKET, SO_ACCEPTCONN, values[i]);
+	}
+}
+
+CASE(options_unix)
+{
+	int fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	common_options(fd);
+	SET_GET(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	close(fd);
+}
+
+CASE(options_udp)
+{
+	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0));
+
+	common_options(fd);
+	SET_GET(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	close(fd);
+}
+
+CASE(options_defaults)
+{
+	static const int names[] = { SO_SNDBUF,   SO_RCVBUF,    SO_RCVLOWAT,  SO_TYPE,
+				     SO_DOMAIN,   SO_PROTOCOL,  SO_REUSEADDR, SO_LINGER,
+				     SO_RCVTIMEO, SO_ACCEPTCONN };
+	int fds[3] = { NEED(socket(AF_UNIX, SOCK_SEQPACKET, 0)),
+		       NEED(socket(AF_UNIX, SOCK_DGRAM, 0)),
+		       NEED(socket(AF_INET6, SOCK_DGRAM, 0)) };
+
+	for (int i = 0; i < 3; i++) {
+		for (unsigned k = 0; k < sizeof(names) / sizeof(*names); k++) {
+			int got[4] = { -77, -77, -77, -77 };
+			socklen_t len = sizeof(got);
+			int r = getsockopt(fds[i], SOL_SOCKET, names[k], got, &len);
+
+			say("%d: %d, %d %d, length %u", names[k], r, got[0], got[1], len);
+		}
+		close(fds[i]);
+	}
+}
+
+CASE(option_errors)
+{
+	int fd = NEED(socket(AF_UNIX, SOCK_STREAM, 0)), n = 1;
+	struct linger linger = { 1, 30 };
+	socklen_t len = sizeof(n);
+	char name[20] = "nothere";
+
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, 3));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, -1));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), 4));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), 3));
+	SHOW(setsockopt(fd, SOL_SOCKET, 9999, &n, 4));
+	SHOW(setsockopt(fd, 77, 1, &n, 4));
+	SHOW(setsockopt(-1, SOL_SOCKET, SO_REUSEADDR, &n, 4));
+	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad_ptr(), &len));
+	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, bad_ptr()));
+	len = -1;
+	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, &len));
+	len = 2;
+	n = 0x55555555;
+	SHOW(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &n, &len));
+	say("%#x %u", n, len);
+	len = 4;
+	SHOW(getsockopt(fd, SOL_SOCKET, 9999, &n, &len));
+	SHOW(getsockopt(fd, 77, 1, &n, &len));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, 4));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	linger = (struct linger){ 0, 0 };
+	len = sizeof(linger);
+	SHOW(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len));
+	say("%d %d %u", linger.l_onoff, linger.l_linger, len);
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, sizeof(name)));
+	SHOW(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, 0));
+	close(fd);
+}
+
+CASE(timeouts)
+{
+	struct timeval tv = { 0, 30000 }, bad = { 0, 1000000 }, got;
+	socklen_t len = sizeof(got);
+	char c;
+
+	open_pair(SOCK_STREAM);
+	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &bad, sizeof(bad)));
+	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, 8));
+	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	SHOW(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len));
+	CHECK(got.tv_sec == 0 && got.tv_usec >= 30000 && got.tv_usec < 50000);
+	int64_t before = clock_ns(CLOCK_MONOTONIC);
+	SHOW(recv(pair[0], &c, 1, 0));
+	CHECK(clock_ns(CLOCK_MONOTONIC) - before >= 30 * MS);
+	tv = (struct timeval){ 2, 0 };
+	SHOW(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+	len = sizeof(got);
+	SHOW(getsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &got, &len));
+	say("%ld %ld %u", (long)got.tv_sec, (long)got.tv_usec, len);
+	close_pair();
+}
+
+static volatile int ticks;
+
+static void on_tick(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+	if (++ticks == 3)
+		NEED(write(pair[1], "x", 1));
+}
+
+static void start_ticks(int flags)
+{
+	struct itimerval it = { { 0, 20000 }, { 0, 20000 } };
+
+	on_signal(SIGALRM, on_tick, flags);
+	NEED(setitimer(ITIMER_REAL, &it, NULL));
+}
+
+CASE(interrupted, ALONE)
+{
+	char c;
+
+	open_pair(SOCK_STREAM);
+	start_ticks(0);
+	SHOW(recv(pair[0], &c, 1, 0));
+	SHOW(ticks);
+	start_ticks(SA_RESTART);
+	SHOW(recv(pair[0], &c, 1, 0));
+	CHECK(ticks >= 3);
+}
+
+CASE(interrupted_with_timeout, ALONE)
+{
+	struct timeval tv = { 60, 0 };
+	char c;
+
+	open_pair(SOCK_STREAM);
+	NEED(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	/* is not restarted */
+	start_ticks(SA_RESTART);
+	SHOW(recv(pair[0], &c, 1, 0));
+	SHOW(ticks);
+}
