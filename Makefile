@@ -91,7 +91,7 @@ $(B)/vmm-slirp: $(SLIRP_OBJ) $(B)/sources
 SMALL_SRC := $(wildcard guest/drv/fs.c guest/drv/nic.c guest/drv/blk.c $(addprefix guest/fs/,proc*.c sys*.c \
 	copied.c rootfs.c virtiofs*.c overlay*.c ext2*.c erofs*.c block_cache.c) $(addprefix guest/net/,dhcp*.c \
 	netlink.c rtnetlink.c mld.c ndp.c router.c reass.c *opt.c) $(addprefix guest/libos/,sock_ioctl.c \
-	sys_sockopt.c sys_xattr.c tty*.c sys_cred.c locks.c sys_proc*.c timerfd.c signalfd.c aio.c))
+	sys_sockopt.c sys_xattr.c tty*.c sys_cred.c locks.c elf_file.c exec_file.c exec_program.c sys_exec.c sys_proc*.c timerfd.c signalfd.c aio.c))
 $(SMALL_SRC:%.c=$(B)/obj/%.o): GUEST_CFLAGS += -Os
 $(B)/obj/guest/kernel/%.o: guest/kernel/%.c $(B)/flags | need-build
 	@mkdir -p $(@D)
@@ -141,7 +141,8 @@ run: all ## boot build/hello and print its boot timeline
 # ---- the tests: tests/run.sh runs them and counts
 VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
 	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels \
-	$(B)/vm/cxx
+	$(B)/vm/cxx $(B)/vm/musl-dynamic $(B)/vm/cxx-dynamic $(B)/vm/hello-loader \
+	$(B)/vm/layout-dynamic $(B)/vm/layout-pie
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -165,6 +166,18 @@ $(B)/vm/hello-pie: examples/hello.c | need-test
 $(B)/vm/hello-dynamic: examples/hello.c | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$@) $(CC) -O2 -o $@ $<
+$(B)/vm/musl-dynamic: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) musl-gcc -O2 -o $@ $<
+$(B)/vm/hello-loader: examples/hello.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -Wl,--dynamic-linker=loader -o $@ $<
+$(B)/vm/layout-dynamic: tests/vm/layout.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -o $@ $<
+$(B)/vm/layout-pie: tests/vm/layout.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) $(CC) -O2 -static-pie -o $@ $<
 $(B)/vm/kernels: tests/vm/kernels.S | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,AS,$<) $(CC) -c -o $@.o $< && \
@@ -184,6 +197,9 @@ $(B)/vm/openmp: tests/vm/openmp.c $(B)/flags | need-test
 $(B)/vm/cxx: tests/vm/cxx.cc $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CXX,$<) $(CXX) -O2 -g -Wall -Wextra -Werror -std=c++17 -pthread -static -o $@ $<
+$(B)/vm/cxx-dynamic: tests/vm/cxx.cc | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CXX,$<) $(CXX) -O2 -std=c++17 -pthread -o $@ $<
 
 # The sources that a test links with, its libraries and its own flags stand in
 # its first lines: "// link: vmm/options.c", "// libs: -ljansson",

@@ -48,9 +48,9 @@
  * guest has no faults and no kernel calls to make (a page costs the soft
  * flavour two microseconds). Entries have the rights of the ELF segment, and
  * U, A and D set. Behind the last segment a part of the heap to come may be
- * mapped too. A program linked to run anywhere is placed at PIE_BASE plus
- * its physical address modulo 2 MiB. Writable segments are mapped to a second
- * private copy of the file's pages ("mayfly,data").
+ * mapped too. A program linked to run anywhere is placed at mayfly,base,
+ * or, without it, at PIE_BASE plus its physical address modulo 2 MiB. Writable segments are mapped
+ * to a second private copy of the file's pages ("mayfly,data").
  */
 #define NOTE_TABLES 1
 #define PIE_BASE    0x555555400000
@@ -90,6 +90,8 @@
  *   mayfly,cwd        string: working directory
  *   mayfly,hostname   string
  *   mayfly,program    u64 gpa, u64 size: the program's ELF file
+ *   mayfly,base       u64: what is added to the addresses in the program's
+ *                     file, if it was linked to run anywhere
  *   mayfly,data       u64 gpa, u64 size: the memory that writable segments
  *                     were mapped to ahead
  *   mayfly,realtime   u64 tsc, u64 ns: CLOCK_REALTIME at that TSC value

@@ -14,8 +14,7 @@
  * As cp -r has it: without DEST the last part of PATH below the root; DEST/
  * means into that directory; so "dir/." is what is in dir.
  */
-static void destination(const struct copy_list *list, const char *path, const char *dest,
-			char out[PATH_MAX])
+static bool destination(const char *path, const char *dest, char out[PATH_MAX])
 {
 	size_t len = strlen(path);
 	const char *name = "";
@@ -31,19 +30,43 @@ static void destination(const struct copy_list *list, const char *path, const ch
 		name = strrchr(part, '/');
 		name = name ? name + 1 : part;
 	}
-	if (!copy_join(out, dest, name))
-		fail(EXIT_VMM, "--copy %s: say where to, as in %s:/DEST", list->from, path);
+	return copy_join(out, dest, name);
+}
+
+/* PATH alone; DEST or NULL. */
+static const char *split(const char *value, char path[PATH_MAX])
+{
+	const char *end = copy_path_end(value);
+
+	memcpy(path, value, (size_t)(end - value));
+	path[end - value] = 0;
+	return *end ? end + 1 : NULL;
+}
+
+bool copy_may_bring(const char *value, const char *path)
+{
+	char from[PATH_MAX], to[PATH_MAX], wanted[PATH_MAX];
+	const char *dest = split(value, from);
+	int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool image = fd >= 0 && copy_is_cpio(fd);
+	size_t len;
+
+	if (fd >= 0)
+		close(fd);
+	if (!copy_join(wanted, path, "") ||
+	    !(image ? copy_join(to, dest ? dest : "", "") : destination(from, dest, to)))
+		return false;
+	len = strlen(to);
+	return !len || (!strncmp(to, wanted, len) && (!wanted[len] || wanted[len] == '/'));
 }
 
 static void load_one(struct copy_list *list, const char *value)
 {
-	const char *end = copy_path_end(value), *dest = *end ? end + 1 : NULL;
 	char path[PATH_MAX], to[PATH_MAX];
+	const char *dest = split(value, path);
 	struct stat st;
 	int fd;
 
-	memcpy(path, value, (size_t)(end - value));
-	path[end - value] = 0;
 	list->from = value;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -60,7 +83,8 @@ static void load_one(struct copy_list *list, const char *value)
 			fail(EXIT_VMM, "--copy %s: DEST is too long", value);
 		copy_cpio(list, fd, path, to);
 	} else {
-		destination(list, path, dest, to);
+		if (!destination(path, dest, to))
+			fail(EXIT_VMM, "--copy %s: say where to, as in %s:/DEST", value, path);
 		if (!to[0] && S_ISREG(st.st_mode))
 			fail(EXIT_VMM, "--copy %s: a file cannot be the root directory", value);
 		copy_tree(list, fd, path, to);

@@ -21,6 +21,9 @@ const char *copy_check(const char *value);
 /* Where PATH ends; DEST, if any, begins behind the colon that is there. */
 const char *copy_path_end(const char *value);
 
+/* Whether that value of --copy is, or contains, an absolute path of the guest. */
+bool copy_may_bring(const char *value, const char *path);
+
 /* Where the list is; all of it is in mem->contents. */
 struct copied {
 	uint64_t files_gpa, files_size;

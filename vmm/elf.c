@@ -114,6 +114,43 @@ static void find_notes(struct elf *elf, const uint8_t *at, const uint8_t *end, u
 	}
 }
 
+/* The first PT_INTERP counts, as on Linux. */
+static const char *read_interpreter(struct elf *elf, const uint8_t *bytes, size_t len,
+				    const Elf64_Phdr *ph)
+{
+	if (elf->interpreter[0])
+		return NULL;
+	if (ph->p_offset > len || ph->p_filesz > len - ph->p_offset)
+		return TRUNCATED;
+	if (ph->p_filesz > ELF_NAME)
+		return "names an interpreter of more than 255 bytes; link it again";
+	memcpy(elf->interpreter, bytes + ph->p_offset, ph->p_filesz);
+	if (ph->p_filesz < 2 || elf->interpreter[ph->p_filesz - 1] || !elf->interpreter[0])
+		return "names its interpreter wrongly" CORRUPT;
+	return NULL;
+}
+
+/* As Linux's binfmt_script reads it, from 256 bytes at most; its argument is the guest's affair. */
+static const char *read_script(struct elf *elf, const char *text, size_t len)
+{
+	size_t at = 2, n = 0;
+
+	if (len > ELF_NAME)
+		len = ELF_NAME;
+	while (at < len && (text[at] == ' ' || text[at] == '\t'))
+		at++;
+	while (at + n < len && text[at + n] && !strchr(" \t\n", text[at + n]))
+		n++;
+	if (n == 0)
+		return "is a script that names no interpreter; begin it with #! and a path";
+	if (at + n == ELF_NAME)
+		return "is a script whose first line is too long; make its interpreter's path "
+		       "shorter";
+	memcpy(elf->interpreter, text + at, n);
+	elf->script = true;
+	return NULL;
+}
+
 static const char *read_headers(struct elf *elf, const uint8_t *bytes, size_t len,
 				const Elf64_Ehdr *eh)
 {
@@ -128,7 +165,9 @@ static const char *read_headers(struct elf *elf, const uint8_t *bytes, size_t le
 			if (why)
 				return why;
 		} else if (ph.p_type == PT_INTERP) {
-			elf->dynamic = true;
+			why = read_interpreter(elf, bytes, len, &ph);
+			if (why)
+				return why;
 		} else if (ph.p_type == PT_NOTE) {
 			if (ph.p_offset > len || ph.p_filesz > len - ph.p_offset)
 				return TRUNCATED;
@@ -183,7 +222,7 @@ const char *elf_parse(struct elf *elf, const void *bytes, size_t len)
 	if (len == 0)
 		return "is empty; name a program";
 	if (len >= 2 && !memcmp(bytes, "#!", 2))
-		return "is a script; this version runs ELF programs only, name its interpreter";
+		return read_script(elf, bytes, len);
 	if (memcmp(bytes, ELFMAG, len < SELFMAG ? len : SELFMAG))
 		return "is not an ELF file; name a Linux program for x86-64";
 	if (len < sizeof(eh))

@@ -1,6 +1,6 @@
 /*
- * Reading x86-64 ELF files. Pure: bytes in, facts or the reason out; no
- * access outside [bytes, bytes + len), whatever they hold.
+ * Reading x86-64 ELF files, and the first line of scripts. Pure: bytes in, facts or the reason out;
+ * no access outside [bytes, bytes + len), whatever they hold.
  */
 #ifndef VMM_ELF_H
 #define VMM_ELF_H
@@ -11,6 +11,7 @@
 
 #define ELF_MAX_HEADERS  256 /* program headers */
 #define ELF_MAX_SEGMENTS 64 /* of them PT_LOAD and not empty */
+#define ELF_NAME         256 /* of an interpreter, with its NUL */
 
 struct elf_segment {
 	uint64_t offset, filesz; /* in the file: inside it */
@@ -20,7 +21,8 @@ struct elf_segment {
 
 struct elf {
 	bool pvh; /* has a PVH entry: a kernel; else a Linux program */
-	bool dynamic; /* names an interpreter */
+	bool script; /* "#!", no ELF file: only `interpreter` is set */
+	char interpreter[ELF_NAME]; /* the program that runs this one; "": none */
 	uint32_t pvh_entry; /* physical, inside a segment (pvh) */
 	uint64_t tables; /* of a guest image: physical address of struct boot_tables, or 0 */
 	bool anywhere; /* ET_DYN: linked to run at any address */

@@ -128,6 +128,8 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 	string(t, "mayfly,hostname", m->hostname);
 	if (m->program_size)
 		u64s(t, "mayfly,program", program, 2);
+	if (m->program_base)
+		u64s(t, "mayfly,base", &m->program_base, 1);
 	if (m->data_size)
 		u64s(t, "mayfly,data", data, 2);
 	if (m->files_size)

@@ -49,6 +49,7 @@ struct fdt_machine {
 	unsigned nenv;
 	const char *cwd, *hostname;
 	uint64_t program_gpa, program_size; /* size 0: none */
+	uint64_t program_base; /* 0: not said */
 	uint64_t data_gpa, data_size; /* its memory that was mapped ahead; size 0: none */
 	uint64_t files_gpa, files_size; /* of --copy: the list; size 0: none */
 	uint64_t contents_gpa, contents_size; /* and what is mapped for it */

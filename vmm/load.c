@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../shared/abi.h"
@@ -14,6 +15,7 @@
 #include "options.h"
 
 #define ROOM_WANTED   (256u << 10) /* left for the guest above 1 MiB, where possible */
+#define PIE_STEPS     (1u << 19)
 #define LARGE_PROGRAM (1u << 20) /* from here on, on a 2 MiB boundary */
 
 static uint64_t round_up(uint64_t n, uint64_t unit)
@@ -92,11 +94,6 @@ void load_image(struct image *image, const char *name)
 		return;
 	if (access(image->path, X_OK) < 0)
 		fail(EXIT_CANNOT_RUN, "%s: may not be executed; chmod +x it", name);
-	if (image->elf.dynamic)
-		fail(EXIT_CANNOT_RUN,
-		     "%s: is dynamically linked, which needs a root file system; this version runs "
-		     "static programs, link it with -static",
-		     name);
 }
 
 /* A part of Mayfly: where the environment says, or beside this program, or
@@ -261,12 +258,24 @@ uint64_t load_place(const struct guest_mem *mem, uint64_t free, uint64_t size)
 	return fits(mem, free, size, 0) ? free : 0;
 }
 
-uint64_t load_program(const struct guest_mem *mem, const struct image *image, uint64_t free)
+/* Linux's range, 1 TiB, in steps that let large programs be mapped in blocks. */
+static uint64_t choose_base(uint64_t gpa)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		fail(EXIT_VMM, "getrandom does not work; use Linux 3.17 or later");
+	return PIE_BASE + random % PIE_STEPS * (uint64_t)BLOCK_SIZE + gpa % BLOCK_SIZE;
+}
+
+uint64_t load_program(const struct guest_mem *mem, struct image *image, uint64_t free)
 {
 	uint64_t gpa = load_place(mem, free, image->size);
 
 	if (gpa == 0)
 		fail_memory(image->path, free + image->size + ROOM_WANTED);
 	map_part(image, mem_at(mem, gpa, image->size), 0, round_up(image->size, PAGE_SIZE));
+	if (image->elf.anywhere)
+		image->base = choose_base(gpa);
 	return gpa;
 }

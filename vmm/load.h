@@ -15,6 +15,7 @@ struct image {
 	const uint8_t *bytes; /* the whole file, read-only */
 	uint64_t size;
 	struct elf elf;
+	uint64_t base; /* added to the addresses of a program linked to run anywhere */
 };
 
 /*
@@ -47,8 +48,8 @@ uint64_t load_kernel(const struct guest_mem *mem, const struct image *image);
  */
 uint64_t load_place(const struct guest_mem *mem, uint64_t free, uint64_t size);
 
-/* Maps the whole program file into guest memory and returns where. Fails with
- * the memory that it needs when there is too little. */
-uint64_t load_program(const struct guest_mem *mem, const struct image *image, uint64_t free);
+/* Maps the whole program file into guest memory and returns where; chooses
+ * image->base. Fails with the memory that it needs when there is too little. */
+uint64_t load_program(const struct guest_mem *mem, struct image *image, uint64_t free);
 
 #endif

@@ -12,6 +12,7 @@
 #include "devices.h"
 #include "fail.h"
 #include "help.h"
+#include "interp.h"
 #include "ioapic.h"
 #include "load.h"
 #include "nets.h"
@@ -49,6 +50,7 @@ static const struct image *open_images(void)
 			     options.image);
 		return &image;
 	}
+	interp_check(&image, &options);
 	load_guest_image(&guest_image, options.kernel);
 	vm.own_guest = guest_image.elf.tables != 0; /* only ours have them */
 	return &guest_image;
@@ -92,6 +94,7 @@ static void describe(void)
 		.hostname = options.hostname,
 		.program_gpa = boot.program_gpa,
 		.program_size = boot.program_size,
+		.program_base = image.base,
 		.data_gpa = data.gpa,
 		.data_size = data.size,
 		.files_gpa = copied.files_gpa,

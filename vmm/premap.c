@@ -139,19 +139,18 @@ struct premap_data premap_program(const struct guest_mem *mem, const struct imag
 {
 	struct premap p = { .mem = mem };
 	struct premap_data data = { .gpa = round_up(program_gpa + program->size, PAGE_SIZE) };
-	uint64_t base = 0, end = data.gpa;
+	uint64_t end = data.gpa;
 
 	if (!guest_image->elf.tables)
 		return data;
 	p.tables = mem_at(mem, guest_image->elf.tables, sizeof(*p.tables));
 	if (!p.tables || guest_image->elf.tables % 8)
 		return data;
-	if (program->elf.anywhere)
-		base = PIE_BASE + program_gpa % BLOCK;
 	if (program_gpa < GUEST_IMAGE_GPA) /* a small VM: the guest image is next */
 		end = UINT64_MAX - BLOCK;
 	for (unsigned i = 0; i < program->elf.nsegments; i++)
-		map_segment(&p, program, &program->elf.segment[i], base, program_gpa, &end);
+		map_segment(&p, program, &program->elf.segment[i], program->base, program_gpa,
+			    &end);
 	if (end > data.gpa && end < UINT64_MAX - BLOCK)
 		data.size = end - data.gpa;
 	return data;

@@ -101,6 +101,8 @@ static void read_chosen(const void *fdt)
 		b->program = cells(p);
 		b->program_size = cells(p + 1);
 	}
+	p = property_u64(fdt, node, "mayfly,base", 1);
+	b->program_base = p ? cells(p) : 0;
 	p = property_u64(fdt, node, "mayfly,data", 2);
 	if (p)
 		mark_used(cells(p), cells(p + 1));

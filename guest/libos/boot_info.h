@@ -49,7 +49,7 @@ struct virtio_place {
 struct boot_info {
 	bool device_tree;
 	paddr_t program;
-	u64 program_size;
+	u64 program_size, program_base; /* base: 0, not said */
 	struct strings args, env;
 	const char *cwd, *hostname;
 	const void *seed;

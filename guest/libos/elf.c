@@ -1,5 +1,5 @@
 /*
- * Loading a static or static-PIE ELF file (System V ABI, chapter 5). The file
+ * Loading the boot program's ELF file (System V ABI, chapter 5). The file
  * lies in physical memory: what the program only reads is mapped from there,
  * what it may write is copied on first touch.
  */
@@ -68,6 +68,13 @@ static int map_segment(struct space *space, const Elf64_Phdr *p, paddr_t pa, u64
 	return 0;
 }
 
+static bool sane_name(const Elf64_Ehdr *e, const Elf64_Phdr *p, u64 size)
+{
+	return p->p_filesz > 1 && p->p_filesz <= 4096 && p->p_offset <= size &&
+	       p->p_filesz <= size - p->p_offset &&
+	       !((const char *)e)[p->p_offset + p->p_filesz - 1];
+}
+
 int elf_load(struct space *space, paddr_t pa, u64 size, const char *name, struct elf_image *image)
 {
 	const Elf64_Ehdr *e = map_physical(pa, size);
@@ -77,11 +84,16 @@ int elf_load(struct space *space, paddr_t pa, u64 size, const char *name, struct
 	if (!p)
 		return -ENOEXEC;
 	if (e->e_type == ET_DYN)
-		base = PIE_BASE + (pa & (BLOCK_SIZE - 1));
-	*image = (struct elf_image){ .entry = e->e_entry + base, .phnum = e->e_phnum };
+		base = boot_info.program_base ? boot_info.program_base :
+						PIE_BASE + (pa & (BLOCK_SIZE - 1));
+	*image =
+		(struct elf_image){ .entry = e->e_entry + base, .phnum = e->e_phnum, .base = base };
 	for (unsigned i = 0; i < e->e_phnum; i++) {
-		if (p[i].p_type == PT_INTERP)
-			return -ENOEXEC;
+		if (p[i].p_type == PT_INTERP && !image->interpreter) {
+			if (!sane_name(e, &p[i], size))
+				return -ENOEXEC;
+			image->interpreter = (const char *)e + p[i].p_offset;
+		}
 		if (p[i].p_type == PT_GNU_STACK)
 			image->exec_stack = p[i].p_flags & PF_X;
 		if (p[i].p_type != PT_LOAD)

@@ -7,18 +7,27 @@
 #include "boot_info.h"
 #include "entry.h"
 #include "exec.h"
+#include "exec_parts.h"
 #include "frames.h"
 #include "heap.h"
+#include "memory.h"
 #include "process.h"
 #include "random.h"
 #include "signal.h"
 #include "thread.h"
 #include "uaccess.h"
 
-#define STACK_SIZE      (8ull << 20)
+#define STACK_LEAST     (256ull << 10) /* whatever RLIMIT_STACK says */
+#define STACK_MOST      (1ull << 30)
+#define STACK_GAP       (128ull << 20) /* between stack and mappings */
 #define EAGER           (1ull << 20) /* segments up to here are mapped at once */
-#define ARGS_MAX        (STACK_SIZE / 4) /* execve(2): a quarter of the stack */
 #define HWCAP2_FSGSBASE 2
+
+/* Linux's randomness, in pages: STACK_RND_MASK and mmap_rnd_bits. What it adds
+ * to the stack pointer is in bytes. */
+#define STACK_PLACES (1ull << 22)
+#define MMAP_PLACES  (1ull << 28)
+#define SP_PLACES    8192
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
@@ -42,7 +51,7 @@ static u64 push(struct builder *b, const void *data, size_t n)
 	return b->sp;
 }
 
-static unsigned count_strings(const struct strings *s)
+unsigned count_strings(const struct strings *s)
 {
 	unsigned n = 0;
 	for (size_t at = 0; at < s->len; at += strlen(s->data + at) + 1)
@@ -73,8 +82,10 @@ static u32 cpuid_edx1(void)
 	return d;
 }
 
-static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform)
+static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform,
+		     u64 base)
 {
+	const struct credentials *c = &current_process()->cred;
 	v = add_aux(v, AT_SYSINFO_EHDR, VDSO_BASE);
 	v = add_aux(v, AT_HWCAP, cpuid_edx1());
 	v = add_aux(v, AT_PAGESZ, PAGE_SIZE);
@@ -82,14 +93,15 @@ static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 	v = add_aux(v, AT_PHDR, image->phdr);
 	v = add_aux(v, AT_PHENT, 56);
 	v = add_aux(v, AT_PHNUM, image->phnum);
-	v = add_aux(v, AT_BASE, 0);
+	v = add_aux(v, AT_BASE, base);
 	v = add_aux(v, AT_FLAGS, 0);
 	v = add_aux(v, AT_ENTRY, image->entry);
-	v = add_aux(v, AT_UID, 0);
-	v = add_aux(v, AT_EUID, 0);
-	v = add_aux(v, AT_GID, 0);
-	v = add_aux(v, AT_EGID, 0);
-	v = add_aux(v, AT_SECURE, 0);
+	v = add_aux(v, AT_UID, c->uid.real);
+	v = add_aux(v, AT_EUID, c->uid.effective);
+	v = add_aux(v, AT_GID, c->gid.real);
+	v = add_aux(v, AT_EGID, c->gid.effective);
+	v = add_aux(v, AT_SECURE,
+		    c->uid.real != c->uid.effective || c->gid.real != c->gid.effective);
 	v = add_aux(v, AT_RANDOM, random);
 	v = add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
 	v = add_aux(v, AT_EXECFN, name);
@@ -99,10 +111,17 @@ static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 }
 #define AUX_ENTRIES 21
 
-static u64 build_stack(struct process *p, const struct elf_image *image, const char *path)
+u64 random_below(u64 n)
 {
-	const struct strings *args = &boot_info.args, *env = &boot_info.env;
-	struct builder b = { .sp = STACK_TOP - 8 };
+	u64 value;
+	random_bytes(&value, sizeof(value));
+	return value % n;
+}
+
+u64 exec_build_stack(struct process *p, const struct elf_image *image, const char *path,
+		     const struct strings *args, const struct strings *env, u64 base)
+{
+	struct builder b = { .sp = p->space->stack_top - 8 };
 	u8 random[16];
 	unsigned nargs = count_strings(args), nenv = count_strings(env);
 	size_t words = 1 + nargs + 1 + nenv + 1 + 2 * AUX_ENTRIES;
@@ -122,7 +141,9 @@ static u64 build_stack(struct process *p, const struct elf_image *image, const c
 	v = list_strings(v, args, p->arg_start);
 	v = list_strings(v, env, p->env_start);
 	unsigned before_aux = v - vector;
-	list_aux(v, image, random_at, name, platform);
+	list_aux(v, image, random_at, name, platform, base);
+	if (p->space->stack_top != STACK_TOP)
+		b.sp -= random_below(SP_PLACES);
 	b.sp = ALIGN_DOWN(b.sp - words * 8, 16) + words * 8;
 	push(&b, vector, words * 8);
 	p->auxv_start = b.sp + before_aux * 8;
@@ -131,7 +152,7 @@ static u64 build_stack(struct process *p, const struct elf_image *image, const c
 	return b.failed ? 0 : b.sp;
 }
 
-static int map_vdso(struct space *space)
+int exec_map_vdso(struct space *space)
 {
 	u64 len = libos_ro_end - vdso_start;
 	struct vma vma = { .start = VDSO_BASE,
@@ -143,14 +164,30 @@ static int map_vdso(struct space *space)
 	return space_add(space, &vma);
 }
 
-static int map_stack(struct space *space, bool executable)
+static u64 stack_size(void)
 {
-	struct vma vma = { .start = STACK_TOP - STACK_SIZE,
-			   .end = STACK_TOP,
+	u64 limit = current_process()->rlimit[RLIMIT_STACK].rlim_cur;
+	return ALIGN_UP(MAX(MIN(limit, STACK_MOST), STACK_LEAST), PAGE_SIZE);
+}
+
+/* The stack, and where mappings go. boot.S has mapped a stack at STACK_TOP,
+ * which costs nothing there. */
+int exec_map_stack(struct space *space, bool executable, bool random)
+{
+	u64 size = stack_size(), top = STACK_TOP;
+	if (random)
+		top -= random_below(STACK_PLACES) * PAGE_SIZE;
+	if (top != STACK_TOP)
+		kcall(KCALL_UNMAP, STACK_TOP - STACK_PAGES * PAGE_SIZE, STACK_PAGES, 0);
+	space->stack_top = top;
+	space->mmap_top = top - size - STACK_GAP;
+	if (random)
+		space->mmap_top -= random_below(MMAP_PLACES) * PAGE_SIZE;
+	struct vma vma = { .start = top - size,
+			   .end = top,
 			   .prot = PROT_READ | PROT_WRITE | (executable ? PROT_EXEC : 0),
 			   .flags = MAP_GROWSDOWN,
 			   .name = "[stack]" };
-	space->mmap_top = STACK_TOP - STACK_SIZE - (128ull << 20);
 	return space_add(space, &vma);
 }
 
@@ -159,7 +196,7 @@ static int map_stack(struct space *space, bool executable)
  * image have not mapped them already, in one kcall: each fault costs more than
  * many pages.
  */
-static void map_ahead(struct space *space)
+void exec_map_ahead(struct space *space)
 {
 	for (unsigned i = 0; i < space->count; i++) {
 		const struct vma *vma = &space->vma[i];
@@ -182,7 +219,7 @@ static void find_ahead(struct space *space)
 	space->ahead_end = end > space->brk ? end : 0;
 }
 
-_Noreturn static void cannot_run(const char *why)
+void exec_cannot_run(const char *why)
 {
 	klog("mayfly: %s: %s", boot_info.args.len ? boot_info.args.data : "program", why);
 	process_exit(126);
@@ -205,29 +242,55 @@ static void set_comm(struct thread *thread, const char *path)
 	snprintf(thread->comm, sizeof(thread->comm), "%s", base ? base + 1 : path);
 }
 
-void exec_boot_program(void)
+/* The registers of a program that begins. */
+void exec_begin(u64 entry, u64 sp)
 {
-	struct process *p = current_process();
-	struct elf_image image;
+	current()->regs = (struct regs){
+		.rip = entry, .rsp = sp, .rflags = RFLAGS_FIXED | RFLAGS_IF, .orig_rax = -1
+	};
+}
 
-	if (!boot_info.program)
-		cannot_run("the VMM passed no program");
-	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
+/* ---- the VM's first program */
+
+static bool is_script(void)
+{
+	return boot_info.program_size > 2 && !memcmp(map_physical(boot_info.program, 2), "#!", 2);
+}
+
+/* The program that the VMM has mapped, and mapped ahead. */
+static void run_mapped(struct process *p, const char *path)
+{
+	struct elf_image image, loader = { .entry = 0 };
+
 	p->exe_path = kstrdup(path);
 	int error =
 		elf_load(p->space, boot_info.program, boot_info.program_size, p->exe_path, &image);
 	if (error == -ENOEXEC)
-		cannot_run("not a static x86-64 Linux program");
-	if (error || !p->exe_path || map_stack(p->space, image.exec_stack) || map_vdso(p->space))
-		cannot_run("not enough memory");
+		exec_cannot_run("not an x86-64 Linux program");
+	if (error || !p->exe_path ||
+	    exec_map_stack(p->space, image.exec_stack,
+			   boot_info.program_base || image.interpreter) ||
+	    exec_map_vdso(p->space))
+		exec_cannot_run("not enough memory");
 	p->space->brk_start = p->space->brk = ALIGN_UP(image.end, PAGE_SIZE);
-	set_comm(current(), path);
-	map_ahead(p->space);
+	if (image.interpreter)
+		exec_boot_loader(p->space, image.interpreter, &loader);
+	exec_map_ahead(p->space);
 	find_ahead(p->space);
-	u64 sp = build_stack(p, &image, path);
+	u64 sp = exec_build_stack(p, &image, path, &boot_info.args, &boot_info.env, loader.base);
 	if (!sp)
-		cannot_run("arguments and environment are too large");
-	current()->regs = (struct regs){
-		.rip = image.entry, .rsp = sp, .rflags = RFLAGS_FIXED | RFLAGS_IF, .orig_rax = -1
-	};
+		exec_cannot_run("arguments and environment are too large");
+	exec_begin(loader.entry ? loader.entry : image.entry, sp);
+}
+
+void exec_boot_program(void)
+{
+	if (!boot_info.program)
+		exec_cannot_run("the VMM passed no program");
+	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
+	set_comm(current(), path);
+	if (is_script())
+		exec_boot_script(current_process(), path);
+	else
+		run_mapped(current_process(), path);
 }

@@ -27,6 +27,7 @@ struct space {
 	u64 brk_start, brk; /* the heap; its VMA ends at ALIGN_UP(brk) */
 	u64 ahead_end; /* the VMM has mapped zeroes for the heap up to here, or 0 */
 	u64 mmap_top; /* mappings are placed below */
+	u64 stack_top;
 	struct patches *patches; /* or NULL */
 	u64 resident; /* pages that the program has, for /proc and getrusage */
 	u64 changes; /* of mappings: who waited sees that they are others now */
@@ -76,6 +77,10 @@ void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 
 /* file_pages.c: the same as space_fault() in the mapping of a file; `entry` is
  * what page_entry(va) says. */
 int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u64 entry);
+
+/* sys_mem.c: fills a new private mapping, which can be written, from a file
+ * without pages, and gives it its rights. 0 or -errno. */
+long space_fill(struct file *file, u64 start, u64 len, u64 offset, u32 prot);
 
 /* fault.c: maps pages of the file that lies in memory at vma->backing. */
 int map_file_pages(struct space *space, const struct vma *vma, u64 va);

@@ -95,8 +95,7 @@ static bool too_much(u64 len, u32 prot, u32 flags)
 	return len >> PAGE_SHIFT > frames_total() && !(flags & MAP_NORESERVE) && prot != PROT_NONE;
 }
 
-/* Fills a new private mapping from a file without pages. */
-static long fill_from_file(struct file *file, u64 start, u64 len, u64 offset, u32 prot)
+long space_fill(struct file *file, u64 start, u64 len, u64 offset, u32 prot)
 {
 	u8 *buffer = kalloc(PAGE_SIZE);
 	long n = 0;
@@ -152,7 +151,7 @@ static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, 
 	vma.prot = PROT_READ | PROT_WRITE;
 	if (space_add(space(), &vma))
 		return -ENOMEM;
-	long error = fill_from_file(file, start, len, offset, prot);
+	long error = space_fill(file, start, len, offset, prot);
 	if (error)
 		space_remove(space(), vma.start, vma.end);
 	return error ? error : start;

@@ -38,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(strlen(why) > 10 && !strchr(why, '\n'));
 		return 0;
 	}
+	if (elf.script) {
+		require(elf.interpreter[0] && strlen(elf.interpreter) < ELF_NAME - 2);
+		return 0;
+	}
 	require(elf.nsegments >= 1 && elf.nsegments <= ELF_MAX_SEGMENTS);
 	require(inside(&elf, elf.pvh ? elf.pvh_entry : elf.entry));
 	for (unsigned i = 0; i < elf.nsegments; i++) {

@@ -1,0 +1,101 @@
+/*
+ * Programs that lie in the guest's file system, and the interpreters of the
+ * boot program, which do so, too.
+ */
+#include "../fs/vfs.h"
+#include "exec_parts.h"
+#include "heap.h"
+#include "path.h"
+#include "thread.h"
+
+#define BRK_PLACES (1ull << 13) /* of the heap's start, in pages, as on Linux */
+
+int exec_program(const struct program *program, const char *name, const struct strings *env,
+		 bool random)
+{
+	struct process *p = current_process();
+	struct elf_image image, loader = { .entry = 0 };
+	/* a program linked to one address keeps it, all else moves */
+	int error = elf_map(p->space, program->elf, false, random, &image);
+
+	if (error || exec_map_stack(p->space, image.exec_stack, random) || exec_map_vdso(p->space))
+		return error ? error : -ENOMEM;
+	if (program->loader)
+		error = elf_map(p->space, program->loader, true, random, &loader);
+	if (error)
+		return error;
+	p->space->brk_start = image.end;
+	if (random && elf_anywhere(program->elf))
+		p->space->brk_start += random_below(BRK_PLACES) * PAGE_SIZE;
+	p->space->brk = p->space->brk_start;
+	exec_map_ahead(p->space);
+	u64 sp = exec_build_stack(p, &image, name, &program->args, env, loader.base);
+	exec_begin(loader.entry ? loader.entry : image.entry, sp);
+	return sp ? 0 : -ENOMEM;
+}
+
+/* ---- the VM's first program */
+
+static const char *reason(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "is not in the VM's file system";
+	case -EACCES:
+		return "may not be executed";
+	case -ENOMEM:
+		return "does not fit into memory";
+	case -ELOOP:
+		return "leads to too many scripts or symbolic links";
+	case -ENOEXEC:
+	case -ELIBBAD:
+		return "is damaged, or no program for x86-64";
+	default:
+		return "cannot be read";
+	}
+}
+
+_Noreturn static void blame_interpreter(const char *name, int error)
+{
+	klog("mayfly: %s: its interpreter %s %s", boot_info.args.data, name, reason(error));
+	process_exit(126);
+}
+
+/* The loader of the boot program. */
+void exec_boot_loader(struct space *space, const char *name, struct elf_image *image)
+{
+	struct elf_file *elf;
+	int error;
+	struct file *file = exec_open(AT_FDCWD, name, LOOKUP_FOLLOW, &error);
+	if (!file)
+		blame_interpreter(name, error);
+	error = elf_open(file, &elf);
+	if (!error)
+		error = elf_map(space, elf, true, true, image);
+	if (error)
+		blame_interpreter(name, error);
+	elf_close(elf);
+}
+
+/* What the VMM passed is a script: its interpreter is a program of the guest. */
+void exec_boot_script(struct process *p, const char *path)
+{
+	char *culprit = kalloc(PATH_MAX);
+	struct program program;
+	int error;
+	struct file *file = exec_open(AT_FDCWD, path, LOOKUP_FOLLOW, &error);
+	if (!file || !culprit)
+		exec_cannot_run("it cannot be read in the VM");
+	error = program_open(&program, file, path, &boot_info.args, culprit);
+	if (!error)
+		error = exec_program(&program, path, &boot_info.env, true);
+	if (error && culprit[0])
+		blame_interpreter(culprit, error);
+	if (error)
+		exec_cannot_run("not a script that can be run");
+	kfree(culprit);
+	p->exe = elf_file(program.elf); /* nobody may write to it as long as it runs */
+	elf_close(program.loader);
+	kfree(program.own);
+}
