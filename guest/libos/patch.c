@@ -6,16 +6,21 @@
  *   syscall                        syscall        for who jumps to it
  *
  *   xor %eax,%eax   2 bytes        jmp hole       short; into the operand of
- *   syscall                        syscall        an eight-byte NOP nearby,
- *                                                 where `jmp thunk` is
- *   thunk: the instruction that was replaced
+ *   syscall                        syscall        an eight-byte NOP nearby, or
+ *                                                 what fills the gap between two
+ *                                                 functions: `jmp thunk` is there
+ *   mov $202,%eax   5 bytes        jmp thunk      instructions between: copies of
+ *   mov %rbx,%rdi                  mov %rbx,%rdi  them are in the thunk too
+ *   syscall                        syscall
+ *
+ *   thunk: the instruction that was replaced, and those up to the SYSCALL
  *          lea behind(%rip),%rcx   as SYSCALL leaves it
  *          jmp *patched_entry      libos_syscall_patched, entry.S
  *
  * The library OS returns to `behind` itself, so the program is in a thunk only
  * on the way in, and there no register is lost: a signal that comes shows the
- * program before the replaced instruction or at the SYSCALL, and goes on from
- * there. A single step into a thunk takes the patch back.
+ * program at the instruction whose copy comes next or at the SYSCALL, and goes
+ * on from there. A single step into a thunk takes the patch back.
  *
  * Only private text that the program cannot write is patched, in a page of its
  * own: file contents stay what they are. Other vCPUs see the old or the new
@@ -46,13 +51,20 @@
 #define PROBES       4
 
 struct thunk {
-	u8 code[22]; /* int3 behind the last instruction */
-	u8 replaced; /* length of its first instruction */
-	u8 unused;
+	u8 code[PATCH_LONGEST + 14]; /* int3 behind the last instruction */
+	u8 copied; /* bytes of the program's at its start */
+	u8 replaced; /* of them, the length of the first instruction */
 	u64 behind; /* the address behind the SYSCALL; 0: free */
 };
 #define THUNKS (PAGE_SIZE / sizeof(struct thunk))
-_Static_assert(sizeof(struct thunk) == 32, "thunks fill a page");
+_Static_assert(sizeof(struct thunk) == 48, "no gaps");
+
+/* What is done to a site. */
+struct plan {
+	unsigned copied, replaced;
+	u64 site; /* the first instruction */
+	u64 hole; /* for the near jump of one that is too short; 0: none */
+};
 
 struct thunk_page {
 	struct list link;
@@ -251,31 +263,33 @@ static void put32(u8 *p, u32 value)
 	memcpy(p, &value, sizeof(value));
 }
 
-/* code: the instruction to replace. Its address in the program. */
-static u64 fill_thunk(struct thunk_page *page, unsigned i, const u8 *code, unsigned len, u64 behind)
+/* Its address in the program. */
+static u64 fill_thunk(struct thunk_page *page, unsigned i, const u8 *code, const struct plan *plan,
+		      u64 behind)
 {
 	struct thunk *t = &page->thunk[i];
 	u64 va = page->va + i * sizeof(*t);
-	u8 *p = t->code + len;
+	u8 *p = t->code + plan->copied;
 
 	memset(t, 0xcc, sizeof(*t));
-	memcpy(t->code, code, len);
+	memcpy(t->code, code, plan->copied);
 	p[0] = 0x48; /* lea rel32(%rip),%rcx */
 	p[1] = 0x8d;
 	p[2] = 0x0d;
-	put32(p + 3, behind - (va + len + 7));
+	put32(p + 3, behind - (va + plan->copied + 7));
 	p[7] = 0xff; /* jmp *abs32 */
 	p[8] = 0x24;
 	p[9] = 0x25;
 	put32(p + 10, (u64)&patched_entry);
-	t->replaced = len;
+	t->copied = plan->copied;
+	t->replaced = plan->replaced;
 	t->behind = behind;
 	return va;
 }
 
-/* A thunk that the site can jump to, or 0. */
-static u64 make_thunk(struct space *space, const struct vma *vma, const u8 *code, unsigned len,
-		      u64 behind)
+/* A thunk that the site can jump to, or 0. `code`: what it begins with. */
+static u64 make_thunk(struct space *space, const struct vma *vma, const u8 *code,
+		      const struct plan *plan, u64 behind)
 {
 	struct patches *p = patches_of(space);
 	struct list *at;
@@ -286,14 +300,15 @@ static u64 make_thunk(struct space *space, const struct vma *vma, const u8 *code
 		struct thunk_page *page = container_of(at, struct thunk_page, link);
 		for (unsigned i = 0; reaches(page->va, behind) && i < THUNKS; i++) {
 			struct thunk *t = &page->thunk[i];
-			if (t->behind == behind && !memcmp(t->code, code, len))
+			if (t->behind == behind && t->copied == plan->copied &&
+			    !memcmp(t->code, code, plan->copied))
 				return page->va + i * sizeof(*t);
 			if (!t->behind)
-				return fill_thunk(page, i, code, len, behind);
+				return fill_thunk(page, i, code, plan, behind);
 		}
 	}
 	struct thunk_page *page = new_page(space, p, vma->start);
-	return page ? fill_thunk(page, 0, code, len, behind) : 0;
+	return page ? fill_thunk(page, 0, code, plan, behind) : 0;
 }
 
 static struct thunk *thunk_at(struct space *space, u64 va, unsigned *offset)
@@ -303,9 +318,9 @@ static struct thunk *thunk_at(struct space *space, u64 va, unsigned *offset)
 		return NULL;
 	list_for_each (at, &space->patches->pages) {
 		struct thunk_page *page = container_of(at, struct thunk_page, link);
-		if (va < page->va || va >= page->va + PAGE_SIZE)
+		if (va < page->va || va >= page->va + THUNKS * sizeof(struct thunk))
 			continue;
-		*offset = va % sizeof(struct thunk);
+		*offset = (va - page->va) % sizeof(struct thunk);
 		struct thunk *t = &page->thunk[(va - page->va) / sizeof(struct thunk)];
 		return t->behind ? t : NULL;
 	}
@@ -335,7 +350,7 @@ static u64 find_hole(const struct vma *vma, u64 site)
 	u64 end = MIN(site + HOLE_REACH, vma->end);
 	if (copy_from_user(around, (void *)start, end - start))
 		return 0;
-	long at = patch_hole(around, end - start, site - start);
+	long at = patch_hole(around, end - start, site - start, start);
 	return at < 0 ? 0 : start + at;
 }
 
@@ -348,29 +363,56 @@ static bool patch_short(struct space *space, const struct vma *vma, u64 site, u6
 	       write_text(space, vma, site, hop, sizeof(hop));
 }
 
+/* By their numbers, as they were at the SYSCALL; what SYSCALL itself changed is
+ * not looked at. */
+static void registers_at(const struct regs *regs, u64 reg[16])
+{
+	const u64 now[16] = { regs->orig_rax, 0,         regs->rdx, regs->rbx, regs->rsp, regs->rbp,
+			      regs->rsi,      regs->rdi, regs->r8,  regs->r9,  regs->r10, 0,
+			      regs->r12,      regs->r13, regs->r14, regs->r15 };
+	memcpy(reg, now, sizeof(now));
+}
+
+/* The fewest instructions that have room for a near jump, else the fewest that
+ * can make a short one. */
+static bool make_plan(const struct vma *vma, const u8 *code, const struct regs *regs,
+		      struct plan *plan)
+{
+	u64 reg[16], end = regs->rip - SYSCALL_LEN;
+	registers_at(regs, reg);
+	*plan = (struct plan){ 0 };
+	for (unsigned n = JUMP_SHORT; n <= PATCH_LONGEST; n++) {
+		unsigned replaced = patch_match(code, reg, n);
+		if (replaced >= JUMP_NEAR && can_store(end - n, JUMP_NEAR)) {
+			*plan = (struct plan){ n, replaced, end - n, 0 };
+			return true;
+		}
+		if (!replaced || plan->hole || !can_store(end - n, JUMP_SHORT))
+			continue;
+		*plan = (struct plan){ n, replaced, end - n, find_hole(vma, end - n) };
+	}
+	return plan->hole != 0;
+}
+
 /* False: this site cannot be patched. */
-static bool patch_site(struct space *space, u64 behind, u64 nr)
+static bool patch_site(struct space *space, const struct regs *regs)
 {
 	u8 code[PATCH_BEFORE + SYSCALL_LEN];
+	u64 behind = regs->rip;
 	const struct vma *vma = space_find(space, behind - SYSCALL_LEN);
-	if (behind - sizeof(code) < vma->start ||
-	    copy_from_user(code, (void *)(behind - sizeof(code)), sizeof(code)))
+	struct plan plan;
+	u64 from = MAX(behind - sizeof(code), vma->start);
+	memset(code, 0xcc, sizeof(code)); /* what is not text is nothing known */
+	if (copy_from_user(code + sizeof(code) - (behind - from), (void *)from, behind - from))
 		return false;
-	unsigned len = patch_match(code, nr);
-	u64 hole = 0, site = behind - SYSCALL_LEN - len;
-	if (!len)
+	if (!make_plan(vma, code, regs, &plan))
 		return false;
-	if (len < JUMP_NEAR || !can_store(site, JUMP_NEAR)) {
-		hole = can_store(site, JUMP_SHORT) ? find_hole(vma, site) : 0;
-		if (!hole)
-			return false;
-	}
-	u64 thunk = make_thunk(space, vma, code + PATCH_BEFORE - len, len, behind);
+	u64 thunk = make_thunk(space, vma, code + PATCH_BEFORE - plan.copied, &plan, behind);
 	if (!thunk)
 		return false;
-	vma = space_find(space, site); /* the page of thunks may have moved it */
-	bool done = hole ? patch_short(space, vma, site, hole, thunk) :
-			   patch_near(space, vma, site, thunk);
+	vma = space_find(space, plan.site); /* the page of thunks may have moved it */
+	bool done = plan.hole ? patch_short(space, vma, plan.site, plan.hole, thunk) :
+				patch_near(space, vma, plan.site, thunk);
 	sync_core();
 	patched += done;
 	return done;
@@ -390,14 +432,14 @@ void patch_trapped(struct regs *regs)
 	const struct vma *vma = space_find(space, behind - SYSCALL_LEN);
 	if (!patchable(vma) || s->count < traps_needed(vma, behind - SYSCALL_LEN))
 		return;
-	s->refused = !patch_site(space, behind, nr);
+	s->refused = !patch_site(space, regs);
 }
 
 /* ---- taking it back */
 
 static void restore(struct space *space, struct thunk *t)
 {
-	u64 site = t->behind - SYSCALL_LEN - t->replaced;
+	u64 site = t->behind - SYSCALL_LEN - t->copied;
 	const struct vma *vma = space_find(space, site);
 	unsigned n = MIN(t->replaced, JUMP_NEAR);
 	u8 now[1];
@@ -441,7 +483,7 @@ void patch_leave_thunk(struct regs *regs)
 	const struct thunk *t = thunk_at(current_process()->space, regs->rip, &offset);
 	if (!t)
 		return;
-	regs->rip = t->behind - SYSCALL_LEN - (offset ? 0 : t->replaced);
+	regs->rip = t->behind - SYSCALL_LEN - (offset < t->copied ? t->copied - offset : 0);
 	libos_area()->work |= WORK_FULL;
 }
 

@@ -45,6 +45,7 @@ long sys_getsid(int pid)
 long sys_setpgid(int pid, int pgid)
 {
 	struct process *p = current_process();
+	pgid = pgid ? pgid : pid;
 	if (pgid < 0)
 		return -EINVAL;
 	if (!is_us(pid))

@@ -224,9 +224,9 @@ long sys_mprotect(u64 addr, u64 len, u64 prot)
 	if (addr % PAGE_SIZE || prot & ~(u64)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN))
 		return -EINVAL;
 	u64 end = addr + ALIGN_UP(len, PAGE_SIZE);
-	if (end == addr)
+	if (!len)
 		return 0;
-	if (end < addr || end > USER_END)
+	if (end <= addr || end > USER_END)
 		return -ENOMEM;
 	return space_protect(space(), addr, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }

@@ -34,6 +34,7 @@ $(ABI_SOCKETS:%=$(ABI_OUT)/glibc/%) $(ABI_SOCKETS:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/sockets.c $(ABI_DIR)/sockets.h
 $(ABI_THREADS:%=$(ABI_OUT)/glibc/%) $(ABI_THREADS:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/threading.c $(ABI_DIR)/threading.h
+$(ABI_OUT)/glibc/patch $(ABI_OUT)/musl/patch: $(ABI_DIR)/patch.S
 
 $(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)
 	@mkdir -p $(@D)

@@ -19,6 +19,12 @@
 
 typedef long function(void);
 
+/* patch.S */
+typedef long site(long a, long b, long c);
+extern site site_arguments_behind, site_number_in_register, site_copies, site_constants,
+	site_red_zone, site_jumped_into, site_flags, site_load;
+extern const char site_load_mov[], site_load_load[];
+
 /* mov $nr,%eax; syscall; ret */
 static void write_call(char *at, unsigned nr)
 {
@@ -104,6 +110,82 @@ CASE(patch_many_sites)
 	munmap(p, 16384);
 }
 
+static const struct {
+	const char *name;
+	site *call;
+} sites[] = {
+	{ "arguments behind the number", site_arguments_behind },
+	{ "number in a register", site_number_in_register },
+	{ "copies", site_copies },
+	{ "constants", site_constants },
+	{ "red zone", site_red_zone },
+	{ "jumped into", site_jumped_into },
+};
+
+/* Each site, as often as it takes, and more often. */
+CASE(patch_sites)
+{
+	for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++) {
+		bool same = true;
+
+		for (int n = 0; n < OFTEN; n++)
+			same &= sites[i].call(0, n, 3) == getppid();
+		check(sites[i].name, same);
+	}
+}
+
+/* What jumps to behind the instruction that was replaced finds what was there. */
+CASE(patch_jumped_into)
+{
+	bool same = true;
+
+	for (int n = 0; n < OFTEN; n++)
+		same &= site_jumped_into(n % 3, 1, 2) == getppid();
+	CHECK(same);
+}
+
+CASE(patch_flags)
+{
+	long worst = 2;
+
+	for (int n = 0; n < OFTEN; n++) {
+		long flags = site_flags(1, 2, 3);
+
+		worst = flags < worst ? flags : worst;
+	}
+	SHOW(worst);
+}
+
+static volatile uintptr_t fault_at;
+static long good = 5;
+
+static void fault(int sig, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)sig;
+	(void)info;
+	fault_at = (uintptr_t)regs[REG_RIP];
+	regs[REG_RDI] = (greg_t)(uintptr_t)&good;
+}
+
+/* An instruction between the number and the SYSCALL faults, is seen where the
+ * program has it, and works once its register was mended. */
+CASE(patch_fault_between, ALONE)
+{
+	bool same = true;
+
+	on_signal(SIGSEGV, fault, 0);
+	for (int n = 0; n < OFTEN; n++) {
+		bool bad = n % 50 == 49;
+
+		fault_at = 0;
+		same &= site_load(bad ? 8 : (long)(uintptr_t)&good, 0, 0) == getppid();
+		same &= fault_at == (bad ? (uintptr_t)site_load_load : 0);
+	}
+	CHECK(same);
+}
+
 static volatile int steps, in_text;
 static volatile uintptr_t text, first_rip, last_rip;
 
@@ -152,6 +234,41 @@ CASE(patch_then_step, ALONE)
 	check("and again", all_calls(p, getpid()));
 }
 
+static volatile uintptr_t site_start, site_end;
+static volatile int site_steps;
+
+static void step_site(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t rip = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+	(void)sig;
+	(void)info;
+	site_steps += rip - site_start < site_end - site_start;
+}
+
+/* Stepping sees each instruction of a site, patched or not. */
+CASE(patch_then_step_site, ALONE)
+{
+	on_signal(SIGTRAP, step_site, 0);
+	site_start = (uintptr_t)site_load_mov;
+	site_end = (uintptr_t)site_load_load + 6; /* and its RET */
+	for (int i = 0; i < 3; i++) {
+		long result;
+
+		for (int n = 0; n < OFTEN; n++)
+			site_load((long)(uintptr_t)&good, 0, 0);
+		site_steps = 0;
+		__asm__ volatile("sub $128, %%rsp; pushfq; orl $0x100, (%%rsp); popfq;"
+				 "call site_load;"
+				 "pushfq; andl $~0x100, (%%rsp); popfq; add $128, %%rsp"
+				 : "=a"(result)
+				 : "D"(&good)
+				 : "rcx", "rdx", "r11", "memory", "cc");
+		check("stepped", result == getppid());
+		SHOW(site_steps);
+	}
+}
+
 static volatile int outside, ticks;
 
 static void tick(int sig, siginfo_t *info, void *context)
@@ -183,8 +300,12 @@ CASE(patch_signals, ALONE)
 
 	on_signal(SIGALRM, tick, SA_RESTART);
 	NEED(setitimer(ITIMER_REAL, &it, NULL));
-	while (ticks < 100)
+	while (ticks < 100) {
 		same &= all_calls(p, getpid());
+		for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++)
+			for (int n = 0; n < OFTEN; n++)
+				same &= sites[i].call(0, 2, 3) == getppid();
+	}
 	CHECK(same);
 	SHOW(outside);
 }

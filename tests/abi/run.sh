@@ -17,7 +17,7 @@ set -u
 
 here=$(dirname "$0")
 build=build/abi vmm=build/vmm filter='' mode=guest fast='' cached=''
-expected='' limit=30 skip='' together=''
+expected='' limit=30 skip='' together='' unpatched=''
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -76,7 +76,7 @@ run_linux()
 
 run_guest()
 {
-	at=$1 exe=$2 options=''
+	at=$1 exe=$2 options=$unpatched
 	secs_guest=$3
 	for word in $4; do options="$options --env $word"; done
 	eval "set -- $5"
@@ -181,6 +181,17 @@ one_case()
 		run_guest "$got" "$build/$1" "$limit" "$4" "$2 $5"
 	fi
 	report "$id" "$want" "$got"
+	[ -n "$fast" ] || [ "$mode" = linux ] || without_patches "$@"
+}
+
+# What is about patched system calls must be the same without.
+without_patches()
+{
+	case $1 in */patch | */regs) ;; *) return ;; esac
+	unpatched=--no-patch
+	run_guest "$got" "$build/$1" "$limit" "$4" "$2 $5"
+	unpatched=''
+	report "$id --no-patch" "$want" "$got"
 }
 
 # All composable cases of a program in one run, cut into files.
