@@ -52,7 +52,7 @@ static long send_in_place(struct socket *s, const void *at, u64 run, bool nonblo
 /* The pages from pos on as a vector: how many bytes; -errno. */
 static long map_pages(struct file *in, u64 pos, u64 n, struct iovec iov[PAGES])
 {
-	static const u8 hole[PAGE_SIZE];
+	static const u8 hole[1024]; /* in pieces: holes are rare, and memory is dear */
 	u64 done = 0;
 
 	for (unsigned i = 0; i < PAGES && done < n; i++) {
@@ -66,6 +66,10 @@ static long map_pages(struct file *in, u64 pos, u64 n, struct iovec iov[PAGES])
 			bytes = physical_bytes(pa, PAGE_SIZE);
 		if (error < 0 || bytes == NULL)
 			return done > 0 ? (long)done : -ENOMEM;
+		if (bytes == hole) {
+			part = MIN(part, sizeof(hole));
+			offset = 0;
+		}
 		iov[i] = (struct iovec){ (u8 *)bytes + offset, part };
 		done += part;
 	}

@@ -8,7 +8,7 @@
 
 #include "addr.h"
 
-#define PORTS_BUCKETS      256
+#define PORTS_BUCKETS      128
 #define PORT_EPHEMERAL     32768 /* Linux's ip_local_port_range */
 #define PORT_EPHEMERAL_END 61000
 

@@ -2,14 +2,18 @@
  * The table of connections, by addresses and ports, and the keyed hashes that
  * TCP needs. The hash is SipHash, so that nobody outside can choose ports that
  * collide: 1-3 for the table, where a packet waits for it, and 2-4 for initial
- * sequence numbers (RFC 6528) and cookies, where the output is visible.
+ * sequence numbers (RFC 6528) and cookies, where the output is visible. The table
+ * grows with what is in it, as long as there is memory.
  */
 #include "tcp_conn.h"
+#include "../libos/heap.h"
 #include "../libos/random.h"
 
-#define BUCKETS 2048
+#define GROWTH 8
 
-static struct tcp_node *buckets[BUCKETS];
+static struct tcp_node *first_buckets[64];
+static struct tcp_node **buckets = first_buckets;
+static u32 nbuckets = ARRAY_SIZE(first_buckets), nnodes;
 static u64 table_key[2], secret_key[2];
 
 void tcp_table_init(void)
@@ -62,20 +66,46 @@ static u32 hash_of(const struct ipaddr *local, u16 lport, const struct ipaddr *r
 	return siphash(table_key, word, ARRAY_SIZE(word), 1, 3);
 }
 
-void tcp_table_add(struct tcp_node *node)
+static void insert(struct tcp_node *node)
 {
-	struct tcp_node **head;
+	struct tcp_node **head = &buckets[node->hash % nbuckets];
 
-	node->hash = hash_of(&node->local, node->lport, &node->remote, node->rport);
-	head = &buckets[node->hash % BUCKETS];
 	node->next = *head;
 	*head = node;
+}
+
+static void grow(void)
+{
+	struct tcp_node **old = buckets, *n, *next;
+	struct tcp_node **larger = kalloc(nbuckets * GROWTH * sizeof(*larger));
+	u32 nold = nbuckets;
+
+	if (larger == NULL)
+		return; /* slower, but as good */
+	buckets = larger;
+	nbuckets *= GROWTH;
+	for (u32 i = 0; i < nold; i++) {
+		for (n = old[i]; n != NULL; n = next) {
+			next = n->next;
+			insert(n);
+		}
+	}
+	if (old != first_buckets)
+		kfree(old);
+}
+
+void tcp_table_add(struct tcp_node *node)
+{
+	if (++nnodes % nbuckets == 0)
+		grow();
+	node->hash = hash_of(&node->local, node->lport, &node->remote, node->rport);
+	insert(node);
 	node->hashed = true;
 }
 
 void tcp_table_del(struct tcp_node *node)
 {
-	struct tcp_node **at = &buckets[node->hash % BUCKETS];
+	struct tcp_node **at = &buckets[node->hash % nbuckets];
 
 	if (!node->hashed)
 		return;
@@ -83,6 +113,7 @@ void tcp_table_del(struct tcp_node *node)
 		at = &(*at)->next;
 	*at = node->next;
 	node->hashed = false;
+	nnodes--;
 }
 
 struct tcp_node *tcp_table_find(const struct ipaddr *local, u16 lport, const struct ipaddr *remote,
@@ -91,7 +122,7 @@ struct tcp_node *tcp_table_find(const struct ipaddr *local, u16 lport, const str
 	u32 hash = hash_of(local, lport, remote, rport);
 	struct tcp_node *n;
 
-	for (n = buckets[hash % BUCKETS]; n != NULL; n = n->next)
+	for (n = buckets[hash % nbuckets]; n != NULL; n = n->next)
 		if (n->hash == hash && n->rport == rport && n->lport == lport &&
 		    ip_equal(&n->remote, remote) && ip_equal(&n->local, local))
 			return n;
@@ -100,11 +131,12 @@ struct tcp_node *tcp_table_find(const struct ipaddr *local, u16 lport, const str
 
 void tcp_table_visit(void (*visit)(struct tcp_node *node, void *arg), void *arg)
 {
-	for (unsigned i = 0; i < BUCKETS; i++)
+	for (u32 i = 0; i < nbuckets; i++) {
 		for (struct tcp_node *n = buckets[i], *next; n != NULL; n = next) {
 			next = n->next;
 			visit(n, arg);
 		}
+	}
 }
 
 u64 tcp_keyed_hash(const struct tcp_node *node, u64 extra)

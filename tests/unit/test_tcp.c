@@ -363,7 +363,8 @@ static void ten_thousand_connections(void **state)
 	assert_in_range(fake_objects - before, 10000, 10100); /* TIME-WAIT, and packets at hand */
 	run_for(100 * NS_PER_S);
 	pkt_reclaim();
-	assert_true(fake_objects <= before);
+	fake_lasting = 1; /* the table has grown */
+	assert_true(fake_objects <= before + fake_lasting);
 	end_socket(l);
 }
 
