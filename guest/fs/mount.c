@@ -35,6 +35,21 @@ int mount_add(struct mount *m, struct super *sb, const struct path *point)
 	return 0;
 }
 
+int mount_remove(struct mount *m)
+{
+	struct path point = m->point;
+
+	if (m->refs > 1)
+		return -EBUSY;
+	list_del(&m->link);
+	point.dentry->mounted = false; /* but perhaps it is elsewhere, too */
+	for (struct list *l = mounts.next; l != &mounts; l = l->next)
+		if (container_of(l, struct mount, link)->point.dentry == point.dentry)
+			point.dentry->mounted = true;
+	path_put(&point);
+	return 0;
+}
+
 struct mount *mount_on(const struct path *p)
 {
 	struct list *l;

@@ -267,6 +267,8 @@ static inline void path_get(const struct path *p)
 void path_put(struct path *p); /* and empties it */
 /* Puts a file system in place of a directory; takes over sb->root's reference. */
 int mount_add(struct mount *m, struct super *sb, const struct path *point);
+/* The opposite; the mount is the caller's then. -EBUSY: something refers to it. */
+int mount_remove(struct mount *m);
 struct mount *mount_on(const struct path *p); /* what is mounted there, or NULL */
 /* Over the roots of mounts, downwards (into what is mounted) or upwards. */
 void path_into_mounts(struct path *p);

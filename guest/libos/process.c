@@ -15,7 +15,7 @@
 #include "space.h"
 #include "sys.h"
 #include "thread.h"
-#include "../fs/block_cache.h"
+#include "../fs/disk_fs.h"
 
 static struct process first_process = { .pid = 1, .pgid = 1, .sid = 1, .threads = 1 };
 static struct thread first_thread = { .process = &first_process,
@@ -95,7 +95,7 @@ void process_exit(int status)
 		patch_report();
 	net_end();
 	aio_drain();
-	block_sync_all(); /* the end of the VM: as a system that is shut down */
+	disk_fs_sync(true); /* the end of the VM: as a system that is shut down */
 	if (boot_info.device_tree)
 		record->program_exit = rdtsc();
 	machine_exit(status);

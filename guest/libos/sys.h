@@ -261,6 +261,9 @@ long sys_chroot(const char *path);
 long sys_getcwd(char *user, unsigned long size);
 long sys_getdents64(int fd, void *user, unsigned int size);
 long sys_getdents(int fd, void *user, unsigned int size);
+long sys_mount(const char *source, const char *target, const char *type, u64 flags,
+	       const void *data);
+long sys_umount2(const char *target, int flags);
 long sys_pipe2(int *user, int flags);
 long sys_pipe(int *user);
 long sys_eventfd2(unsigned int count, int flags);

@@ -7,7 +7,7 @@
 #include "path.h"
 #include "process.h"
 #include "sys.h"
-#include "../fs/block_cache.h"
+#include "../fs/disk_fs.h"
 
 /* ---- sizes ---- */
 
@@ -132,7 +132,7 @@ long sys_fdatasync(int fd)
 
 long sys_sync(void)
 {
-	block_sync_all();
+	disk_fs_sync(false);
 	return 0;
 }
 
@@ -148,6 +148,7 @@ long sys_syncfs(int fd)
 	if (file == NULL)
 		return -EBADF;
 	file_put(file);
+	disk_fs_sync(false);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include "fake_libos.h"
 #include "../../guest/fs/blockdev.h"
+#include "../../guest/fs/disk_fs.h"
 #include "../../guest/libos/path.h"
 #include "../../guest/libos/poll.h"
 
@@ -88,6 +89,7 @@ int blockdev_open(struct inode *inode, struct file *file)
 	return -ENXIO;
 }
 
-void block_sync_all(void)
+__attribute__((weak)) void disk_fs_sync(bool end)
 {
+	(void)end;
 }

@@ -1,0 +1,343 @@
+/* See ext2_image.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "ext2_image.h"
+#include "../../guest/fs/ext2_disk.h"
+#include "../../guest/libos/path.h"
+#include "../../guest/libos/sys.h"
+
+#define DISK_SIZE (256 << 10)
+#define GROUPS    2
+
+static const struct layout {
+	u32 block_size, inode_size, blocks_per_group, inodes_per_group, revision;
+} layouts[IMAGES] = {
+	{ 1024, 128, 64, 16, 1 },
+	{ 4096, 256, 28, 16, 1 },
+	{ 1024, 128, 100, 24, 0 },
+	{ 2048, 256, 60, 32, 1 },
+};
+
+static u8 contents[DISK_SIZE], good[IMAGES][DISK_SIZE];
+static const struct layout *layout;
+static struct blk_disk disk;
+static struct mount mount;
+unsigned image_fail_reads, image_fail_writes;
+
+/* ---- the driver: a request is carried out at once, and done when waited for */
+
+static struct blk_request *queue[512];
+static unsigned npending;
+
+struct blk_disk *blk_disk_in_use(unsigned n)
+{
+	return n == 0 ? &disk : NULL;
+}
+
+void blk_prepare(struct blk_request *req, enum blk_type type, u64 sector,
+		 void (*done)(struct blk_request *req, int error))
+{
+	req->type = type;
+	req->sector = sector;
+	req->count = 0;
+	req->done = done;
+}
+
+bool blk_add_buffer(const struct blk_disk *d, struct blk_request *req, paddr_t pa, u32 len)
+{
+	if (req->count == d->segments)
+		return false;
+	req->buf[++req->count] = (struct virtq_buf){ pa, len };
+	return true;
+}
+
+void blk_submit(struct blk_disk *d, struct blk_request *req)
+{
+	BUG_ON(npending == ARRAY_SIZE(queue) || req->count == 0);
+	queue[npending++] = req;
+	d->in_flight++;
+}
+
+void blk_kick(struct blk_disk *d)
+{
+	(void)d;
+}
+
+static bool fails(enum blk_type type)
+{
+	unsigned *left = type == BLK_READ ? &image_fail_reads : &image_fail_writes;
+
+	if (*left == 0)
+		return false;
+	--*left;
+	return true;
+}
+
+static void carry_out(struct blk_request *req)
+{
+	u64 at = req->sector * BLK_SECTOR;
+	int error = fails(req->type) ? -EIO : 0;
+
+	for (unsigned i = 1; i <= req->count && error == 0; i++) {
+		u8 *here = contents + at, *memory = phys_to_virt(req->buf[i].pa);
+
+		BUG_ON(at + req->buf[i].len > DISK_SIZE);
+		if (req->type == BLK_READ)
+			memcpy(memory, here, req->buf[i].len);
+		else
+			memcpy(here, memory, req->buf[i].len);
+		at += req->buf[i].len;
+	}
+	disk.in_flight--;
+	req->done(req, error);
+}
+
+void blk_wait(struct blk_disk *d, unsigned n)
+{
+	(void)d;
+	while (n-- > 0 && npending > 0) {
+		struct blk_request *req = queue[0];
+
+		npending--;
+		memmove(queue, queue + 1, npending * sizeof(queue[0]));
+		carry_out(req);
+	}
+}
+
+int blk_flush(struct blk_disk *d)
+{
+	(void)d;
+	return fails(BLK_WRITE) ? -EIO : 0;
+}
+
+/* ---- of the library OS */
+
+void disk_fs_sync(bool end)
+{
+	ext2_sync_all(end);
+	block_sync_all();
+}
+
+/* There is one thread. */
+void wait_uninterruptible(struct waitq *q)
+{
+	(void)q;
+	panic("waits for itself");
+}
+
+/* ---- mkfs */
+
+static void *block(u32 n)
+{
+	return contents + (u64)n * layout->block_size;
+}
+
+static u32 inode_blocks(void)
+{
+	return layout->inodes_per_group * layout->inode_size / layout->block_size;
+}
+
+static void set_bits(u8 *bits, u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++)
+		bits[i / 8] |= 1 << i % 8;
+}
+
+/* Bitmaps and descriptor of a group whose first `used` blocks are taken. */
+static void make_group(u32 g, u32 first_block, u32 used)
+{
+	struct ext2_disk_group *d = (struct ext2_disk_group *)block(first_block + 1) + g;
+	u32 start = first_block + g * layout->blocks_per_group, meta = g == 0 ? start + 2 : start;
+
+	d->block_bitmap = meta;
+	d->inode_bitmap = meta + 1;
+	d->inode_table = meta + 2;
+	d->free_blocks = layout->blocks_per_group - used;
+	d->free_inodes = layout->inodes_per_group - (g == 0 ? 10 : 0);
+	d->directories = g == 0;
+	memset(block(d->block_bitmap), 0xff, layout->block_size);
+	memset(block(d->block_bitmap), 0, layout->blocks_per_group / 8 + 1);
+	set_bits(block(d->block_bitmap), 0, used);
+	set_bits(block(d->block_bitmap), layout->blocks_per_group, layout->block_size * 8);
+	set_bits(block(d->inode_bitmap), 0, g == 0 ? 10 : 0);
+	set_bits(block(d->inode_bitmap), layout->inodes_per_group, layout->block_size * 8);
+}
+
+static void make_root(u32 table, u32 at)
+{
+	struct ext2_disk_inode *root = (void *)((u8 *)block(table) + layout->inode_size);
+	struct ext2_dirent *d = block(at);
+
+	*root = (struct ext2_disk_inode){ .mode = S_IFDIR | 0755,
+					  .size = layout->block_size,
+					  .links = 2,
+					  .sectors = layout->block_size / 512,
+					  .block = { at } };
+	*d = (struct ext2_dirent){ EXT2_ROOT_INO, 12, 1, layout->revision ? 2 : 0 };
+	d->name[0] = '.';
+	d = (struct ext2_dirent *)((u8 *)d + 12);
+	*d = (struct ext2_dirent){ EXT2_ROOT_INO, layout->block_size - 12, 2,
+				   layout->revision ? 2 : 0 };
+	memcpy(d->name, "..", 2);
+}
+
+static void mkfs(void)
+{
+	struct ext2_disk_super *s = (struct ext2_disk_super *)(contents + EXT2_SUPER_AT);
+	u32 first = layout->block_size == 1024, used = 4 + inode_blocks();
+
+	memset(contents, 0, sizeof(contents));
+	*s = (struct ext2_disk_super){
+		.inodes = GROUPS * layout->inodes_per_group,
+		.blocks = first + GROUPS * layout->blocks_per_group,
+		.free_blocks = GROUPS * layout->blocks_per_group - used - 1 - (used - 2),
+		.free_inodes = GROUPS * layout->inodes_per_group - 10,
+		.first_block = first,
+		.log_block_size = (u32)__builtin_ctz(layout->block_size / 1024),
+		.log_fragment_size = (u32)__builtin_ctz(layout->block_size / 1024),
+		.blocks_per_group = layout->blocks_per_group,
+		.fragments_per_group = layout->blocks_per_group,
+		.inodes_per_group = layout->inodes_per_group,
+		.magic = EXT2_MAGIC,
+		.state = EXT2_STATE_VALID,
+		.revision = layout->revision,
+		.first_ino = layout->revision ? 11 : 0,
+		.inode_size = layout->revision ? layout->inode_size : 0,
+		.incompat = layout->revision ? EXT2_INCOMPAT_FILETYPE : 0,
+		.ro_compat = layout->revision ? EXT2_RO_COMPAT_SPARSE : 0,
+	};
+	make_group(0, first, used + 1);
+	make_group(1, first, used - 2);
+	make_root(first + 4, first + used);
+}
+
+/* ---- what is in it, made by the file system itself */
+
+static void put_file(const char *path, size_t size)
+{
+	static u8 bytes[30000];
+	int fd = sys_open(path, O_WRONLY | O_CREAT, 0644);
+
+	memset(bytes, 'x', sizeof(bytes));
+	assert_true(fd >= 0 && size <= sizeof(bytes));
+	assert_int_equal(sys_write(fd, bytes, size), size);
+	sys_close(fd);
+}
+
+static void fill(void)
+{
+	char longest[200];
+
+	memset(longest, 'l', sizeof(longest));
+	longest[sizeof(longest) - 1] = 0;
+	assert_true(image_mount(false));
+	put_file("/mnt/file", 100);
+	put_file("/mnt/large", 20000);
+	assert_int_equal(sys_mkdir("/mnt/dir", 0755), 0);
+	assert_int_equal(sys_mkdir("/mnt/dir/sub", 0700), 0);
+	put_file("/mnt/dir/a", 3000);
+	put_file("/mnt/dir/b", 0);
+	assert_int_equal(sys_link("/mnt/dir/a", "/mnt/hard"), 0);
+	assert_int_equal(sys_symlink("dir/a", "/mnt/link"), 0);
+	assert_int_equal(sys_symlink(longest, "/mnt/long"), 0);
+	assert_int_equal(sys_mknod("/mnt/fifo", S_IFIFO | 0600, 0), 0);
+	image_unmount();
+}
+
+/* ---- for each input */
+
+static void begin(void)
+{
+	static bool again;
+
+	disk.sectors = DISK_SIZE / BLK_SECTOR;
+	disk.segments = 4;
+	image_fail_reads = image_fail_writes = 0;
+	fake_begin_files();
+	fake_frames_max = 1000;
+	fake_lasting = !again; /* the cache is made once */
+	again = true;
+	assert_int_equal(sys_mkdir("/mnt", 0755), 0);
+}
+
+static void make_good(unsigned n)
+{
+	layout = &layouts[n];
+	begin();
+	mkfs();
+	fill();
+	memcpy(good[n], contents, sizeof(contents));
+	image_end();
+}
+
+void image_begin(unsigned n)
+{
+	if (good[n][EXT2_SUPER_AT] == 0)
+		make_good(n);
+	layout = &layouts[n];
+	begin();
+	memcpy(contents, good[n], sizeof(contents));
+}
+
+void image_change(unsigned where, unsigned offset, u64 value, unsigned width)
+{
+	u32 first = layout->block_size == 1024, table = first + 4;
+	u64 start = EXT2_SUPER_AT;
+
+	if (where < 16) {
+		offset %= 204;
+	} else if (where < 32) {
+		start = (u64)(first + 1) * layout->block_size;
+		offset %= GROUPS * sizeof(struct ext2_disk_group);
+	} else if (where < 96) {
+		start = (u64)table * layout->block_size + where % 32 * layout->inode_size;
+		offset %= layout->inode_size;
+	} else {
+		start = (u64)(where - 96) * layout->block_size;
+		offset %= layout->block_size;
+	}
+	for (unsigned i = 0; i < width && start + offset + i < DISK_SIZE; i++)
+		contents[start + offset + i] = value >> 8 * i;
+}
+
+bool image_mount(bool read_only)
+{
+	struct path at;
+	int error;
+	struct super *sb = ext2_mount(block_cache_of(&disk), read_only, &error);
+
+	if (sb == NULL)
+		return false;
+	memset(&mount, 0, sizeof(mount));
+	mount.read_only = sb->read_only;
+	if (path_lookup(AT_FDCWD, "/mnt", 0, &at) < 0 || mount_add(&mount, sb, &at) < 0)
+		panic("/mnt is gone");
+	path_put(&at);
+	return true;
+}
+
+void image_unmount(void)
+{
+	fake_allocations_left = -1;
+	if (mount_remove(&mount) < 0)
+		panic("something refers to it");
+	ext2_unmount(mount.sb);
+	mount.sb = NULL;
+	block_cache_drop(block_cache_of(&disk), 0, UINT64_MAX);
+}
+
+void image_end(void)
+{
+	struct block_cache *cache = block_cache_of(&disk);
+
+	if (mount.sb != NULL)
+		image_unmount();
+	block_cache_drop(cache, 0, UINT64_MAX);
+	BUG_ON(npending || cache->ndirty + cache->reading + cache->writing ||
+	       block_cached_frames());
+	fake_end_files();
+}

@@ -1,0 +1,232 @@
+/*
+ * Works on a file system on /dev/vda, mounted at /mnt. Run in a VM by ext2.sh.
+ *
+ *   diskfs read           the sum of every file below /mnt, by path
+ *   diskfs work N         makes N files and others, changes, renames and
+ *                         removes; says what failed
+ *   diskfs full           fills it up, frees, fills again
+ *   diskfs stable N       N times: a file is written, fsynced, renamed over the
+ *                         last one, as databases do; says each that is stable
+ *   diskfs make           makes a file
+ *   diskfs show DIR       what `read` would say, without a mount, on the host
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static char block[65536];
+static unsigned wrong;
+
+__attribute__((format(printf, 2, 3))) static void expect(int ok, const char *format, ...)
+{
+	va_list args;
+
+	if (ok)
+		return;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf(": %s\n", strerror(errno));
+	wrong++;
+}
+
+static unsigned sum_of(const char *path)
+{
+	unsigned sum = 2166136261u;
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	expect(fd >= 0, "open %s", path);
+	while ((n = read(fd, block, sizeof(block))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			sum = (sum ^ (unsigned char)block[i]) * 16777619u;
+	expect(n == 0, "read %s", path);
+	close(fd);
+	return sum;
+}
+
+/* In order of names, so that a run on the host gives the same. */
+static void show(const char *dir)
+{
+	struct dirent **entry;
+	int n = scandir(dir, &entry, NULL, alphasort);
+
+	expect(n >= 0, "scandir %s", dir);
+	for (int i = 0; i < n; i++) {
+		const char *name = entry[i]->d_name;
+		char path[4096], target[4096];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "lost+found"))
+			continue;
+		expect(lstat(path, &st) == 0, "lstat %s", path);
+		printf("%s %o %u:%u %u", path, st.st_mode, st.st_uid, st.st_gid,
+		       S_ISDIR(st.st_mode) ? 0 : (unsigned)st.st_nlink);
+		if (S_ISREG(st.st_mode))
+			printf(" %ld %08x\n", (long)st.st_size, sum_of(path));
+		else if (S_ISLNK(st.st_mode))
+			printf(" -> %.*s\n", (int)readlink(path, target, sizeof(target)), target);
+		else
+			printf("\n");
+		if (S_ISDIR(st.st_mode))
+			show(path);
+		free(entry[i]);
+	}
+	free(entry);
+}
+
+static void put(const char *path, size_t size, unsigned seed)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	size_t done = 0;
+
+	expect(fd >= 0, "create %s", path);
+	for (; done < size; done += 977) {
+		size_t n = size - done < 977 ? size - done : 977;
+
+		memset(block, (int)(seed + done / 977), n);
+		expect(write(fd, block, n) == (ssize_t)n, "write %s", path);
+	}
+	close(fd);
+}
+
+static void work(unsigned count)
+{
+	char name[300], longest[256];
+	int fd;
+
+	mkdir("dir", 0750);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "dir/file-%u", i);
+		put(name, i % 7 * 1500, i);
+	}
+	for (unsigned i = 0; i < count; i += 3) {
+		snprintf(name, sizeof(name), "dir/file-%u", i);
+		expect(unlink(name) == 0, "unlink %s", name);
+	}
+	put("big", 9 << 20, 7);
+	expect(truncate("big", 5000001) == 0, "truncate");
+	expect(truncate("big", 7000001) == 0, "truncate up");
+	expect(link("big", "dir/hard") == 0, "link");
+	expect(symlink("big", "short") == 0, "symlink");
+	memset(longest, 'x', 200);
+	longest[200] = 0;
+	expect(symlink(longest, "long") == 0, "symlink");
+	expect(mkfifo("fifo", 0600) == 0 && mknod("null", S_IFCHR | 0666, 0x103) == 0, "mknod");
+	fd = open("sparse", O_RDWR | O_CREAT, 0600);
+	expect(pwrite(fd, "x", 1, 80 << 20) == 1, "sparse");
+	expect(lseek(fd, 0, SEEK_DATA) == 80 << 20, "SEEK_DATA");
+	expect(lseek(fd, 0, SEEK_HOLE) == 0, "SEEK_HOLE");
+	close(fd);
+	for (unsigned i = 0; i < 40; i++) {
+		expect(mkdir("deep", 0755) == 0 && chdir("deep") == 0, "deep %u", i);
+	}
+	put("bottom", 100, 1);
+	expect(chdir("/mnt") == 0, "chdir");
+	expect(mkdir("other", 0755) == 0 && rename("deep", "other/deep") == 0,
+	       "rename a directory");
+	expect(rename("dir/file-1", "dir/file-2") == 0, "rename over");
+	expect(rename("dir/file-4", "other/file") == 0, "rename away");
+	expect(rmdir("dir") < 0 && errno == ENOTEMPTY, "rmdir of a full one");
+	memset(longest, 'n', 255);
+	longest[255] = 0;
+	put(longest, 10, 3);
+	expect(mount("/dev/vda", "/tmp", "ext2", 0, NULL) < 0 && errno == EBUSY, "mount twice");
+	expect(chmod("big", 0640) == 0 && chown("big", 70000, 80000) == 0, "chmod");
+	fd = open("gone", O_RDWR | O_CREAT, 0600);
+	expect(write(fd, block, 60000) == 60000 && unlink("gone") == 0, "open and deleted");
+	expect(write(fd, block, 60000) == 60000, "written when deleted");
+	/* stays open until the end */
+}
+
+static void full(void)
+{
+	struct statvfs before, after;
+	int fd;
+
+	for (int round = 0; round < 2; round++) {
+		ssize_t n;
+
+		fd = open("fill", O_WRONLY | O_CREAT, 0600);
+		expect(fd >= 0, "create");
+		while ((n = write(fd, block, sizeof(block))) > 0)
+			;
+		expect(n < 0 && errno == ENOSPC, "the end of the disk");
+		close(fd);
+		statvfs(".", &before);
+		expect(before.f_bfree < 16, "%lu blocks left", (unsigned long)before.f_bfree);
+		expect(unlink("fill") == 0, "unlink");
+	}
+	sync();
+	statvfs(".", &after);
+	expect(after.f_bfree > before.f_bfree + 100, "nothing was freed");
+}
+
+static void stable(unsigned count)
+{
+	char name[64], text[128];
+
+	mkdir("db", 0755);
+	for (unsigned i = 0; i < count; i++) {
+		int fd = open("db/new", O_WRONLY | O_CREAT | O_TRUNC, 0644), dir;
+		int n = snprintf(text, sizeof(text), "record %u\n", i);
+
+		for (unsigned k = 0; k < 400; k++)
+			expect(write(fd, text, (size_t)n) == n, "write");
+		expect(fsync(fd) == 0, "fsync");
+		close(fd);
+		snprintf(name, sizeof(name), "db/row-%u", i % 10);
+		expect(rename("db/new", name) == 0, "rename");
+		dir = open("db", O_RDONLY);
+		expect(fsync(dir) == 0, "fsync of the directory");
+		close(dir);
+		printf("%u\n", i);
+		fflush(stdout);
+		put("db/scratch", 300000, i); /* not stable, and in the way */
+		unlink("db/scratch");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	int read_only = !strcmp(what, "read");
+
+	if (!strcmp(what, "show") && argc > 2) {
+		if (chdir(argv[2]))
+			return 3;
+		show(".");
+		return wrong > 0;
+	}
+	if (mount("/dev/vda", "/mnt", "ext2", read_only ? MS_RDONLY : 0, NULL)) {
+		printf("mount: %s\n", strerror(errno));
+		return 2;
+	}
+	if (chdir("/mnt"))
+		return 3;
+	if (read_only)
+		show(".");
+	else if (!strcmp(what, "work"))
+		work((unsigned)strtoul(argv[2], NULL, 10));
+	else if (!strcmp(what, "full"))
+		full();
+	else if (!strcmp(what, "stable"))
+		stable((unsigned)strtoul(argv[2], NULL, 10));
+	else if (!strcmp(what, "make"))
+		expect(open("new", O_WRONLY | O_CREAT, 0600) >= 0, "create");
+	expect(chdir("/") == 0, "chdir");
+	if (read_only)
+		expect(umount("/mnt") == 0, "umount");
+	else if (!strcmp(what, "work"))
+		expect(umount("/mnt") < 0 && errno == EBUSY, "umount of one in use");
+	return wrong > 0;
+}

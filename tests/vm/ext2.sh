@@ -1,0 +1,173 @@
+#!/bin/sh
+# ext2 on disks: mount(2), what is in it, changes, kills. e2fsck is the judge.
+# shellcheck source=tests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+diskfs=$B/vm/diskfs
+# In the lab, where all is slow: less of everything.
+files=1200 size=24M rounds='1 2 3 4 5 6 7 8'
+layouts='-b 4096:-b 1024 -g 1024 -N 4000:-b 2048 -O none:-b 1024 -r 0'
+if [ -n "$LAB" ]; then
+	files=100 size=8M rounds=1 layouts='-b 1024 -g 1024 -N 2000'
+fi
+if ! command -v mke2fs >/dev/null; then
+	t_skip 'all of it' 'no e2fsprogs here'
+	t_done
+	exit
+fi
+
+# make FILE SIZE OPTION...
+make_image()
+{
+	image=$1 image_size=$2
+	shift 2
+	rm -f "$image"
+	truncate -s "$image_size" "$image"
+	mke2fs -q -t ext2 "$@" "$image" || t_fail 'mke2fs failed'
+}
+
+clean()
+{
+	e2fsck -fn "$1" >"$T/fsck" 2>&1 || t_fail "e2fsck: $(cat "$T/fsck")"
+}
+
+# diskfs FILE ARG...: in a VM
+run()
+{
+	disk=$1
+	shift
+	t_exec "$VMM" run "$diskfs" --disk "$disk" -- "$@"
+	t_status_is 0
+	t_out ''
+}
+
+# ---- reading, compared with the host
+
+mkdir -p "$T/tree/a/b"
+cp vmm/*.c "$T/tree/a"
+head -c 3000000 /dev/urandom >"$T/tree/a/b/large"
+truncate -s 20M "$T/tree/sparse"
+ln "$T/tree/a/b/large" "$T/tree/hard"
+ln -s a/b/large "$T/tree/link"
+ln -s "$(printf '%0200d' 0)" "$T/tree/long"
+mkfifo "$T/tree/fifo"
+: >"$T/tree/empty"
+for bs in 1024 4096; do
+	t_case "a tree made by mkfs, blocks of $bs"
+	make_image "$T/i" 64M -b $bs -d "$T/tree"
+	"$diskfs" show "$T/tree" >"$T/expected"
+	t_exec "$VMM" run "$diskfs" --disk "$T/i,ro" -- read
+	t_status_is 0
+	t_check 'the tree differs' cmp "$T/out" "$T/expected"
+	clean "$T/i"
+done
+
+# ---- writing
+
+while [ -n "$layouts" ]; do
+	options=${layouts%%:*}
+	layouts=$(printf '%s' "$layouts" | cut -s -d : -f 2-)
+	t_case "all kinds of changes, mke2fs $options"
+	# shellcheck disable=SC2086 # a list of words
+	make_image "$T/i" $size $options
+	run "$T/i" work "$files"
+	clean "$T/i"
+	t_case 'and read again'
+	t_exec "$VMM" run "$diskfs" --disk "$T/i" -- read
+	t_status_is 0
+	debugfs -R 'cat dir/hard' "$T/i" 2>/dev/null >"$T/hard"
+	t_check 'a file has another size' [ "$(stat -c %s "$T/hard")" = 7000001 ]
+	t_check 'not zero behind what was cut' \
+		[ "$(tail -c 2000000 "$T/hard" | tr -d '\0' | wc -c)" = 0 ]
+	t_case 'a full disk'
+	run "$T/i" full
+	clean "$T/i"
+done
+
+# ---- kills: what was fsynced is there
+
+# check_rows FILE LAST: the ten records, but the one that was being replaced
+check_rows()
+{
+	i=$(($2 > 8 ? $2 - 8 : 0))
+	while [ $i -le "$2" ]; do
+		debugfs -R "cat db/row-$((i % 10))" "$1" 2>/dev/null >"$T/row"
+		if [ "$(sort -u "$T/row")" != "record $i" ] || [ "$(wc -l <"$T/row")" != 400 ]; then
+			t_fail "record $i is lost"
+		fi
+		i=$((i + 1))
+	done
+}
+
+# stable_vm FILE: started, and has made the first record stable
+stable_vm()
+{
+	: >"$T/out"
+	"$VMM" run "$diskfs" --disk "$1" -- stable 1000000 >"$T/out" 2>"$T/err" </dev/null &
+	vm=$!
+	tries=$((T_LIMIT * 20))
+	while [ ! -s "$T/out" ] && [ $tries -gt 0 ]; do
+		sleep 0.05
+		tries=$((tries - 1))
+	done
+}
+
+for round in $rounds; do
+	after=$(od -An -N1 -tu1 /dev/urandom | tr -d ' ')
+	t_case "kill $round at a random moment"
+	make_image "$T/i" 16M -b $((round % 2 ? 1024 : 4096))
+	stable_vm "$T/i"
+	sleep "0.$(printf '%03d' "$after")"
+	kill -9 $vm
+	wait $vm 2>/dev/null
+	e2fsck -fy "$T/i" >"$T/fsck" 2>&1
+	t_check 'e2fsck cannot repair it' [ $? -le 1 ]
+	clean "$T/i"
+	last=$(tail -n 1 "$T/out")
+	if [ -z "$last" ]; then
+		t_fail 'not one record was stable'
+	else
+		check_rows "$T/i" "$last"
+	fi
+	: >"$T/out"
+	[ -z "$t_broken" ] || t_fail "killed $after ms after the first record, with $last stable"
+done
+
+# ---- what is refused
+
+# refused NAME TEXT
+refused()
+{
+	t_exec "$VMM" run "$diskfs" --disk "$T/i" -- "${3:-make}"
+	t_status_is "${4:-2}"
+	grep -q "$2" "$T/err" || t_fail "stderr has no: $2"
+}
+
+t_case 'ext4 with extents'
+rm -f "$T/i"
+truncate -s 16M "$T/i"
+mke2fs -q -t ext4 "$T/i"
+refused ext4 'features that are not supported'
+t_case 'a journal to be replayed'
+rm -f "$T/i"
+truncate -s 16M "$T/i"
+mke2fs -q -t ext3 -O ^dir_index "$T/i"
+debugfs -w -R 'feature needs_recovery' "$T/i" >/dev/null 2>&1
+refused journal 'journal must be replayed'
+t_case 'not unmounted cleanly: only to be read'
+make_image "$T/i" 16M
+debugfs -w -R 'ssv state 0' "$T/i" >/dev/null 2>&1
+refused unclean 'not unmounted cleanly' make 1
+t_case 'no file system'
+rm -f "$T/i"
+truncate -s 16M "$T/i"
+t_exec "$VMM" run "$diskfs" --disk "$T/i" -- make
+t_status_is 2
+t_out 'mount: Invalid argument'
+t_case 'a disk that only allows reading'
+make_image "$T/i" 16M
+t_exec "$VMM" run "$diskfs" --disk "$T/i,ro" -- make
+t_status_is 1
+t_out 'create: Read-only file system'
+t_done
