@@ -1,18 +1,25 @@
 #!/bin/sh
 # run.sh [RING...]: what `make test` runs, after it has built everything.
 #
-#   unit      tests/unit, under sanitizers, on the host
+# On this host:
+#   unit      tests/unit, under sanitizers
 #   fuzz      each fuzzer for FUZZ_SMOKE=3 seconds
-#   lint      make lint, beside the others: on processor time that they leave
-#   lab       tests/lab, beside the others: is the emulated machine what it should be?
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
-#   vm-lab    tests/vm on the lab's KVM, which is like hardware
-#   abi-lab   tests/abi there
-#   net-lab   tests/net there
+# Beside these, in the lab, whose KVM is like hardware:
+#   lab       tests/lab: is the emulated machine what it should be?
+#   vm-lab    tests/vm
+#   smp-lab   of them, what several vCPUs do at once, on two CPUs
+#   abi-lab   tests/abi
+#   net-lab   tests/net
+# And on processor time that all these leave:
+#   lint      make lint
 #
+# Named rings run one after the other. The lab has one CPU: QEMU's TCG is then
+# faster, and never keeps a stale translation of code that Linux patches on
+# another CPU, which makes a machine of several stand still now and then.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -62,23 +69,6 @@ ring()
 	tally "$ring_name" "$ring_limit"
 }
 
-# beside NAME LIMIT CMD...: begins a ring that runs next to the others.
-beside()
-{
-	inside_limits "$@" >"$logs/$1.log" &
-	pids="$pids $!"
-	eval "pid_$1=$!"
-}
-
-# beside_ends NAME LIMIT: waits for it and counts its lines.
-beside_ends()
-{
-	eval "wait \$pid_$1"
-	echo "== $1"
-	sed '/^ok/d' "$logs/$1.log"
-	tally "$1" "$2"
-}
-
 # One line for each test of each program, whatever cmocka says around them.
 unit()
 {
@@ -105,10 +95,9 @@ unit()
 	return $worst
 }
 
-# Only what no test wants to run on: they are about time, lint is not.
 lint()
 {
-	if chrt --idle 0 "${MAKE:-make}" --no-print-directory -k lint >$logs/lint.out 2>&1; then
+	if "${MAKE:-make}" --no-print-directory -k lint >$logs/lint.out 2>&1; then
 		echo 'ok - lint'
 	else
 		echo 'not ok - lint'
@@ -126,45 +115,29 @@ fuzz()
 	tests/fuzz/run.sh "${FUZZ_SMOKE:-3}" "$@"
 }
 
-# What needs little of the machine's time or patience is begun first, and
-# counted last.
-begin_ring()
-{
-	case $1 in
-	lint) beside lint 1800 "$0" --inside lint ;;
-	lab) [ -n "${SKIP_LAB:-}" ] || beside lab 400 tests/lab/selftest.sh ;;
-	esac
-}
-
 run_ring()
 {
 	case $1 in
-	lint | lab) ;;
+	lint) ring lint 1800 "$0" --inside lint ;;
 	unit) ring unit 300 "$0" --inside unit ;;
 	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
-	vm-lab) emulated_scripts vm-lab 450 '' tests/lab/lab.sh -m 3072 -t 440 tests/vm/run.sh ;;
-	# What composes: sixteen VMs. All cases one by one, as on the host, are
-	# too many for a machine that hangs once in a few hundred VMs (emulated()).
-	abi-lab) emulated abi-lab 200 tests/lab/lab.sh -m 2048 -t 190 tests/abi/run.sh \
+	lab) emulated lab 400 tests/lab/selftest.sh ;;
+	vm-lab) emulated_scripts vm-lab 600 '' tests/lab/lab.sh -m 3072 -c 1 -t 590 tests/vm/run.sh ;;
+	smp-lab) emulated_scripts smp-lab 100 threads tests/lab/lab.sh -m 2048 -c 2 -t 90 \
+		tests/vm/run.sh ;;
+	# What composes: a VM for each program instead of one for each case
+	abi-lab) emulated abi-lab 300 tests/lab/lab.sh -m 2048 -c 1 -t 290 tests/abi/run.sh \
 		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
-	net-lab) emulated_scripts net-lab 300 'tap publish impair' tests/lab/lab.sh -m 2048 -t 290 \
-		tests/net/run.sh ;;
+	net-lab) emulated_scripts net-lab 400 'tap publish impair' tests/lab/lab.sh -m 2048 -c 1 \
+		-t 390 tests/net/run.sh ;;
 	*)
 		echo "run.sh: no ring is called $1" >&2
 		exit 2
 		;;
-	esac
-}
-
-end_ring()
-{
-	case $1 in
-	lint) beside_ends lint 1800 ;;
-	lab) emulated lab 400 tests/lab/selftest.sh ;;
 	esac
 }
 
@@ -177,12 +150,10 @@ native()
 	fi
 }
 
-# What runs in the lab is at TCG's mercy. It can keep a stale translation of code
-# that Linux patches while another CPU runs it, and then stands still for good
-# (tests/lab/init.c, hold_kvm(), has the one cause that is known); and about once
-# in some hundred VMs its SVM reports a shutdown of a guest that took no exception
-# (tests/lab/README.md, Limits). So what has no end gets a second machine, and so
-# does a script that fails, alone. Both are said aloud, and in the last lines.
+# What runs in the lab is at TCG's mercy: about once in some hundred VMs its SVM
+# reports a shutdown of a guest that took no exception (tests/lab/README.md,
+# Limits), and two CPUs may stand still. So what has no end gets a second machine,
+# and so does a script that fails, alone. Both are said, and in the last lines.
 emulated()
 {
 	if [ -n "${SKIP_LAB:-}" ]; then
@@ -190,7 +161,7 @@ emulated()
 		return
 	fi
 	failed_before=$failed passed_before=$passed
-	if [ "$1" = lab ]; then beside_ends "$1" "$2"; else ring "$@"; fi
+	ring "$@"
 	if [ "$failed" != "$failed_before" ]; then
 		once_more "$1"
 		failed=$failed_before passed=$passed_before
@@ -237,13 +208,49 @@ if [ "${1:-}" = --inside ]; then
 	"$2"
 	exit
 fi
-[ $# -gt 0 ] || set -- unit fuzz lint vm net abi qemu lab vm-lab abi-lab net-lab
-pids=''
-trap 'kill $pids 2>/dev/null; exit 130' INT TERM
-for name; do begin_ring "$name"; done
-for name; do run_ring "$name"; done
-for name; do end_ring "$name"; done
 
+# ---- all rings
+
+# beside NAME CMD...: this script again, with its own count, next to the others. A
+# session of its own, which ends with us: timeout(1) has its children leave a group.
+beside()
+{
+	name=$1
+	shift
+	setsid "$@" >"$logs/beside-$name.log" 2>&1 </dev/null &
+	pids="$pids $!"
+	eval "pid_$name=$!"
+}
+
+# What it said, but for the count, which is added to ours.
+beside_ends()
+{
+	beside_log=$logs/beside-$1.log
+	eval "wait \$pid_$1"
+	sed '$d' "$beside_log"
+	counts=$(tail -n 1 "$beside_log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+	if [ -z "$counts" ]; then
+		echo "not ok - $1: ended without a count: $(tail -n 1 "$beside_log")"
+		counts='0 1'
+	fi
+	passed=$((passed + ${counts% *}))
+	failed=$((failed + ${counts#* }))
+}
+
+stopped()
+{
+	for pid in $pids; do pkill -TERM -s "$pid"; done
+	exit 130
+}
+pids=''
+trap stopped INT TERM
+if [ $# = 0 ]; then
+	beside emulated "$0" lab vm-lab smp-lab abi-lab net-lab
+	beside lint chrt --idle 0 "$0" lint
+	all=1
+	set -- unit fuzz abi vm net qemu # abi-lab wants the Linux outputs of abi
+fi
+for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
 	echo '== what failed'
 	for name; do
@@ -251,5 +258,9 @@ if [ $failed != 0 ]; then
 	done
 fi
 [ -z "$again" ] || echo "== what needed a second machine:$again"
+if [ -n "${all:-}" ]; then
+	beside_ends emulated
+	beside_ends lint
+fi
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

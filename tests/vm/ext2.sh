@@ -9,7 +9,7 @@ diskfs=$B/vm/diskfs
 files=1200 size=24M rounds='1 2 3 4 5 6 7 8'
 layouts='-b 4096:-b 1024 -g 1024 -N 4000:-b 2048 -O none:-b 1024 -r 0'
 if [ -n "$LAB" ]; then
-	files=100 size=8M rounds=1 layouts='-b 1024 -g 1024 -N 2000'
+	files=100 size=16M rounds=1 layouts='-b 1024 -g 1024 -N 2000'
 fi
 if ! command -v mke2fs >/dev/null; then
 	t_skip 'all of it' 'no e2fsprogs here'
