@@ -17,9 +17,8 @@
 # And on processor time that all these leave:
 #   lint      make lint
 #
-# Named rings run one after the other. The lab has one CPU: QEMU's TCG is then
-# faster, and never keeps a stale translation of code that Linux patches on
-# another CPU, which makes a machine of several stand still now and then.
+# Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
+# is faster, and the host's rings have the other.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -152,8 +151,8 @@ native()
 
 # What runs in the lab is at TCG's mercy: about once in some hundred VMs its SVM
 # reports a shutdown of a guest that took no exception (tests/lab/README.md,
-# Limits), and two CPUs may stand still. So what has no end gets a second machine,
-# and so does a script that fails, alone. Both are said, and in the last lines.
+# Limits). So what has no end gets a second machine, and so does a script that
+# fails, alone. Both are said, and in the last lines.
 emulated()
 {
 	if [ -n "${SKIP_LAB:-}" ]; then

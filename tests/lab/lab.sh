@@ -163,6 +163,7 @@ machine_counting() {
 
 machine_fast() {
 	qemu+=(-accel 'tcg,thread=multi' -cpu max -device virtio-serial-pci)
+	append+=" tsc_early_khz=$(tsc_khz)" || die 'cannot measure the TSC'
 }
 
 machine() {
