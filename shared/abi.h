@@ -88,6 +88,8 @@
  *   mayfly,args       string list: argv[0]... of the program
  *   mayfly,env        string list: the environment, K=V
  *   mayfly,cwd        string: working directory
+ *   mayfly,path       string: where the program is in the root that the host
+ *                     shares, if it does
  *   mayfly,hostname   string
  *   mayfly,program    u64 gpa, u64 size: the program's ELF file
  *   mayfly,base       u64: what is added to the addresses in the program's
@@ -113,7 +115,9 @@
  *                     nobody has to read the register
  *   mayfly,console    u32: 0 = standard input and output, 1 = standard error
  *   mayfly,disk       u32: n-th disk, /dev/vda + n
- *   mayfly,share      string: a file system, to be mounted at this path
+ *   mayfly,share      string: a file system, to be mounted at this path; "/":
+ *                     it is the root, with mayfly,readonly below a layer in
+ *                     memory that takes the changes
  *   mayfly,readonly   present: it refuses changes
  *   A network interface (eth0 is the first):
  *   local-mac-address 6 bytes

@@ -117,8 +117,12 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	rng_add(vm);
 	for (unsigned i = 0; i < vm->opt->disk.count; i++)
 		blk_add(vm, vm->opt->disk.item[i], i);
-	for (unsigned i = 0; i < vm->opt->share.count; i++)
-		fs_add(vm, vm->opt->share.item[i], i);
+	for (unsigned i = 0; i < vm->opt->share.count; i++) {
+		struct share share;
+
+		share_parse(vm->opt->share.item[i], &share);
+		fs_add(vm, &share, i);
+	}
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		nets_add(vm, i);
@@ -157,19 +161,33 @@ static void create_net(struct vm *vm, unsigned i, uint64_t *gpa, struct fdt_devi
 }
 
 /* EVENT_IDX and indirect tables as for a network: drv/virtq.c wants both. */
-static void create_share(struct vm *vm, unsigned i, uint64_t *gpa, struct fdt_device *device)
+static void create_share(struct vm *vm, const struct share *share, unsigned i, uint64_t *gpa,
+			 struct fdt_device *device)
 {
 	const uint64_t features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX |
 				  1ull << VIRTIO_RING_F_INDIRECT_DESC;
-	struct virtio_dev *dev = fs_add(vm, vm->opt->share.item[i], i);
+	struct virtio_dev *dev = fs_add(vm, share, i);
 	struct fdt_device *told = describe(device, dev);
+
+	told->share = share->path;
+	told->share_len = share->path_len;
+	told->read_only = share->read_only;
+	hand_over(dev, features, 2, gpa, told);
+}
+
+static void create_shares(struct vm *vm, uint64_t *gpa, struct fdt_device *device)
+{
+	const struct options *opt = vm->opt;
 	struct share share;
 
-	share_parse(vm->opt->share.item[i], &share);
-	told->share = share.path;
-	told->share_len = share.path_len;
-	told->read_only = share.read_only;
-	hand_over(dev, features, 2, gpa, told);
+	if (opt->root) {
+		root_parse(opt->root, &share);
+		create_share(vm, &share, opt->share.count, gpa, device);
+	}
+	for (unsigned i = 0; i < opt->share.count; i++) {
+		share_parse(opt->share.item[i], &share);
+		create_share(vm, &share, i, gpa, device);
+	}
 }
 
 unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_device *device)
@@ -192,7 +210,6 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		create_net(vm, i, &gpa, device);
-	for (unsigned i = 0; i < vm->opt->share.count; i++)
-		create_share(vm, i, &gpa, device);
+	create_shares(vm, &gpa, device);
 	return vm->ndev;
 }

@@ -382,17 +382,20 @@ static const struct virtio_ops fs_ops = {
 	.reset = fs_reset,
 };
 
-static int open_dir(const struct share *share, const char *dir)
+int share_open(const struct share *share)
 {
-	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int len = (int)share->dir_len;
+	char dir[PATH_MAX];
+	int fd;
 
+	snprintf(dir, sizeof(dir), "%.*s", len, share->dir);
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOTDIR)
-		fail(EXIT_VMM, "--share %s: not a directory; give --copy a file", dir);
+		fail(EXIT_VMM, "%s %s: not a directory; give --copy a file", share->option, dir);
 	if (fd < 0 && errno == ENOENT)
-		fail(EXIT_VMM, "--share %s: not found; give a directory", dir);
+		fail(EXIT_VMM, "%s %s: not found; give a directory", share->option, dir);
 	if (fd < 0 || faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
-		fail(EXIT_VMM, "--share %s: cannot be opened: %s", dir, strerror(errno));
-	(void)share;
+		fail(EXIT_VMM, "%s %s: cannot be opened: %s", share->option, dir, strerror(errno));
 	return fd;
 }
 
@@ -414,23 +417,20 @@ static unsigned nodes_limit(unsigned shares)
 	return left < NODES_MAX ? (unsigned)left : NODES_MAX;
 }
 
-struct virtio_dev *fs_add(struct vm *vm, const char *value, unsigned index)
+struct virtio_dev *fs_add(struct vm *vm, const struct share *share, unsigned index)
 {
+	const unsigned shares = vm->opt->share.count + (vm->opt->root != NULL);
 	struct fs *fs = calloc(1, sizeof(*fs));
-	struct share share;
-	char dir[PATH_MAX];
 	int error;
 
 	if (!fs)
 		fail(EXIT_VMM, "no memory for a share");
-	share_parse(value, &share);
-	memcpy(dir, share.dir, share.dir_len);
-	dir[share.dir_len] = 0;
-	error = fs_server_init(&fs->server, open_dir(&share, dir), share.read_only,
-			       nodes_limit(vm->opt->share.count ? vm->opt->share.count : 1));
+	error = fs_server_init(&fs->server, share_open(share), share->read_only,
+			       nodes_limit(shares ? shares : 1));
 	if (error)
-		fail(EXIT_VMM, "--share %s: %s; is /proc mounted?", dir, strerror(-error));
-	if (!share.read_only)
+		fail(EXIT_VMM, "%s %.*s: %s; is /proc mounted?", share->option, (int)share->dir_len,
+		     share->dir, strerror(-error));
+	if (!share->read_only)
 		umask(0); /* the guest applies its own */
 	/* zero pages until a head is used */
 	fs->request = calloc(QUEUE_SIZE, sizeof(*fs->request));

@@ -1,4 +1,4 @@
-/* The value of --share, apart from the device so that the options need
+/* The values of --share and --root, apart from the device so that the options need
  * nothing else of it. */
 #include <limits.h>
 #include <string.h>
@@ -14,6 +14,7 @@ void share_parse(const char *value, struct share *share)
 	if (share->read_only)
 		len -= sizeof(ro) - 1;
 	colon = memrchr(value, ':', len);
+	share->option = "--share";
 	share->dir = value;
 	share->dir_len = colon ? (size_t)(colon - value) : len;
 	share->path = colon ? colon + 1 : value + len;
@@ -48,4 +49,30 @@ const char *share_check(const char *value)
 	if (strspn(share.path, "/") >= share.path_len)
 		return "PATH cannot be the root directory; give one below it";
 	return NULL;
+}
+
+void root_parse(const char *value, struct share *share)
+{
+	static const char rw[] = ",rw";
+	const size_t len = strlen(value);
+	const bool writes = len >= sizeof(rw) - 1 && !strcmp(value + len - (sizeof(rw) - 1), rw);
+
+	*share = (struct share){
+		.option = "--root",
+		.dir = value,
+		.dir_len = writes ? len - (sizeof(rw) - 1) : len,
+		.path = "/",
+		.path_len = 1,
+		.read_only = !writes,
+	};
+}
+
+const char *root_check(const char *value)
+{
+	struct share share;
+
+	root_parse(value, &share);
+	if (share.dir_len == 0)
+		return "give DIR or DIR,rw, such as / or ./debian";
+	return share.dir_len < PATH_MAX ? NULL : "too long for a path";
 }

@@ -35,6 +35,8 @@ const char help_run[] =
 	"  --share DIR:PATH[,ro]\n"
 	"                    a directory of the host appears at PATH in the VM, which may\n"
 	"                    change it unless ro says that it may only read; repeatable\n"
+	"  --root DIR[,rw]   a directory of the host is the VM's root, and IMAGE is in it;\n"
+	"                    changes stay in memory unless rw says that they are DIR's\n"
 	"  --kernel FILE     another guest image, or a kernel that gets IMAGE as module\n"
 	"  --append STRING   command line of a kernel\n"
 	"  --net tap=NAME[,mac=MAC][,ip=A/L][,gw=B]\n"

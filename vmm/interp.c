@@ -3,72 +3,16 @@
  * it must be there; whether a directory that is brought in really has it, only
  * the guest finds out.
  */
-#include <fcntl.h>
-#include <stdio.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "copy.h"
 #include "fail.h"
 #include "fs.h"
 #include "interp.h"
-
-#define GLIBC_LOADER "ld-linux"
-
-/* Options for one error line; what doesn't fit is cut off. */
-struct line {
-	char text[1024];
-	size_t len;
-};
-
-static void add(struct line *line, const char *path, const char *dir, size_t dir_len)
-{
-	size_t room = sizeof(line->text) - line->len;
-	int n = snprintf(line->text + line->len, room, " --copy %s:%.*s/", path, (int)dir_len, dir);
-
-	if (n > 0 && (size_t)n < room)
-		line->len += (size_t)n;
-	line->text[line->len] = 0;
-}
-
-/* A file, to the directory that it is in. */
-static void add_file(struct line *line, const char *path)
-{
-	add(line, path, path, (size_t)(strrchr(path, '/') - path));
-}
-
-/* The interpreter of a program on the host, "" if it has none. */
-static void interpreter_of(const char *path, char name[ELF_NAME])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	static struct elf elf;
-	struct stat st;
-	void *bytes = MAP_FAILED;
-
-	name[0] = 0;
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (bytes == MAP_FAILED)
-		return;
-	if (!elf_parse(&elf, bytes, (size_t)st.st_size) && elf.interpreter[0] == '/')
-		strcpy(name, elf.interpreter);
-	munmap(bytes, (size_t)st.st_size);
-}
-
-/* A loader, and where the libraries are that it looks for; musl's loader is
- * its C library, too. */
-static void add_loader(struct line *line, const char *loader)
-{
-	static const char debian[] = "/lib/x86_64-linux-gnu";
-	const char *lib = access(debian, F_OK) == 0 ? debian : "/usr/lib64";
-
-	add_file(line, loader);
-	if (strstr(loader, GLIBC_LOADER))
-		add(line, lib, lib, (size_t)(strrchr(lib, '/') - lib));
-}
+#include "root.h"
 
 /* Whether the directory of a --share contains the path; not with slashes
  * doubled, which then counts as a yes. */
@@ -89,6 +33,14 @@ static bool may_be_there(const struct options *options, const char *path)
 {
 	if (path[0] != '/') /* from the working directory */
 		return true;
+	if (options->root) {
+		int fd = root_open(options, path);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || fd == -EACCES)
+			return true; /* the guest says what is wrong with it */
+	}
 	for (unsigned i = 0; i < options->copy.count; i++)
 		if (copy_may_bring(options->copy.item[i], path))
 			return true;
@@ -101,21 +53,14 @@ static bool may_be_there(const struct options *options, const char *path)
 void interp_check(const struct image *image, const struct options *options)
 {
 	const char *name = image->elf.interpreter;
-	struct line line = { .len = 0 };
-	char loader[ELF_NAME];
+	const char *is = image->elf.script ? "a script" : "dynamically linked";
+	char path[PATH_MAX];
 
 	if (image->elf.pvh || !name[0] || may_be_there(options, name))
 		return;
-	if (!image->elf.script) {
-		add_loader(&line, name);
-		fail(EXIT_CANNOT_RUN,
-		     "%s: is dynamically linked and needs %s inside the VM; run: vmm run %s%s",
-		     options->image, name, options->image, line.text);
-	}
-	add_file(&line, name);
-	interpreter_of(name, loader);
-	if (loader[0])
-		add_loader(&line, loader);
-	fail(EXIT_CANNOT_RUN, "%s: is a script and needs %s inside the VM; run: vmm run %s%s",
-	     options->image, name, options->image, line.text);
+	if (options->root)
+		fail(EXIT_CANNOT_RUN, "%s: is %s and needs %s, which is not in --root %s",
+		     options->image, is, name, options->root);
+	fail(EXIT_CANNOT_RUN, "%s: is %s and needs %s inside the VM; run: vmm run --root / %s",
+	     options->image, is, name, realpath(image->path, path) ? path : image->path);
 }

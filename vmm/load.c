@@ -25,17 +25,16 @@ static uint64_t round_up(uint64_t n, uint64_t unit)
 
 /* ---- finding and opening */
 
-/* Opens and maps the file. What it is not is said before what is wrong in it. */
-static void open_image(struct image *image, const char *name, const char *what)
+/* What it is not is said before what is wrong in it. */
+void load_opened(struct image *image, const char *name, const char *what)
 {
 	struct stat st;
 	const char *why;
 
-	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (image->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (image->fd == -ENOENT || image->fd == -ENOTDIR)
 		fail(EXIT_NOT_FOUND, "%s: not found; give the path of a %s", name, what);
 	if (image->fd < 0)
-		fail(EXIT_CANNOT_RUN, "%s: cannot be opened: %s", name, strerror(errno));
+		fail(EXIT_CANNOT_RUN, "%s: cannot be opened: %s", name, strerror(-image->fd));
 	if (fstat(image->fd, &st) < 0)
 		fail(EXIT_VMM, "%s: fstat: %s", name, strerror(errno));
 	if (S_ISDIR(st.st_mode))
@@ -53,6 +52,14 @@ static void open_image(struct image *image, const char *name, const char *what)
 	why = elf_parse(&image->elf, image->bytes, image->size);
 	if (why)
 		fail(EXIT_CANNOT_RUN, "%s: %s", name, why);
+}
+
+static void open_image(struct image *image, const char *name, const char *what)
+{
+	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (image->fd < 0)
+		image->fd = -errno;
+	load_opened(image, name, what);
 }
 
 static bool is_program(const char *path)

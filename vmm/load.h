@@ -25,6 +25,10 @@ struct image {
  */
 void load_image(struct image *image, const char *name);
 
+/* Maps and checks the file behind image->fd, which may be -errno of opening it;
+ * ends the process likewise. `what` it should be: "program". */
+void load_opened(struct image *image, const char *name, const char *what);
+
 /* Where our guest image is: $MAYFLY_GUEST, guest.elf beside this program, or
  * in ../share/mayfly. Writes the path; false, with the last place that was
  * tried, when it is in none. size >= PATH_MAX. */

@@ -17,6 +17,7 @@
 #include "load.h"
 #include "nets.h"
 #include "premap.h"
+#include "root.h"
 #include "signals.h"
 #include "term.h"
 #include "timeline.h"
@@ -39,7 +40,10 @@ static struct copied copied;
 /* IMAGE is looked at first: what is wrong with it is the likeliest error. */
 static const struct image *open_images(void)
 {
-	load_image(&image, options.image);
+	if (options.root)
+		root_load_image(&image, &options);
+	else
+		load_image(&image, options.image);
 	if (image.elf.pvh) {
 		if (image.elf.tables)
 			fail(EXIT_CANNOT_RUN,
@@ -62,8 +66,9 @@ static void load_memory(const struct image *kernel)
 
 	timeline_mark("kernel loaded");
 	if (kernel == &image) {
-		if (options.copy.count)
-			fail(EXIT_VMM, "--copy needs a program, and %s is a kernel", options.image);
+		if (options.copy.count || options.root)
+			fail(EXIT_VMM, "--%s needs a program, and %s is a kernel",
+			     options.root ? "root" : "copy", options.image);
 		return;
 	}
 	boot.program_gpa = load_program(&vm.mem, &image, free);
@@ -71,8 +76,9 @@ static void load_memory(const struct image *kernel)
 	if (vm.own_guest)
 		data = premap_program(&vm.mem, kernel, &image, boot.program_gpa);
 	timeline_mark("program loaded");
-	if (options.copy.count && !vm.own_guest)
-		fail(EXIT_VMM, "--copy needs Mayfly's own guest image; leave --kernel out");
+	if ((options.copy.count || options.root) && !vm.own_guest)
+		fail(EXIT_VMM, "--%s needs Mayfly's own guest image; leave --kernel out",
+		     options.root ? "root" : "copy");
 	copied = copy_load(&vm.mem, &options.copy);
 	if (options.copy.count)
 		timeline_mark("files mapped");
@@ -91,6 +97,7 @@ static void describe(void)
 		.env = options.env.item,
 		.nenv = options.env.count,
 		.cwd = options.cwd,
+		.path = options.root ? image.path : NULL,
 		.hostname = options.hostname,
 		.program_gpa = boot.program_gpa,
 		.program_size = boot.program_size,

@@ -285,6 +285,12 @@ static const char *set_share(struct options *opt, const char *value)
 	return why;
 }
 
+static const char *set_root(struct options *opt, const char *value)
+{
+	opt->root = value;
+	return root_check(value);
+}
+
 /* ---- the table */
 
 const struct option_def option_table[] = {
@@ -298,6 +304,7 @@ const struct option_def option_table[] = {
 	{ "append", OPTION_TEXT, set_append },
 	{ "disk", OPTION_LIST, set_disk },
 	{ "share", OPTION_LIST, set_share },
+	{ "root", OPTION_TEXT, set_root },
 	{ "net", OPTION_LIST, set_net },
 	{ "publish", OPTION_LIST, set_publish },
 	{ "pcap", OPTION_TEXT, set_pcap },

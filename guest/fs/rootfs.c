@@ -3,7 +3,9 @@
  * programs expect, /dev, /proc and /sys mounted in it, and the program itself
  * at its path. At boot there is an empty root; each of these is made when it is
  * first looked for, which most of them never are.
+ * (With --root it shows a directory of the host: rootfs_host.c.)
  */
+#include "../libos/boot_info.h"
 #include "../libos/heap.h"
 #include "../libos/proc_info.h"
 #include "tmpfs.h"
@@ -53,7 +55,7 @@ static int add_file(struct path *dir, const char *name, const struct mapped *m)
 		return error;
 	if (d->inode == NULL)
 		error = vfs_create(dir, d, S_IFREG | m->mode, 0);
-	if (error == 0 && S_ISREG(d->inode->mode))
+	if (error == 0 && d->inode->fops == &tmpfs_file_ops)
 		tmpfs_set_mapped(d->inode, m->pa, m->size);
 	dentry_put(d);
 	return error;
@@ -275,7 +277,10 @@ int fs_init(void)
 	tmpfs_init_super(&root_super, MKDEV(0, 21));
 	root_super.root = &root_dentry;
 	init_root(&root_inode.inode, &root_dentry);
-	root_inode.fill = fill_root;
 	root.source = "tmpfs";
-	return mount_add(&root, &root_super, NULL);
+	mount_add(&root, &root_super, NULL);
+	if (boot_info.root != NULL)
+		return rootfs_of_host(&root);
+	root_inode.fill = fill_root;
+	return 0;
 }

@@ -18,7 +18,7 @@
 
 #define MAX_LINKS 0xffff0000u
 
-static const struct inode_ops file_ops, link_ops, node_ops;
+static const struct inode_ops link_ops, node_ops;
 
 struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 {
@@ -33,7 +33,7 @@ struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 	inode->rdev = rdev;
 	inode->ops = &node_ops;
 	if (S_ISREG(mode)) {
-		inode->ops = &file_ops;
+		inode->ops = &tmpfs_regular_ops;
 		inode->fops = &tmpfs_file_ops;
 	} else if (S_ISDIR(mode)) {
 		inode->ops = &tmpfs_dir_ops;
@@ -55,6 +55,7 @@ static void evict(struct inode *inode)
 	else if (S_ISLNK(inode->mode))
 		kfree(ti->target);
 	xattr_free(&ti->xattrs);
+	kfree(ti->lower);
 	kfree(ti);
 }
 
@@ -331,7 +332,7 @@ int tmpfs_nameless(struct super *sb, u32 mode, struct inode **inode)
 
 #define XATTR_OPS .getxattr = get_xattr, .setxattr = set_xattr, .listxattr = list_xattr
 
-static const struct inode_ops file_ops = {
+const struct inode_ops tmpfs_regular_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
 	.fallocate = tmpfs_fallocate,

@@ -11,6 +11,7 @@
 struct tmpfs_inode {
 	struct inode inode;
 	struct xattr *xattrs; /* xattr.c */
+	char *lower; /* overlay.c: path of what is below; NULL: all is here */
 	union {
 		struct { /* regular files */
 			struct page_tree pages;
@@ -31,8 +32,8 @@ static inline struct tmpfs_inode *tmpfs_inode(struct inode *inode)
 #define TMPFS_MAGIC 0x01021994
 #define TMPFS_ENTRY 20 /* what an entry adds to a directory's size, as in Linux */
 
-/* For a root that is there without being made: rootfs.c. */
-extern const struct inode_ops tmpfs_dir_ops;
+/* For a root that is there without being made (rootfs.c), and overlay.c. */
+extern const struct inode_ops tmpfs_dir_ops, tmpfs_regular_ops;
 extern const struct file_ops tmpfs_dir_file_ops;
 
 /* Makes an entry of a fresh dentry; takes over the reference to the inode. */

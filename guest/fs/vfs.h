@@ -342,7 +342,10 @@ bool dir_emit_dots(struct file *file, struct dir_sink *sink);
 
 /* ---- the file systems ---- */
 
-int fs_init(void); /* rootfs.c: the root, empty until first looked into */
+int fs_init(void); /* rootfs.c: the root, empty until first looked into, or of --root */
+/* The root becomes what the host shares as such; memory: the tmpfs mounted there.
+ * rootfs_host.c */
+int rootfs_of_host(struct mount *memory);
 /* mkdir -p, for the library OS; *out: the directory, or NULL. 0 or -errno. */
 int fs_make_dirs(const char *path, struct path *out);
 
@@ -375,6 +378,10 @@ int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode);
 
 void copied_make(void); /* the files of --copy, once */
 void shares_mount(void); /* the directories of --share, once */
+/* The directory of --root, not mounted yet; its super is in the mount. NULL with
+ * *error. */
+struct virtio_place;
+struct mount *virtiofs_root(const struct virtio_place *place, int *error);
 
 struct super *devfs(void); /* with its root, or NULL: no memory */
 struct super *procfs(void);

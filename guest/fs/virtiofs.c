@@ -278,6 +278,10 @@ static struct virtiofs *make(const struct virtio_place *place, u32 number, int *
 	*error = -ENOMEM;
 	if (fs == NULL)
 		return NULL;
+	frames_reclaim_more = virtiofs_reclaim;
+	dir_ops = virtiofs_dir_ops;
+	dir_ops.getattr = get_attr;
+	dir_ops.setattr = set_attr;
 	for (unsigned i = 0; i < VIRTIOFS_BUCKETS; i++)
 		list_init(&fs->bucket[i]);
 	fs->sb = (struct super){
@@ -332,15 +336,22 @@ void shares_mount(void)
 	if (done)
 		return;
 	done = true; /* making mount points looks names up again */
-	dir_ops = virtiofs_dir_ops;
-	dir_ops.getattr = get_attr;
-	dir_ops.setattr = set_attr;
 	for (unsigned i = 0; i < boot_info.nvirtio; i++) {
 		const struct virtio_place *place = &boot_info.virtio[i];
 
-		if (place->share == NULL || place->type != VIRTIO_ID_FS)
-			continue;
-		frames_reclaim_more = virtiofs_reclaim;
-		mount_one(place, number++);
+		if (place->share != NULL && place->type == VIRTIO_ID_FS && place != boot_info.root)
+			mount_one(place, number++);
 	}
+}
+
+struct mount *virtiofs_root(const struct virtio_place *place, int *error)
+{
+	struct virtiofs *fs = make(place, VIRTIO_MMIO_MAX, error);
+
+	if (fs == NULL)
+		return NULL;
+	fs->mount.source = "root";
+	fs->mount.sb = &fs->sb;
+	fs->mount.root = fs->sb.root;
+	return &fs->mount;
 }

@@ -91,6 +91,7 @@ static void read_chosen(const void *fdt)
 	b->env = property_strings(fdt, node, "mayfly,env");
 	b->cwd = property_string(fdt, node, "mayfly,cwd", "/");
 	b->hostname = property_string(fdt, node, "mayfly,hostname", "mayfly");
+	b->path = property_string(fdt, node, "mayfly,path", NULL);
 	b->seed = fdt_getprop(fdt, node, "rng-seed", &len);
 	b->seed_len = b->seed && len > 0 ? len : 0;
 	b->verbose = fdt_getprop(fdt, node, "mayfly,verbose", &len) != NULL;
@@ -195,6 +196,8 @@ static void read_virtio(const void *fdt)
 		v->disk = property_u32(fdt, node, "mayfly,disk", -1);
 		v->share = fdt_getprop(fdt, node, "mayfly,share", NULL);
 		v->read_only = fdt_getprop(fdt, node, "mayfly,readonly", NULL) != NULL;
+		if (v->share && !strcmp(v->share, "/"))
+			boot_info.root = v;
 		if (v->type == VIRTIO_ID_NET)
 			read_net(&v->net, fdt, node);
 		const u8 *ready = fdt_getprop(fdt, node, "mayfly,ready", &len);

@@ -52,6 +52,8 @@ struct boot_info {
 	u64 program_size, program_base; /* base: 0, not said */
 	struct strings args, env;
 	const char *cwd, *hostname;
+	const char *path; /* of the program in the file system of `root`; NULL: not there */
+	const struct virtio_place *root; /* the file system of --root; NULL: none */
 	const void *seed;
 	unsigned seed_len;
 	u64 tsc_hz, realtime_tsc, realtime_ns;

@@ -226,10 +226,12 @@ void exec_cannot_run(const char *why)
 }
 
 /* The program is a file of the guest too, under its own name. */
-static char *place_program(const char *name)
+static const char *place_program(const char *name)
 {
 	const char *base = strrchr(name, '/');
 	static char path[256];
+	if (boot_info.path)
+		return boot_info.path;
 	base = base ? base + 1 : name;
 	snprintf(path, sizeof(path), "/bin/%s", *base ? base : "program");
 	tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755);
@@ -262,7 +264,6 @@ static void run_mapped(struct process *p, const char *path)
 {
 	struct elf_image image, loader = { .entry = 0 };
 
-	p->exe_path = kstrdup(path);
 	int error =
 		elf_load(p->space, boot_info.program, boot_info.program_size, p->exe_path, &image);
 	if (error == -ENOEXEC)
@@ -289,6 +290,7 @@ void exec_boot_program(void)
 		exec_cannot_run("the VMM passed no program");
 	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
 	set_comm(current(), path);
+	current_process()->exe_path = boot_info.path ? exec_find_boot_program(path) : kstrdup(path);
 	if (is_script())
 		exec_boot_script(current_process(), path);
 	else

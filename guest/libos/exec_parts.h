@@ -21,6 +21,9 @@ u64 exec_build_stack(struct process *p, const struct elf_image *image, const cha
 /* The registers of a program that begins. */
 void exec_begin(u64 entry, u64 sp);
 
+/* The boot program's path, on the heap, in the root that the host shares: links are
+ * followed; should a mount hide it, it is put there, too. NULL: no memory. */
+char *exec_find_boot_program(const char *path);
 /* Of the boot program: maps its loader, or what runs it if it is a script.
  * Both end the VM with a line that says why not. */
 void exec_boot_loader(struct space *space, const char *name, struct elf_image *image);

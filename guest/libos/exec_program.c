@@ -62,6 +62,31 @@ _Noreturn static void blame_interpreter(const char *name, int error)
 	process_exit(126);
 }
 
+static char *text_of(const struct path *p)
+{
+	char *buf = kalloc(PATH_MAX), *text = NULL;
+	bool reachable;
+
+	if (buf)
+		text = path_text(p, &current_process()->fs->root, buf, PATH_MAX, &reachable);
+	text = text ? kstrdup(text) : NULL;
+	kfree(buf);
+	return text;
+}
+
+char *exec_find_boot_program(const char *path)
+{
+	struct path p;
+	int error = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &p);
+	if (error == -ENOENT)
+		tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755);
+	if (error)
+		return kstrdup(path);
+	char *text = text_of(&p);
+	path_put(&p);
+	return text;
+}
+
 /* The loader of the boot program. */
 void exec_boot_loader(struct space *space, const char *name, struct elf_image *image)
 {

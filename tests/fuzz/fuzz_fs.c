@@ -248,12 +248,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	struct virtio_dev *dev;
+	struct share share;
 	char value[100];
 
 	prepare();
 	driver_new_vm();
 	snprintf(value, sizeof(value), "%s:/x%s", shared, size % 8 ? "" : ",ro");
-	dev = fs_add(&driver_vm, value, 0);
+	share_parse(value, &share);
+	dev = fs_add(&driver_vm, &share, 0);
 	driver_start(dev, dev->offered, 64);
 	while (in.left)
 		step(&in, dev);

@@ -59,6 +59,7 @@ static void put_file(const char *name, const char *text)
 
 static void start(bool read_only)
 {
+	struct share share;
 	char value[100];
 
 	strcpy(base, "/tmp/test_fs_XXXXXX");
@@ -69,7 +70,8 @@ static void start(bool read_only)
 	put_file("shared/file", "contents");
 	driver_new_vm();
 	snprintf(value, sizeof(value), "%s:/x%s", shared, read_only ? ",ro" : "");
-	dev = fs_add(&driver_vm, value, 0);
+	share_parse(value, &share);
+	dev = fs_add(&driver_vm, &share, 0);
 	driver_start(dev, dev->offered, 64);
 	used = 0;
 }

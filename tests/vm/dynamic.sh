@@ -21,7 +21,7 @@ bash=$(command -v bash)
 # ---- dynamic programs
 
 t_run 'no loader given' 126 "$VMM" run "$B/vm/hello-dynamic"
-t_err_line "needs $loader inside the VM; run: vmm run .* --copy $loader:/lib64/"
+t_err_line "needs $loader inside the VM; run: vmm run --root / /"
 command=$(sed 's/.*; run: vmm //' "$T/err")
 # shellcheck disable=SC2086
 t_run 'the command that it shows' 0 "$VMM" $command
@@ -118,7 +118,7 @@ script "$T/s" "#! 	$bash -u  "
 t_run 'a script for a dynamic program, with an argument' 0 "$VMM" run "$T/s" $(copies "$bash") -- x
 t_out '/bin/s x 1'
 t_run 'its interpreter is not there' 126 "$VMM" run "$T/s"
-t_err_line "is a script and needs $bash inside the VM; run: vmm run $T/s --copy $bash:"
+t_err_line "is a script and needs $bash inside the VM; run: vmm run --root / $T/s\$"
 t_run 'nor in the directory given' 126 "$VMM" run "$T/s" --copy "$T/d:${bash%/*}"
 t_check 'not one line' [ "$(wc -l <"$T/err")" = 1 ]
 script "$T/s" '#!'

@@ -1,0 +1,34 @@
+/*
+ * A file system in memory above another one, which is only read: the root of
+ * --root DIR.
+ *
+ * It is a tmpfs whose directories fetch their entries from below when these are
+ * looked for; so what was fetched is changed as in any tmpfs. Before a name is
+ * taken away its directory fetches all that is left and lets go of the one
+ * below: hence nothing has to remember that a name is gone (whiteouts), and
+ * directories from below are renamed like others. The content of a file stays
+ * below until somebody opens it for writing; then all of it is copied.
+ *
+ * What was fetched is not looked at again, but for the size and content of
+ * files: names that come and go below are not noticed in directories that were
+ * listed, nor is a change of attributes. Several names of a file below become
+ * files of their own.
+ */
+#ifndef FS_OVERLAY_H
+#define FS_OVERLAY_H
+
+#include "tmpfs.h"
+
+#define OVERLAY_MAGIC 0x794c7630 /* as Linux's overlayfs */
+
+/* Makes the empty root directory of a tmpfs show what is below. 0 or -ENOMEM. */
+int overlay_begin(struct inode *root, struct mount *below);
+
+/* What is below an inode that has something there, with references. 0 or -errno. */
+int overlay_find(struct inode *inode, struct path *out);
+
+/* overlay_file.c: the operations of files whose content is below. */
+extern struct inode_ops overlay_file_ops;
+void overlay_init_file_ops(void);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * Regular files of the overlay whose content is below, see overlay.h: read
+ * there, until somebody opens one for writing or gives it another size. Then it
+ * is copied, and the inode becomes one of tmpfs; who has it open reads the copy
+ * from then on. There are no pages to map, as virtio-fs has none.
+ */
+#include "overlay.h"
+#include "../libos/heap.h"
+
+static bool is_below(const struct inode *inode)
+{
+	return tmpfs_inode((struct inode *)inode)->lower != NULL;
+}
+
+/* The file below; NULL with *error. */
+static struct file *open_below(struct inode *inode, int *error)
+{
+	struct file *file = NULL;
+	struct path low;
+
+	*error = overlay_find(inode, &low);
+	if (*error < 0)
+		return NULL;
+	*error = -ESTALE;
+	if (S_ISREG(low.dentry->inode->mode))
+		file = vfs_open(&low, O_RDONLY | O_LARGEFILE, error);
+	path_put(&low);
+	return file;
+}
+
+/* ---- copying */
+
+static int copy_content(struct file *from, struct inode *to)
+{
+	struct file file = { .inode = to };
+	char *buf = kalloc(PAGE_SIZE);
+	long n = buf != NULL ? 1 : -ENOMEM;
+
+	for (u64 pos = 0; n > 0;) {
+		n = file_read_kernel(from, buf, PAGE_SIZE, pos);
+		if (n > 0) {
+			struct iovec iov = { buf, n };
+			struct uio uio = { .iov = &iov, .niov = 1, .resid = n, .kernel = true };
+
+			if (tmpfs_file_ops.write(&file, &uio, &pos) != n)
+				n = -ENOSPC;
+		}
+	}
+	kfree(buf);
+	return n;
+}
+
+/* The inode has this content from now on, all in memory; `from` gets what it had. */
+static void take_content(struct inode *inode, struct inode *from)
+{
+	struct tmpfs_inode *ti = tmpfs_inode(inode), *tf = tmpfs_inode(from);
+
+	ti->pages = tf->pages;
+	tf->pages = (struct page_tree){ .root = 0 };
+	inode->size = from->size;
+	inode->ops = &tmpfs_regular_ops;
+	kfree(ti->lower);
+	ti->lower = NULL;
+}
+
+static int copy_up(struct inode *inode, bool content)
+{
+	struct inode *copy;
+	struct file *from;
+	int error = tmpfs_nameless(inode->sb, S_IFREG, &copy);
+
+	if (error < 0)
+		return error;
+	if (content) {
+		from = open_below(inode, &error);
+		if (from != NULL) {
+			error = copy_content(from, copy);
+			file_put(from);
+		}
+	}
+	if (error == 0 && is_below(inode)) /* nobody was faster */
+		take_content(inode, copy);
+	inode_put(copy);
+	return error;
+}
+
+/* ---- open files */
+
+/* priv is the file below. */
+static long read(struct file *file, struct uio *uio, u64 *pos)
+{
+	struct file *low = file->priv;
+
+	if (!is_below(file->inode))
+		return tmpfs_file_ops.read(file, uio, pos);
+	return low->ops->read(low, uio, pos);
+}
+
+static void release(struct file *file)
+{
+	file_put(file->priv);
+}
+
+static const struct file_ops read_ops = {
+	.read = read,
+	.lseek = file_lseek,
+	.release = release,
+};
+
+static int open(struct inode *inode, struct file *file)
+{
+	struct file *low;
+	int error;
+
+	if (file_writable(file))
+		return copy_up(inode, true);
+	low = open_below(inode, &error);
+	if (low == NULL)
+		return error;
+	if (is_below(inode))
+		inode->size = low->inode->size;
+	file->ops = &read_ops;
+	file->priv = low;
+	return 0;
+}
+
+/* ---- attributes */
+
+static int get_attr(struct inode *inode, struct kstat *st)
+{
+	st->blocks = (inode->size + 511) / 512;
+	return 0;
+}
+
+static int set_attr(struct inode *inode, const struct attr *attr)
+{
+	if (attr->valid & ATTR_SIZE) {
+		int error = copy_up(inode, attr->size > 0);
+
+		if (error < 0)
+			return error;
+	}
+	return tmpfs_regular_ops.setattr(inode, attr);
+}
+
+struct inode_ops overlay_file_ops;
+
+void overlay_init_file_ops(void)
+{
+	overlay_file_ops = tmpfs_regular_ops;
+	overlay_file_ops.open = open;
+	overlay_file_ops.getattr = get_attr;
+	overlay_file_ops.setattr = set_attr;
+	overlay_file_ops.get_page = NULL;
+	overlay_file_ops.get_run = NULL;
+}

@@ -1,0 +1,112 @@
+/* See root.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/openat2.h>
+#include "fail.h"
+#include "fs.h"
+#include "root.h"
+
+/* The directory; opened once. */
+static int root_fd(const struct options *options)
+{
+	static int fd = -1;
+	struct share share;
+
+	if (fd < 0) {
+		root_parse(options->root, &share);
+		fd = share_open(&share);
+	}
+	return fd;
+}
+
+int root_open(const struct options *options, const char *path)
+{
+	const struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, root_fd(options), path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN); /* a rename was in the way */
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static bool may_execute(int fd)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return access(name, X_OK) == 0;
+}
+
+/* Relative paths count from --cwd. */
+static void open_inside(struct image *image, const struct options *options, const char *path)
+{
+	const char *cwd = path[0] == '/' ? "" : options->cwd;
+	const size_t len = strlen(cwd);
+	int n = snprintf(image->path, sizeof(image->path), "%s%s%s", cwd,
+			 len > 0 && cwd[len - 1] != '/' ? "/" : "", path);
+
+	image->fd = -ENAMETOOLONG;
+	if (n > 0 && (size_t)n < sizeof(image->path))
+		image->fd = root_open(options, image->path);
+}
+
+static bool is_program(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && may_execute(fd);
+}
+
+static const char *path_variable(const struct options *options)
+{
+	const char *path = getenv("PATH");
+
+	for (unsigned i = 0; i < options->env.count; i++)
+		if (!strncmp(options->env.item[i], "PATH=", 5))
+			return options->env.item[i] + 5;
+	return path ? path : "/bin:/usr/bin";
+}
+
+static void find_in_path(struct image *image, const struct options *options)
+{
+	const char *name = options->image;
+	char path[PATH_MAX];
+
+	for (const char *dir = path_variable(options); *dir;) {
+		const char *end = strchrnul(dir, ':');
+
+		snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - dir), dir,
+			 end == dir ? "" : "/", name);
+		open_inside(image, options, path);
+		if (is_program(image->fd))
+			return;
+		if (image->fd >= 0)
+			close(image->fd);
+		dir = *end ? end + 1 : end;
+	}
+	fail(EXIT_NOT_FOUND, "%s: not found in PATH inside of --root %s; give its path there", name,
+	     options->root);
+}
+
+void root_load_image(struct image *image, const struct options *options)
+{
+	const char *name = options->image;
+
+	if (strchr(name, '/'))
+		open_inside(image, options, name);
+	else
+		find_in_path(image, options);
+	load_opened(image, name, "program inside of --root");
+	if (!may_execute(image->fd))
+		fail(EXIT_CANNOT_RUN, "%s: may not be executed; chmod +x it", name);
+}
