@@ -2,10 +2,18 @@
  * Regular files of the overlay whose content is below, see overlay.h: read
  * there, until somebody opens one for writing or gives it another size. Then it
  * is copied, and the inode becomes one of tmpfs; who has it open reads the copy
- * from then on. There are no pages to map, as virtio-fs has none.
+ * from then on.
+ *
+ * Pages that are mapped are read once, some at a time, and kept in the inode:
+ * programs and libraries start without being read as a whole.
  */
 #include "overlay.h"
+#include "../libos/frames.h"
 #include "../libos/heap.h"
+
+#define WINDOW_ORDER 4
+#define WINDOW       (1ull << WINDOW_ORDER) /* pages that are read at once */
+#define LAST_PAGE    (UINT64_MAX / PAGE_SIZE)
 
 static bool is_below(const struct inode *inode)
 {
@@ -55,6 +63,8 @@ static void take_content(struct inode *inode, struct inode *from)
 {
 	struct tmpfs_inode *ti = tmpfs_inode(inode), *tf = tmpfs_inode(from);
 
+	inode_unmap(inode, 0, LAST_PAGE, false);
+	page_tree_remove(&ti->pages, 0, LAST_PAGE);
 	ti->pages = tf->pages;
 	tf->pages = (struct page_tree){ .root = 0 };
 	inode->size = from->size;
@@ -82,6 +92,68 @@ static int copy_up(struct inode *inode, bool content)
 		take_content(inode, copy);
 	inode_put(copy);
 	return error;
+}
+
+/* ---- pages to be mapped */
+
+/* Reads a page into a frame, which becomes the inode's, or is freed. */
+static int read_page(struct inode *inode, struct file *low, u64 index, paddr_t pa)
+{
+	struct page_tree *pages = &tmpfs_inode(inode)->pages;
+	bool wanted = pa != 0 && page_tree_get(pages, index) == 0;
+	long n = wanted ? file_read_kernel(low, phys_to_virt(pa), PAGE_SIZE, index * PAGE_SIZE) : 0;
+
+	/* it may have been read, or all copied, meanwhile */
+	wanted = wanted && n >= 0 && is_below(inode) && page_tree_get(pages, index) == 0;
+	if (wanted) {
+		memset(phys_to_virt(pa + n), 0, PAGE_SIZE - n);
+		n = page_tree_set(pages, index, pa);
+	}
+	if (pa != 0 && (!wanted || n < 0))
+		frames_free(pa, 0);
+	return pa == 0 ? -ENOMEM : MIN(n, 0);
+}
+
+/* Frames that follow each other are mapped faster. */
+static int read_window(struct inode *inode, u64 index)
+{
+	u64 end = (inode->size + PAGE_SIZE - 1) / PAGE_SIZE, first = ALIGN_DOWN(index, WINDOW);
+	int error;
+	struct file *low = open_below(inode, &error);
+	paddr_t pa;
+
+	if (low == NULL)
+		return error;
+	pa = first + WINDOW <= end ? frames_alloc_dirty(WINDOW_ORDER) : 0;
+	for (u64 i = first; i < first + WINDOW; i++) {
+		int result = 0;
+
+		if (pa != 0)
+			result = read_page(inode, low, i, pa + (i - first) * PAGE_SIZE);
+		else if (i < end)
+			result = read_page(inode, low, i, frames_alloc_dirty(0));
+		error = MIN(error, result);
+	}
+	file_put(low);
+	return error;
+}
+
+/* Never to be written: who may write has the file open for it. */
+static int get_page(struct inode *inode, u64 index, bool write, paddr_t *pa)
+{
+	struct page_tree *pages = &tmpfs_inode(inode)->pages;
+	int error = 0;
+
+	if (index >= (inode->size + PAGE_SIZE - 1) / PAGE_SIZE)
+		return -ENXIO;
+	if (page_tree_get(pages, index) == 0)
+		error = read_window(inode, index);
+	if (!is_below(inode))
+		return inode->ops->get_page(inode, index, write, pa);
+	*pa = page_tree_get(pages, index);
+	if (*pa == 0)
+		return error < 0 ? error : -EIO;
+	return write ? -EACCES : 0;
 }
 
 /* ---- open files */
@@ -151,6 +223,6 @@ void overlay_init_file_ops(void)
 	overlay_file_ops.open = open;
 	overlay_file_ops.getattr = get_attr;
 	overlay_file_ops.setattr = set_attr;
-	overlay_file_ops.get_page = NULL;
+	overlay_file_ops.get_page = get_page;
 	overlay_file_ops.get_run = NULL;
 }

@@ -53,6 +53,12 @@ int pages_flush(void)
 
 int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n)
 {
+	struct map_run *last = &vcpu()->run[queued - 1];
+	if (queued && last->va + last->n * PAGE_SIZE == va &&
+	    last->entry + last->n * PAGE_SIZE == (pa | bits)) {
+		last->n += n; /* what the last run goes on with */
+		return 0;
+	}
 	vcpu()->run[queued++] = (struct map_run){ va, pa | bits, n };
 	return queued == MAP_RUNS ? pages_flush() : 0;
 }
