@@ -71,6 +71,21 @@ char *kstrdup(const char *s)
 	return copy;
 }
 
+/* Larger blocks, whose frames may be freed one by one. */
+static struct block {
+	paddr_t start;
+	u64 size, left;
+} block[64];
+
+static void note_block(paddr_t pa, u64 size)
+{
+	unsigned i = 0;
+
+	while (block[i].left > 0)
+		assert_true(++i < ARRAY_SIZE(block));
+	block[i] = (struct block){ pa, size, size };
+}
+
 paddr_t frames_alloc_dirty(unsigned order)
 {
 	void *p;
@@ -80,6 +95,8 @@ paddr_t frames_alloc_dirty(unsigned order)
 	p = aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
 	memset(p, 0xa5, PAGE_SIZE << order); /* whoever shows this has a bug */
 	fake_frames += 1u << order;
+	if (order > 0)
+		note_block((paddr_t)(uintptr_t)p, (u64)PAGE_SIZE << order);
 	return (paddr_t)(uintptr_t)p;
 }
 
@@ -105,8 +122,18 @@ bool frames_are_contents(paddr_t pa)
 
 void frames_free(paddr_t pa, unsigned order)
 {
-	free(phys_to_virt(pa));
 	fake_frames -= 1u << order;
+	for (unsigned i = 0; i < ARRAY_SIZE(block); i++) {
+		struct block *b = &block[i];
+
+		if (b->left == 0 || pa - b->start >= b->size)
+			continue;
+		b->left -= (u64)PAGE_SIZE << order;
+		if (b->left == 0)
+			free(phys_to_virt(b->start));
+		return;
+	}
+	free(phys_to_virt(pa));
 }
 
 u64 frames_total(void)

@@ -17,6 +17,7 @@
 #undef fail /* cmocka's; fail.h has its own */
 #include "../../vmm/config.h"
 #include "../../vmm/fail.h"
+#include "../../vmm/fs.h"
 #include "../../vmm/help.h"
 
 #define give_up(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
@@ -289,6 +290,24 @@ static void networks(void **state)
 	rejects(WORDS("p", "--pcap", "f"), "no network to record; give --net");
 }
 
+static void root_directory(void **state)
+{
+	struct options opt;
+	struct share share;
+
+	(void)state;
+	opt = parse(WORDS("p", "--root", "/srv/a,b,rw"));
+	assert_string_equal(opt.root, "/srv/a,b,rw");
+	root_parse(opt.root, &share);
+	assert_int_equal(share.dir_len, 8);
+	assert_false(share.read_only);
+	root_parse("/a,ro", &share); /* no option, a name */
+	assert_int_equal(share.dir_len, 5);
+	assert_true(share.read_only);
+	options_free(&opt);
+	rejects(WORDS("p", "--root", ",rw"), "--root \",rw\": give DIR");
+}
+
 static void timeouts(void **state)
 {
 	static const struct {
@@ -406,19 +425,13 @@ static void help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(all_options),
-		cmocka_unit_test(last_one_wins),
-		cmocka_unit_test(many_variables),
-		cmocka_unit_test(bad_cpus),
-		cmocka_unit_test(bad_mem),
-		cmocka_unit_test(bad_values),
-		cmocka_unit_test(timeouts),
-		cmocka_unit_test(networks),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(unknown_options),
-		cmocka_unit_test(bad_images),
-		cmocka_unit_test(help),
+		cmocka_unit_test(defaults),        cmocka_unit_test(all_options),
+		cmocka_unit_test(last_one_wins),   cmocka_unit_test(many_variables),
+		cmocka_unit_test(bad_cpus),        cmocka_unit_test(bad_mem),
+		cmocka_unit_test(bad_values),      cmocka_unit_test(timeouts),
+		cmocka_unit_test(networks),        cmocka_unit_test(sizes),
+		cmocka_unit_test(unknown_options), cmocka_unit_test(bad_images),
+		cmocka_unit_test(root_directory),  cmocka_unit_test(help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
