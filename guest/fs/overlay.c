@@ -14,7 +14,6 @@
 static struct mount *lower;
 /* As a tmpfs has them, but for what overlay_begin() puts in their place. */
 static struct inode_ops dir_ops;
-static struct file_ops dir_file_ops;
 
 /* One step of the walk; takes over the reference to *at. */
 static int step(struct dentry **at, const char *name, size_t len)
@@ -89,7 +88,7 @@ static void copy_attributes(struct inode *inode, const struct inode *low)
 static void set_dir_ops(struct inode *inode)
 {
 	inode->ops = &dir_ops;
-	inode->fops = &dir_file_ops;
+	inode->fops = &overlay_dir_file_ops;
 }
 
 /* An inode for what is below in a directory. */
@@ -121,11 +120,6 @@ static int make_inode(struct dentry *dir, struct dentry *low, struct inode **out
 }
 
 /* ---- fetching */
-
-static bool has_lower(const struct dentry *dir)
-{
-	return tmpfs_inode(dir->inode)->lower != NULL;
-}
 
 static bool is_here(struct dentry *dir, const char *name, size_t len)
 {
@@ -163,9 +157,9 @@ static int fetch(struct dentry *dir, struct dentry *low_dir, const char *name, s
 
 	if (error < 0)
 		return error;
-	if (low->inode != NULL && has_lower(dir) && !is_here(dir, name, len)) {
+	if (low->inode != NULL && overlay_has_lower(dir) && !is_here(dir, name, len)) {
 		error = make_inode(dir, low, &inode);
-		if (error == 0 && has_lower(dir) && !is_here(dir, name, len))
+		if (error == 0 && overlay_has_lower(dir) && !is_here(dir, name, len))
 			error = enter(dir, low, inode);
 		else if (error == 0)
 			inode_put(inode);
@@ -180,17 +174,32 @@ struct fetcher {
 	int error;
 };
 
+bool overlay_is_dots(const char *name, size_t len)
+{
+	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
+}
+
 static bool fetch_next(struct dir_sink *sink, const char *name, size_t len, u64 ino, unsigned type,
 		       u64 next)
 {
 	struct fetcher *f = container_of(sink, struct fetcher, sink);
 
 	(void)ino, (void)type, (void)next;
-	if ((len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.'))
-		return true;
-	if (!is_here(f->dir, name, len))
+	if (!overlay_is_dots(name, len) && !is_here(f->dir, name, len))
 		f->error = fetch(f->dir, f->low, name, len);
 	return f->error == 0;
+}
+
+int overlay_read_below(const struct path *low, struct dir_sink *sink)
+{
+	int error;
+	struct file *file = vfs_open(low, O_RDONLY | O_DIRECTORY, &error);
+
+	if (file == NULL)
+		return error;
+	error = file->ops->readdir != NULL ? file->ops->readdir(file, sink) : -ENOTDIR;
+	file_put(file);
+	return error;
 }
 
 /* All that is left; afterwards the directory is nothing but a tmpfs's. */
@@ -198,21 +207,16 @@ static int fetch_all(struct dentry *dir)
 {
 	struct fetcher f = { .sink.emit = fetch_next, .dir = dir };
 	struct tmpfs_inode *ti = tmpfs_inode(dir->inode);
-	struct file *file;
 	struct path low;
 	int error;
 
-	if (!has_lower(dir))
+	if (!overlay_has_lower(dir))
 		return 0;
 	error = overlay_find(dir->inode, &low);
 	if (error < 0)
 		return error;
 	f.low = low.dentry;
-	file = vfs_open(&low, O_RDONLY | O_DIRECTORY, &error);
-	if (file != NULL) {
-		error = file->ops->readdir != NULL ? file->ops->readdir(file, &f.sink) : -ENOTDIR;
-		file_put(file);
-	}
+	error = overlay_read_below(&low, &f.sink);
 	path_put(&low);
 	if (error == 0)
 		error = f.error;
@@ -230,7 +234,7 @@ static int lookup(struct inode *dir, struct dentry *d)
 	struct path low;
 	int error;
 
-	if (!has_lower(d->parent))
+	if (!overlay_has_lower(d->parent))
 		return 0;
 	error = overlay_find(dir, &low);
 	if (error == 0) {
@@ -274,13 +278,6 @@ static int rename(struct dentry *from, struct dentry *to, unsigned int flags)
 	return error < 0 ? error : tmpfs_dir_ops.rename(from, to, flags);
 }
 
-static long read_dir(struct file *file, struct dir_sink *sink)
-{
-	int error = fetch_all(file->path.dentry);
-
-	return error < 0 ? error : tmpfs_dir_file_ops.readdir(file, sink);
-}
-
 int overlay_begin(struct inode *root, struct mount *below)
 {
 	tmpfs_inode(root)->lower = kstrdup("");
@@ -294,8 +291,7 @@ int overlay_begin(struct inode *root, struct mount *below)
 	dir_ops.unlink = unlink;
 	dir_ops.rmdir = remove_dir;
 	dir_ops.rename = rename;
-	dir_file_ops = tmpfs_dir_file_ops;
-	dir_file_ops.readdir = read_dir;
+	overlay_init_dir_file_ops();
 	root->sb->last_ino = FIRST_INO;
 	root->mode = below->root->inode->mode;
 	copy_attributes(root, below->root->inode);

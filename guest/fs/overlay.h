@@ -10,8 +10,8 @@
  * below until somebody opens it for writing; then all of it is copied.
  *
  * What was fetched is not looked at again, but for the size and content of
- * files: names that come and go below are not noticed in directories that were
- * listed, nor is a change of attributes. Several names of a file below become
+ * files: that its name is gone below is not noticed, nor is a change of
+ * attributes. Several names of a file below become
  * files of their own.
  */
 #ifndef FS_OVERLAY_H
@@ -26,6 +26,18 @@ int overlay_begin(struct inode *root, struct mount *below);
 
 /* What is below an inode that has something there, with references. 0 or -errno. */
 int overlay_find(struct inode *inode, struct path *out);
+
+static inline bool overlay_has_lower(const struct dentry *dir)
+{
+	return tmpfs_inode(dir->inode)->lower != NULL;
+}
+/* Has a sink see all names of a directory below. 0 or -errno. */
+int overlay_read_below(const struct path *low, struct dir_sink *sink);
+bool overlay_is_dots(const char *name, size_t len); /* "." or ".." */
+
+/* overlay_dir.c: open directories. */
+extern struct file_ops overlay_dir_file_ops;
+void overlay_init_dir_file_ops(void);
 
 /* overlay_file.c: the operations of files whose content is below. */
 extern struct inode_ops overlay_file_ops;
