@@ -69,8 +69,8 @@ t_out 'script /bin/script a b'
 t_run 'its own path' 0 "$VMM" run --root "$root" /bin/ls -- -l /proc/self/exe
 t_out_match ' /proc/self/exe -> /bin/busybox$'
 
-t_run 'ls of the host' 0 "$VMM" run --root / /bin/ls -- /usr/share/doc/bash
-ls /usr/share/doc/bash >"$T/want"
+t_run 'ls of the host' 0 "$VMM" run --root / /bin/ls -- /usr/bin
+LC_ALL=C ls /usr/bin >"$T/want"
 t_check 'the output differs' cmp -s "$T/want" "$T/out"
 t_run 'bash of the host, a script in /tmp' 0 "$VMM" run --root / "$root/bin/script" -- x
 t_out "script $root/bin/script x"
@@ -136,7 +136,7 @@ echo secret >"$T/secret"
 ln -s ../../../../../../../../.."$T/secret" "$root/up"
 ln -s "$T/secret" "$root/out"
 ln -s /bin/hello "$root/inside"
-ln -s "$PWD/build/hello" "$root/program"
+ln -s "$(realpath "$B/vm/hello-musl")" "$root/program"
 same 'links and .. stay inside' cat /up , cat /out , cat "/../..$T/secret" , link /up
 t_run 'a program by a link, inside' 0 "$VMM" run --root "$root" /inside
 t_out 'hello from main'
@@ -182,7 +182,7 @@ t_run 'rw: what is mounted' 0 "$VMM" run --root "$root,rw" /bin/cat -- /proc/mou
 t_out_match '^root / virtiofs '
 t_run 'rw: a script' 0 "$VMM" run --root "$root,rw" script --env PATH=/bin -- a
 t_out 'script /bin/script a'
-t_run 'rw: a dynamic program' 0 "$VMM" run --root /,rw "$PWD/$B/vm/hello-dynamic"
+t_run 'rw: a dynamic program' 0 "$VMM" run --root /,rw "$(realpath "$B/vm/hello-dynamic")"
 t_out 'hello from main'
 
 t_done
