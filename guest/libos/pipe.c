@@ -21,27 +21,6 @@
 #define DEFAULT_SLOTS 16
 #define MAX_SLOTS     256 /* /proc/sys/fs/pipe-max-size: 1 MiB */
 
-struct slot {
-	paddr_t page;
-	u16 offset, len;
-	bool packet; /* O_DIRECT: a read takes one slot and drops the rest of it */
-};
-
-struct pipe {
-	struct slot *slots;
-	u32 count, head, used; /* slots, the first one in use, how many are */
-	u32 readers, writers; /* open files, by access */
-	u32 opened_readers, opened_writers; /* ever: what a waiting open looks for */
-	u32 files;
-	paddr_t spare; /* a page kept from the last read, or 0 */
-	struct waitq read_wait, write_wait; /* for data; for room */
-};
-
-static struct slot *slot_at(struct pipe *p, u32 i)
-{
-	return &p->slots[(p->head + i) % p->count];
-}
-
 static struct pipe *pipe_new(void)
 {
 	struct pipe *p = kalloc(sizeof(*p));
@@ -62,7 +41,7 @@ static struct pipe *pipe_new(void)
 static void pipe_free(struct pipe *p)
 {
 	for (u32 i = 0; i < p->used; i++)
-		frames_free(slot_at(p, i)->page, 0);
+		frames_free(pipe_slot(p, i)->page, 0);
 	if (p->spare != 0)
 		frames_free(p->spare, 0);
 	kfree(p->slots);
@@ -79,7 +58,7 @@ static void wake_both(struct pipe *p)
 
 static void drop_first(struct pipe *p)
 {
-	struct slot *s = slot_at(p, 0);
+	struct pipe_slot *s = pipe_slot(p, 0);
 
 	if (p->spare == 0)
 		p->spare = s->page;
@@ -90,14 +69,13 @@ static void drop_first(struct pipe *p)
 	p->used--;
 }
 
-/* Takes what is there. Bytes, 0: empty, or -EFAULT. */
-static long take(struct pipe *p, struct uio *uio)
+long pipe_take(struct pipe *p, struct uio *uio)
 {
 	bool was_full = p->used == p->count;
 	long done = 0;
 
 	while (p->used > 0 && uio->resid > 0) {
-		struct slot *s = slot_at(p, 0);
+		struct pipe_slot *s = pipe_slot(p, 0);
 		bool packet = s->packet;
 		size_t n = MIN(uio->resid, s->len);
 		long moved = uio_to(uio, phys_to_virt(s->page + s->offset), n);
@@ -129,14 +107,14 @@ static long pipe_read(struct file *file, struct uio *uio, u64 *pos)
 	if (uio->resid == 0)
 		return 0;
 	for (;;) {
-		if (p->used > 0)
-			return take(p, uio);
-		if (p->writers == 0)
+		if (pipe_has_data(p))
+			return pipe_take(p, uio);
+		if (p->used == 0 && p->writers == 0)
 			return 0;
 		if (file->flags & O_NONBLOCK)
 			return -EAGAIN;
 		error = wait_on(&p->read_wait, NEVER);
-		if (error < 0 && p->used == 0)
+		if (error < 0 && !pipe_has_data(p))
 			return error;
 	}
 }
@@ -147,12 +125,12 @@ static long pipe_read(struct file *file, struct uio *uio, u64 *pos)
 static long add_to_last(struct pipe *p, struct uio *uio)
 {
 	size_t n = uio->resid & (PAGE_SIZE - 1);
-	struct slot *s;
+	struct pipe_slot *s;
 	long moved;
 
 	if (p->used == 0 || n == 0)
 		return 0;
-	s = slot_at(p, p->used - 1);
+	s = pipe_slot(p, p->used - 1);
 	if (s->packet || s->offset + s->len + n > PAGE_SIZE)
 		return 0;
 	moved = uio_from(uio, phys_to_virt(s->page + s->offset + s->len), n);
@@ -163,7 +141,7 @@ static long add_to_last(struct pipe *p, struct uio *uio)
 
 static long fill_slot(struct pipe *p, struct uio *uio, bool packet)
 {
-	struct slot *s = slot_at(p, p->used);
+	struct pipe_slot *s = pipe_slot(p, p->used);
 	paddr_t page = p->spare != 0 ? p->spare : frames_alloc_dirty(0);
 	long moved;
 
@@ -175,18 +153,17 @@ static long fill_slot(struct pipe *p, struct uio *uio, bool packet)
 		p->spare = page;
 		return moved;
 	}
-	*s = (struct slot){ .page = page, .len = moved, .packet = packet };
+	*s = (struct pipe_slot){ .page = page, .len = moved, .packet = packet };
 	p->used++;
 	return moved;
 }
 
-/* Puts in what there is room for. Bytes (0: full), or -errno before any. */
-static long put(struct pipe *p, struct uio *uio, bool packet)
+long pipe_put(struct pipe *p, struct uio *uio, bool packet)
 {
 	bool was_empty = p->used == 0;
 	long done = 0, moved = 0;
 
-	while (uio->resid > 0 && p->used < p->count) {
+	while (uio->resid > 0 && pipe_has_room(p)) {
 		size_t want = MIN(uio->resid, (size_t)PAGE_SIZE);
 
 		moved = fill_slot(p, uio, packet);
@@ -201,7 +178,7 @@ static long put(struct pipe *p, struct uio *uio, bool packet)
 	return done > 0 ? done : moved;
 }
 
-static long broken(long done)
+long pipe_broken(long done)
 {
 	signal_send_self(SIGPIPE);
 	return done > 0 ? done : -EPIPE;
@@ -219,25 +196,25 @@ static long pipe_write(struct file *file, struct uio *uio, u64 *pos)
 	if (want == 0)
 		return 0;
 	if (p->readers == 0)
-		return broken(0);
+		return pipe_broken(0);
 	done = packet ? 0 : add_to_last(p, uio);
 	if (done < 0)
 		return done;
 	while ((size_t)done < want) {
 		if (p->readers == 0)
-			return broken(done);
-		moved = put(p, uio, packet);
+			return pipe_broken(done);
+		moved = pipe_put(p, uio, packet);
 		if (moved < 0)
 			return done > 0 ? done : moved;
 		done += moved;
 		if ((size_t)done == want)
 			break;
-		if (p->used < p->count) /* a fault stopped it */
+		if (pipe_has_room(p)) /* a fault stopped it */
 			return done;
 		if (file->flags & O_NONBLOCK)
 			return done > 0 ? done : -EAGAIN;
 		error = wait_on(&p->write_wait, NEVER);
-		if (error < 0 && p->used == p->count)
+		if (error < 0 && !pipe_has_room(p))
 			return done > 0 ? done : error;
 	}
 	return done;
@@ -252,7 +229,7 @@ static u32 pipe_poll(struct file *file, struct poll_table *table)
 
 	if (file_readable(file)) {
 		poll_wait(table, &p->read_wait);
-		if (p->used > 0)
+		if (pipe_has_data(p))
 			mask |= POLLIN | POLLRDNORM;
 		/* a fifo that no writer has opened yet has not hung up */
 		if (p->writers == 0 && file->pos != p->opened_writers)
@@ -260,7 +237,7 @@ static u32 pipe_poll(struct file *file, struct poll_table *table)
 	}
 	if (file_writable(file)) {
 		poll_wait(table, &p->write_wait);
-		if (p->used < p->count)
+		if (pipe_has_room(p))
 			mask |= POLLOUT | POLLWRNORM;
 		if (p->readers == 0)
 			mask |= POLLERR;
@@ -276,7 +253,7 @@ static long pipe_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd != FIONREAD)
 		return -ENOTTY;
 	for (u32 i = 0; i < p->used; i++)
-		n += slot_at(p, i)->len;
+		n += pipe_slot(p, i)->len;
 	return put_user((int *)arg, n);
 }
 
@@ -303,6 +280,11 @@ static const struct file_ops pipe_ops = {
 	.name = "pipe",
 };
 
+struct pipe *pipe_of(const struct file *file)
+{
+	return file->ops == &pipe_ops ? file->priv : NULL;
+}
+
 /* ---- size ---- */
 
 long pipe_get_size(struct file *file)
@@ -316,7 +298,7 @@ long pipe_set_size(struct file *file, unsigned long size)
 {
 	struct pipe *p = file->priv;
 	u32 count = 1;
-	struct slot *slots;
+	struct pipe_slot *slots;
 
 	if (file->ops != &pipe_ops)
 		return -EBADF;
@@ -326,13 +308,13 @@ long pipe_set_size(struct file *file, unsigned long size)
 		count *= 2;
 	if (count > MAX_SLOTS)
 		return -EPERM;
-	if (count < p->used)
+	if (count < p->used + p->promised)
 		return -EBUSY;
 	slots = kalloc(count * sizeof(*slots));
 	if (slots == NULL)
 		return -ENOMEM;
 	for (u32 i = 0; i < p->used; i++)
-		slots[i] = *slot_at(p, i);
+		slots[i] = *pipe_slot(p, i);
 	kfree(p->slots);
 	p->slots = slots;
 	p->head = 0;

@@ -194,10 +194,13 @@ long sys_ioctl(int fd, unsigned int cmd, unsigned long arg);
 long sys_sendfile(int out_fd, int in_fd, i64 *user_pos, size_t n);
 long sys_copy_file_range(int in_fd, i64 *in_pos, int out_fd, i64 *out_pos, size_t n,
 			 unsigned int flags);
+long sys_splice(int in_fd, i64 *in_at, int out_fd, i64 *out_at, size_t n, u32 flags);
+long sys_tee(int in_fd, int out_fd, size_t n, u32 flags);
 long sys_truncate(const char *path, i64 size);
 long sys_ftruncate(int fd, i64 size);
 long sys_fallocate(int fd, int mode, i64 offset, i64 len);
 long sys_fsync(int fd);
+long sys_sync_file_range(int fd, i64 offset, i64 n, u32 flags);
 long sys_fdatasync(int fd);
 long sys_sync(void);
 long sys_syncfs(int fd);

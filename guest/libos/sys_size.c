@@ -130,15 +130,34 @@ long sys_fdatasync(int fd)
 	return do_fsync(fd);
 }
 
+static bool is_stream(const struct file *file)
+{
+	return file->inode == NULL || S_ISFIFO(file->inode->mode) || S_ISSOCK(file->inode->mode);
+}
+
+/* Nobody can tell whether writing has begun, only (WAIT_BEFORE, WAIT_AFTER)
+ * whether it has ended. */
+long sys_sync_file_range(int fd, i64 offset, i64 n, u32 flags)
+{
+	struct file *file = fd_get(fd);
+	long r = 0;
+
+	if (file == NULL)
+		return -EBADF;
+	if (flags & ~7u || offset < 0 || n < 0 || offset + (u64)n > INT64_MAX)
+		r = -EINVAL;
+	else if (is_stream(file) || S_ISCHR(file->inode->mode))
+		r = -ESPIPE;
+	else if (flags & (1 | 4) && file->ops->fsync != NULL)
+		r = file->ops->fsync(file);
+	file_put(file);
+	return r;
+}
+
 long sys_sync(void)
 {
 	disk_fs_sync(false);
 	return 0;
-}
-
-static bool is_stream(const struct file *file)
-{
-	return file->inode == NULL || S_ISFIFO(file->inode->mode) || S_ISSOCK(file->inode->mode);
 }
 
 long sys_syncfs(int fd)
