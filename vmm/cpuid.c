@@ -194,6 +194,13 @@ static void fix_xsave(struct cpuid *cpuid, const struct host *host)
 		state->ecx = end;
 }
 
+uint64_t cpuid_xcr0(struct cpuid *cpuid)
+{
+	const struct kvm_cpuid_entry2 *state = find(cpuid, 0xd, 0);
+
+	return state && find(cpuid, 0xd, 2) ? state->eax : 0;
+}
+
 /* ---- topology: each vCPU a core of its own in one package */
 
 static unsigned bits_for(unsigned n)

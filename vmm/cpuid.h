@@ -21,4 +21,7 @@ void cpuid_make(struct cpuid *cpuid, const struct vm *vm);
 /* Makes the table that of the vCPU with this APIC id. */
 void cpuid_set_id(struct cpuid *cpuid, unsigned id);
 
+/* What a guest can have in XCR0; 0: nothing, or the host is of the soft flavour. */
+uint64_t cpuid_xcr0(struct cpuid *cpuid);
+
 #endif

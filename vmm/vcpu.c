@@ -35,6 +35,19 @@ static void set_tsc_offset(const struct vcpu *vcpu)
 	ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attr);
 }
 
+/*
+ * As the guest's kernel will set it, which KVM may not see: TCG's SVM does not
+ * intercept XSETBV. KVM would then load what it takes for the value, x87 alone, at
+ * each entry, and a program's XSAVE would leave out SSE.
+ */
+static void set_xcr0(const struct vcpu *vcpu, struct cpuid *cpuid)
+{
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = cpuid_xcr0(cpuid) };
+
+	if (xcrs.xcrs[0].value)
+		ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
+}
+
 static void map_run(struct vcpu *vcpu)
 {
 	int size =
@@ -67,6 +80,7 @@ void vcpu_create(struct vm *vm, unsigned id)
 	cpuid = template;
 	cpuid_set_id(&cpuid, id);
 	vm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2");
+	set_xcr0(vcpu, &cpuid);
 	if (id == 0)
 		timeline_mark("CPUID set");
 	set_tsc_offset(vcpu);
