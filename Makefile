@@ -145,7 +145,8 @@ run: all ## boot build/hello and print its boot timeline
 VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
 	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels \
 	$(B)/vm/cxx $(B)/vm/musl-dynamic $(B)/vm/cxx-dynamic $(B)/vm/hello-loader \
-	$(B)/vm/layout-dynamic $(B)/vm/layout-pie
+	$(B)/vm/layout-dynamic $(B)/vm/layout-pie \
+	$(if $(shell command -v gfortran),$(B)/vm/numbers) $(if $(shell command -v go),$(B)/vm/web)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -193,7 +194,7 @@ $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 
 # The linker warns that libgomp could load plug-ins.
-$(B)/vm/openmp: tests/vm/openmp.c $(B)/flags | need-test
+$(B)/vm/openmp $(B)/vm/triad: $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -fopenmp -static -Wl,--no-warnings -o $@ $<
 
@@ -203,6 +204,14 @@ $(B)/vm/cxx: tests/vm/cxx.cc $(B)/flags | need-test
 $(B)/vm/cxx-dynamic: tests/vm/cxx.cc | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CXX,$<) $(CXX) -O2 -std=c++17 -pthread -o $@ $<
+
+# Of compilers that not everybody has.
+$(B)/vm/numbers: tests/vm/numbers.f90
+	@mkdir -p $(@D)
+	$(Q)$(call say,FORTRAN,$<) gfortran -O2 -Wall -o $@ $<
+$(B)/vm/web: tests/vm/web.go
+	@mkdir -p $(@D)
+	$(Q)$(call say,GO,$<) CGO_ENABLED=0 GO111MODULE=off GOFLAGS= go build -o $@ $<
 
 # The sources that a test links with, its libraries and its own flags stand in
 # its first lines: "// link: vmm/options.c", "// libs: -ljansson",

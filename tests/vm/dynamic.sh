@@ -4,17 +4,6 @@
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# copies FILE...: --copy of the files, and of what they are linked with
-copies()
-{
-	for f; do
-		echo "$f"
-		ldd "$f" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p'
-	done | sort -u | grep -v "^$B" | while read -r f; do
-		echo "--copy $f:$(dirname "$f")/"
-	done
-}
-
 loader=/lib64/ld-linux-x86-64.so.2
 bash=$(command -v bash)
 
@@ -37,16 +26,16 @@ t_err "mayfly: $B/vm/hello-dynamic: its interpreter $loader is not in the VM's f
 	t_run 'musl' 0 "$VMM" run "$B/vm/musl-dynamic" \
 		--copy /lib/ld-musl-x86_64.so.1:/lib/
 	t_out 'hello from main'
-	t_run 'C++: threads and exceptions' 0 "$VMM" run "$B/vm/cxx-dynamic" $(copies "$B/vm/cxx-dynamic")
+	t_run 'C++: threads and exceptions' 0 "$VMM" run "$B/vm/cxx-dynamic" $(t_copies "$B/vm/cxx-dynamic")
 	"$B/vm/cxx-dynamic" >"$T/linux"
 	t_check 'the output differs from Linux' cmp -s "$T/linux" "$T/out"
-	t_run 'little memory' 0 "$VMM" run "$B/vm/hello-dynamic" --mem 6M $(copies "$B/vm/hello-dynamic")
+	t_run 'little memory' 0 "$VMM" run "$B/vm/hello-dynamic" --mem 6M $(t_copies "$B/vm/hello-dynamic")
 	t_out 'hello from main'
 	t_run 'libraries where LD_LIBRARY_PATH says' 0 "$VMM" run "$B/vm/hello-dynamic" \
 		--copy "$loader:/lib64/" --copy /lib/x86_64-linux-gnu/libc.so.6:/opt/ \
 		--env LD_LIBRARY_PATH=/opt
 	t_out 'hello from main'
-	t_run 'the loader run by name' 0 "$VMM" run "$loader" $(copies "$B/vm/hello-dynamic") \
+	t_run 'the loader run by name' 0 "$VMM" run "$loader" $(t_copies "$B/vm/hello-dynamic") \
 		--copy "$B/vm/hello-dynamic:/h" -- /h
 	t_out 'hello from main'
 }
@@ -64,9 +53,9 @@ t_err_line "needs $loader inside the VM"
 
 # shellcheck disable=SC2046
 for kind in layout-dynamic layout-pie; do
-	t_run "$kind: places" 0 "$VMM" run "$B/vm/$kind" $(copies "$B/vm/layout-dynamic")
+	t_run "$kind: places" 0 "$VMM" run "$B/vm/$kind" $(t_copies "$B/vm/layout-dynamic")
 	cp "$T/out" "$T/first"
-	t_exec "$VMM" run "$B/vm/$kind" $(copies "$B/vm/layout-dynamic") </dev/null
+	t_exec "$VMM" run "$B/vm/$kind" $(t_copies "$B/vm/layout-dynamic") </dev/null
 	t_check 'some are the same in two VMs' \
 		[ -z "$(sort "$T/first" "$T/out" | uniq -d)" ]
 	t_check 'not three of them' [ "$(wc -l <"$T/out")" = 3 ]
@@ -115,7 +104,7 @@ t_run 'a script' 0 "$VMM" run "$T/s" --copy "$busybox:/bin/" -- 'a b' c
 t_out '/bin/s a b 2'
 script "$T/s" "#! 	$bash -u  "
 # shellcheck disable=SC2046
-t_run 'a script for a dynamic program, with an argument' 0 "$VMM" run "$T/s" $(copies "$bash") -- x
+t_run 'a script for a dynamic program, with an argument' 0 "$VMM" run "$T/s" $(t_copies "$bash") -- x
 t_out '/bin/s x 1'
 t_run 'its interpreter is not there' 126 "$VMM" run "$T/s"
 t_err_line "is a script and needs $bash inside the VM; run: vmm run --root / $T/s\$"

@@ -13,6 +13,8 @@
 #   t_same NAME PROGRAM ARG.. stdout, stderr and status in a VM are those on Linux
 #   t_check WHAT CMD...       CMD succeeds, or the case fails for WHAT
 #   t_fail REASON             the case failed
+#   t_copies FILE...          options that bring files and their libraries into a VM
+#   t_have PROGRAM...         are these programs there? If not, says so
 #   t_done                    the last line of every script
 #
 # $T is a scratch directory; $T_LIMIT seconds bound each command. The output is
@@ -177,6 +179,27 @@ t_same()
 	t_status_is "$linux"
 	for f in out err; do
 		cmp -s "$T/linux.$f" "$T/$f" || t_fail "std$f differs from Linux"
+	done
+}
+
+t_copies()
+{
+	for f; do
+		echo "$f"
+		ldd "$f" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p'
+	done | sort -u | grep -v "^$B" | while read -r f; do
+		echo "--copy $f:$(dirname "$f")/"
+	done
+}
+
+# t_have PROGRAM...: are they there? Said when not.
+t_have()
+{
+	for wanted; do
+		command -v "$wanted" >/dev/null || {
+			t_skip "$wanted" 'not there'
+			return 1
+		}
 	done
 }
 

@@ -1,0 +1,116 @@
+#!/bin/sh
+# Servers as Debian has them: asked from the host, through published ports. What
+# is not installed is left out.
+# shellcheck source=tests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+port=$((30000 + $$ % 2000)) # below those that Linux gives to clients
+requests=2000
+[ -z "$LAB" ] || requests=100
+
+# serve WORD PROGRAM OPTION...: until WORD is in what it says
+serve()
+{
+	word=$1
+	program=$(command -v "$2")
+	shift 2
+	: >"$T/serve"
+	# shellcheck disable=SC2046
+	timeout -s KILL $((T_LIMIT * 2)) "$VMM" run "$program" $(t_copies "$program") "$@" \
+		>"$T/serve" 2>&1 </dev/null &
+	server=$!
+	tries=$((T_LIMIT * 20))
+	until grep -q "$word" "$T/serve"; do
+		tries=$((tries - 1))
+		kill -0 $server 2>/dev/null || tries=0
+		[ $tries != 0 ] || break
+		sleep 0.05
+	done
+	[ $tries != 0 ] || t_fail "it does not serve: $(tail -n 3 "$T/serve")"
+}
+
+# stop STATUS: SIGTERM, and the VM's exit status
+stop()
+{
+	kill -TERM "$(t_child $server)"
+	wait $server
+	T_STATUS=$?
+	t_status_is "$1"
+}
+
+commands='SET key value
+GET key
+INCR n
+INCRBY n 41
+RPUSH list a b c
+LRANGE list 0 -1
+ZADD z 1 one 2 two
+ZRANGEBYSCORE z 1 2 WITHSCORES
+HSET h f v g w
+HGETALL h
+EVAL "return redis.call(\"GET\", KEYS[1])" 1 key
+SETEX gone 100 x
+TTL gone
+SAVE
+DBSIZE
+NOSUCH'
+if t_have redis-server redis-cli redis-benchmark; then
+	t_case 'redis-server: commands'
+	redis-server --port 0 --unixsocket "$T/redis.sock" --save '' --dir "$T" >"$T/redis.out" 2>&1 &
+	linux=$!
+	serve 'Ready to accept' redis-server --publish $port:6379 -- --save '' --protected-mode no
+	printf '%s\n' "$commands" | timeout "$T_LIMIT" redis-cli -p $port >"$T/out" 2>&1
+	printf '%s\n' "$commands" | timeout "$T_LIMIT" redis-cli -s "$T/redis.sock" >"$T/linux.out" 2>&1
+	kill $linux
+	wait $linux
+	t_check 'no answers' grep -q two "$T/out"
+	cmp -s "$T/linux.out" "$T/out" ||
+		t_fail "they differ from Linux: $(diff "$T/linux.out" "$T/out" | head -n 5)"
+	for pipeline in 1 16; do
+		t_run "redis-benchmark -P $pipeline" 0 \
+			redis-benchmark -p $port -n $requests -P $pipeline -c 20 -q
+		t_check 'not all 20 tests' [ "$(tr '\r' '\n' <"$T/out" | grep -c 'requests per second')" = 20 ]
+	done
+	t_case 'redis-server: ends in order'
+	stop 0
+	t_check 'not said' grep -q 'bye bye' "$T/serve"
+fi
+
+if t_have nginx curl wrk; then
+	mkdir "$T/srv"
+	head -c 1024 /dev/urandom >"$T/srv/k"
+	head -c 1048576 /dev/urandom >"$T/srv/m"
+	cat >"$T/nginx.conf" <<-END
+		daemon off; master_process off; user root; pid /tmp/pid; error_log stderr notice;
+		events { }
+		http {
+			access_log off; sendfile on;
+			client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; scgi_temp_path /tmp/scgi;
+			fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi;
+			server { listen 80; root /srv; }
+		}
+	END
+	for how in copy share; do
+		t_case "nginx, files by --$how"
+		serve 'using the "epoll"' nginx --$how "$T/srv:/srv" --copy "$T/nginx.conf:/etc/nginx.conf" \
+			--publish $port:80 -- -e stderr -c /etc/nginx.conf
+		for file in k m; do
+			# the second one on the same connection
+			curl -s -m "$T_LIMIT" http://127.0.0.1:$port/$file http://127.0.0.1:$port/$file >"$T/got"
+			cat "$T/srv/$file" "$T/srv/$file" | cmp -s - "$T/got" || t_fail "$file differs"
+		done
+		curl -s -r 1000-200000 http://127.0.0.1:$port/m >"$T/got"
+		tail -c +1001 "$T/srv/m" | head -c 199001 | cmp -s - "$T/got" || t_fail 'a range differs'
+		[ $how = copy ] || { stop 0; continue; }
+		for file in k m; do
+			for connection in keep-alive close; do
+				wrk -t 1 -c 8 -d 1 -H "Connection: $connection" http://127.0.0.1:$port/$file >"$T/wrk" 2>&1
+				grep -q 'Requests/sec: *[1-9]' "$T/wrk" || t_fail "$file, $connection: $(tail -n 3 "$T/wrk")"
+				! grep -q -e 'Socket errors' -e 'Non-2xx' "$T/wrk" ||
+					t_fail "$file, $connection: $(grep -e errors -e Non "$T/wrk")"
+			done
+		done
+		stop 0
+	done
+fi
+t_done
