@@ -299,11 +299,11 @@ static void udp_port_reaches_the_guest(void **state)
 	int client;
 
 	(void)state;
-	start(SOCK_DGRAM, 47001);
+	start(SOCK_DGRAM, 27001);
 	/* its first answer says that its ports are open */
 	send_ip(IPPROTO_ICMP, HOST, 64);
 	receive_ip(IPPROTO_ICMP);
-	client = host_socket(SOCK_DGRAM, 47001, 'c');
+	client = host_socket(SOCK_DGRAM, 27001, 'c');
 	assert_int_equal(send(client, "question", 8, 0), 8);
 	len = receive_ip(IPPROTO_UDP);
 	assert_int_equal(len, sizeof(in.udp) + 8);
@@ -327,8 +327,8 @@ static void tcp_port_reaches_the_guest(void **state)
 	int client;
 
 	(void)state;
-	start(SOCK_STREAM, 47002);
-	client = host_socket(SOCK_STREAM, 47002, 'c'); /* at once */
+	start(SOCK_STREAM, 27002);
+	client = host_socket(SOCK_STREAM, 27002, 'c'); /* at once */
 	assert_true(client >= 0);
 	receive_ip(IPPROTO_TCP);
 	assert_int_equal(in.tcp.syn, 1);
@@ -402,33 +402,33 @@ static void busy_ports_are_refused(void **state)
 {
 	struct publish_option p[2];
 	char text[300];
-	int udp = host_socket(SOCK_DGRAM, 47003, 'b');
-	int tcp = host_socket(SOCK_STREAM, 47003, 'b');
+	int udp = host_socket(SOCK_DGRAM, 27003, 'b');
+	int tcp = host_socket(SOCK_STREAM, 27003, 'b');
 
 	(void)state;
 	listen(tcp, 1);
-	p[0] = port(SOCK_DGRAM, AF_INET, 47003);
+	p[0] = port(SOCK_DGRAM, AF_INET, 27003);
 	assert_int_equal(fails_with(p, 1, text, sizeof(text)), 125);
-	assert_non_null(strstr(text, "127.0.0.1:47003/udp is in use"));
-	p[0] = port(SOCK_STREAM, AF_INET, 47003);
+	assert_non_null(strstr(text, "127.0.0.1:27003/udp is in use"));
+	p[0] = port(SOCK_STREAM, AF_INET, 27003);
 	assert_int_equal(fails_with(p, 1, text, sizeof(text)), 125);
-	assert_non_null(strstr(text, "127.0.0.1:47003/tcp is in use"));
+	assert_non_null(strstr(text, "127.0.0.1:27003/tcp is in use"));
 	close(udp);
 	close(tcp);
-	p[0] = p[1] = port(SOCK_STREAM, AF_INET6, 47004);
+	p[0] = p[1] = port(SOCK_STREAM, AF_INET6, 27004);
 	assert_int_equal(fails_with(p, 2, text, sizeof(text)), 125);
-	assert_non_null(strstr(text, "[::1]:47004/tcp is there twice"));
+	assert_non_null(strstr(text, "[::1]:27004/tcp is there twice"));
 }
 
 static void foreign_address_is_refused(void **state)
 {
-	struct publish_option p = port(SOCK_STREAM, AF_INET, 47005);
+	struct publish_option p = port(SOCK_STREAM, AF_INET, 27005);
 	char text[300];
 
 	(void)state;
 	((struct sockaddr_in *)&p.host)->sin_addr.s_addr = htonl(0xc0000201);
 	assert_int_equal(fails_with(&p, 1, text, sizeof(text)), 125);
-	assert_non_null(strstr(text, "192.0.2.1:47005/tcp: this host does not have that address"));
+	assert_non_null(strstr(text, "192.0.2.1:27005/tcp: this host does not have that address"));
 }
 
 static void addresses_are_those_of_qemu(void **state)
