@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "process.h"
 #include "sock.h"
+#include "thread.h"
 
 #define RUN   (1u << 20) /* of memory sent in place, a round */
 #define PAGES 16 /* copied in a round */
@@ -82,8 +83,16 @@ static long send_pages(struct socket *s, struct file *in, u64 pos, u64 n, bool m
 	struct iovec iov[PAGES];
 	struct uio uio = { .iov = iov, .niov = PAGES, .kernel = true };
 	struct sockmsg msg = { .uio = &uio, .nonblock = true, .flags = more ? MSG_MORE : 0 };
-	long r = map_pages(in, pos, n, iov);
+	unsigned tries = 8;
+	u64 since;
+	long r;
 
+	do { /* who waited for a page may have lost those before it; now all are there */
+		since = current()->since;
+		r = map_pages(in, pos, n, iov);
+	} while (r > 0 && current()->since != since && --tries > 0);
+	if (r > 0 && tries == 0)
+		return -EAGAIN;
 	if (r <= 0)
 		return r;
 	uio.resid = r;
