@@ -69,20 +69,35 @@ static bool is_program(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
+const char *load_path(const char *value)
+{
+	if (!value)
+		value = getenv("PATH");
+	return value ? value : "/bin:/usr/bin";
+}
+
+bool load_next_in_path(const char **dirs, const char *name, char path[PATH_MAX])
+{
+	while (**dirs) {
+		const char *dir = *dirs, *end = strchrnul(dir, ':');
+		int n = snprintf(path, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+				 end == dir ? "" : "/", name);
+
+		*dirs = *end ? end + 1 : end;
+		if (n > 0 && n < PATH_MAX)
+			return true;
+	}
+	return false;
+}
+
 /* As execvp() does it, but a file in the current directory comes last. */
 static void find_in_path(struct image *image, const char *name)
 {
-	const char *dir = getenv("PATH");
+	const char *dirs = load_path(NULL);
 
-	for (dir = dir ? dir : "/bin:/usr/bin"; *dir;) {
-		const char *end = strchrnul(dir, ':');
-		int n = snprintf(image->path, sizeof(image->path), "%.*s%s%s", (int)(end - dir),
-				 dir, end == dir ? "" : "/", name);
-
-		if (n > 0 && (size_t)n < sizeof(image->path) && is_program(image->path))
+	while (load_next_in_path(&dirs, name, image->path))
+		if (is_program(image->path))
 			return;
-		dir = *end ? end + 1 : end;
-	}
 	if (access(name, F_OK) < 0)
 		fail(EXIT_NOT_FOUND, "%s: not found in PATH nor here; give its path", name);
 	strcpy(image->path, name);

@@ -29,6 +29,11 @@ void load_image(struct image *image, const char *name);
  * ends the process likewise. `what` it should be: "program". */
 void load_opened(struct image *image, const char *name, const char *what);
 
+/* The value of PATH, if there is one, else that of ours, else what execvp() takes. */
+const char *load_path(const char *value);
+/* The next place of a program with that name, and *dirs behind it; false: no more. */
+bool load_next_in_path(const char **dirs, const char *name, char path[PATH_MAX]);
+
 /* Where our guest image is: $MAYFLY_GUEST, guest.elf beside this program, or
  * in ../share/mayfly. Writes the path; false, with the last place that was
  * tried, when it is in none. size >= PATH_MAX. */

@@ -69,30 +69,23 @@ static bool is_program(int fd)
 
 static const char *path_variable(const struct options *options)
 {
-	const char *path = getenv("PATH");
-
 	for (unsigned i = 0; i < options->env.count; i++)
 		if (!strncmp(options->env.item[i], "PATH=", 5))
-			return options->env.item[i] + 5;
-	return path ? path : "/bin:/usr/bin";
+			return load_path(options->env.item[i] + 5);
+	return load_path(NULL);
 }
 
 static void find_in_path(struct image *image, const struct options *options)
 {
-	const char *name = options->image;
+	const char *name = options->image, *dirs = path_variable(options);
 	char path[PATH_MAX];
 
-	for (const char *dir = path_variable(options); *dir;) {
-		const char *end = strchrnul(dir, ':');
-
-		snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - dir), dir,
-			 end == dir ? "" : "/", name);
+	while (load_next_in_path(&dirs, name, path)) {
 		open_inside(image, options, path);
 		if (is_program(image->fd))
 			return;
 		if (image->fd >= 0)
 			close(image->fd);
-		dir = *end ? end + 1 : end;
 	}
 	fail(EXIT_NOT_FOUND, "%s: not found in PATH inside of --root %s; give its path there", name,
 	     options->root);

@@ -426,18 +426,7 @@ static int do_setattr(struct inode *inode, const struct attr *attr)
 		error = ext2_resize(ei, attr->size);
 	if (error < 0)
 		return error;
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	if (resized || attr->valid & ~ATTR_SIZE)
-		inode_stamp(inode, resized);
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+	inode_set_attr(inode, attr, resized);
 	return inode->nlink > 0 ? ext2_store(ei) : 0;
 }
 

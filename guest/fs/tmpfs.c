@@ -278,18 +278,7 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 
 	if (attr->valid & ATTR_SIZE && tmpfs_resize(tmpfs_inode(inode), attr->size) < 0)
 		return -ENOSPC;
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	if (resized || attr->valid & ~ATTR_SIZE)
-		inode_stamp(inode, resized);
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+	inode_set_attr(inode, attr, resized);
 	return 0;
 }
 

@@ -62,6 +62,22 @@ void inode_stamp(struct inode *inode, bool modified)
 		inode->mtime = inode->ctime;
 }
 
+void inode_set_attr(struct inode *inode, const struct attr *attr, bool resized)
+{
+	if (attr->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
+	if (attr->valid & ATTR_UID)
+		inode->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->atime = attr->atime;
+	if (resized || attr->valid & ~ATTR_SIZE)
+		inode_stamp(inode, resized);
+	if (attr->valid & ATTR_MTIME)
+		inode->mtime = attr->mtime;
+}
+
 static int stamp_compare(const struct __kernel_timespec *a, const struct __kernel_timespec *b)
 {
 	if (a->tv_sec != b->tv_sec)

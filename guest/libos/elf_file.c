@@ -205,14 +205,13 @@ static int map_segment(struct space *space, const struct elf_file *f, const Elf6
 /* Where it goes: what is added to its addresses, or -ENOMEM. */
 static long choose_base(struct space *space, const struct elf_file *f, bool below, bool random)
 {
-	u64 pages = 0, at = PIE_BASE;
+	u64 at = PIE_BASE;
 	if (f->e.e_type == ET_EXEC)
 		return 0;
 	if (below) {
 		at = space_gap(space, f->high - f->low + f->align - PAGE_SIZE, USER_END);
 	} else if (random) {
-		random_bytes(&pages, sizeof(pages));
-		at += pages % PIE_PAGES * PAGE_SIZE;
+		at += random_below(PIE_PAGES) * PAGE_SIZE;
 	}
 	return at ? (long)(ALIGN_UP(at - f->low, f->align)) : -ENOMEM;
 }

@@ -51,7 +51,7 @@ static u64 push(struct builder *b, const void *data, size_t n)
 	return b->sp;
 }
 
-unsigned count_strings(const struct strings *s)
+static unsigned count_strings(const struct strings *s)
 {
 	unsigned n = 0;
 	for (size_t at = 0; at < s->len; at += strlen(s->data + at) + 1)
@@ -110,13 +110,6 @@ static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 	add_aux(v, AT_NULL, 0);
 }
 #define AUX_ENTRIES 21
-
-u64 random_below(u64 n)
-{
-	u64 value;
-	random_bytes(&value, sizeof(value));
-	return value % n;
-}
 
 u64 exec_build_stack(struct process *p, const struct elf_image *image, const char *path,
 		     const struct strings *args, const struct strings *env, u64 base)

@@ -1,5 +1,5 @@
 /*
- * Starting programs: the VM's first one, and those of execve(2).
+ * Starting programs: the VM's first one, and the interpreters that it needs.
  */
 #ifndef LIBOS_EXEC_H
 #define LIBOS_EXEC_H
@@ -67,7 +67,6 @@ struct program {
  */
 int program_open(struct program *program, struct file *file, const char *path,
 		 const struct strings *args, char *culprit);
-void program_close(struct program *program);
 
 /*
  * exec.c
@@ -75,9 +74,6 @@ void program_close(struct program *program);
 extern u8 first_stack[];
 
 #define ARGS_MAX (2ull << 20) /* arguments and environment: a quarter of the usual stack */
-/* Bytes that arguments and environment may take with the pointers to them. */
-u64 args_limit(void);
-unsigned count_strings(const struct strings *s);
 
 /* Loads the boot program and sets the current thread up to begin it; on
  * failure says why on the host's stderr and ends the VM with status 126. */

@@ -181,6 +181,14 @@ static int follow_scripts(struct program *p, struct file **file, char **path, ch
 	return -ELOOP;
 }
 
+static void close_all(struct program *p)
+{
+	elf_close(p->elf);
+	elf_close(p->loader);
+	kfree(p->own);
+	*p = (struct program){ 0 };
+}
+
 int program_open(struct program *p, struct file *file, const char *path, const struct strings *args,
 		 char *culprit)
 {
@@ -198,15 +206,7 @@ int program_open(struct program *p, struct file *file, const char *path, const s
 	if (!error)
 		error = open_loader(p, culprit);
 	if (error)
-		program_close(p);
+		close_all(p);
 	kfree(name);
 	return error;
-}
-
-void program_close(struct program *p)
-{
-	elf_close(p->elf);
-	elf_close(p->loader);
-	kfree(p->own);
-	*p = (struct program){ 0 };
 }

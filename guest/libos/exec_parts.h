@@ -7,8 +7,6 @@
 #include "exec.h"
 #include "process.h"
 
-u64 random_below(u64 n);
-
 /* Stack and vDSO as mappings, and where mmap's go. 0 or -ENOMEM. */
 int exec_map_stack(struct space *space, bool executable, bool random);
 int exec_map_vdso(struct space *space);

@@ -6,6 +6,7 @@
 #include "exec_parts.h"
 #include "heap.h"
 #include "path.h"
+#include "random.h"
 #include "thread.h"
 
 #define BRK_PLACES (1ull << 13) /* of the heap's start, in pages, as on Linux */

@@ -98,6 +98,22 @@ long pipe_take(struct pipe *p, struct uio *uio)
 	return done;
 }
 
+int pipe_wait_for_data(struct pipe *p, bool nonblock)
+{
+	while (!pipe_has_data(p)) {
+		int error;
+
+		if (p->used == 0 && p->writers == 0)
+			return 1;
+		if (nonblock)
+			return -EAGAIN;
+		error = wait_on(&p->read_wait, NEVER);
+		if (error < 0 && !pipe_has_data(p))
+			return error;
+	}
+	return 0;
+}
+
 static long pipe_read(struct file *file, struct uio *uio, u64 *pos)
 {
 	struct pipe *p = file->priv;
@@ -106,17 +122,8 @@ static long pipe_read(struct file *file, struct uio *uio, u64 *pos)
 	(void)pos;
 	if (uio->resid == 0)
 		return 0;
-	for (;;) {
-		if (pipe_has_data(p))
-			return pipe_take(p, uio);
-		if (p->used == 0 && p->writers == 0)
-			return 0;
-		if (file->flags & O_NONBLOCK)
-			return -EAGAIN;
-		error = wait_on(&p->read_wait, NEVER);
-		if (error < 0 && !pipe_has_data(p))
-			return error;
-	}
+	error = pipe_wait_for_data(p, file->flags & O_NONBLOCK);
+	return error != 0 ? MIN(error, 0) : pipe_take(p, uio);
 }
 
 /* ---- writing ---- */

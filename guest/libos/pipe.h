@@ -40,6 +40,8 @@ static inline bool pipe_has_room(const struct pipe *p)
 }
 
 struct pipe *pipe_of(const struct file *file); /* NULL: not a pipe */
+/* 0: there is something; 1: there never will be; or -errno. */
+int pipe_wait_for_data(struct pipe *p, bool nonblock);
 /* Takes what is there. Bytes, 0: empty, or -EFAULT. */
 long pipe_take(struct pipe *p, struct uio *uio);
 /* Puts in what there is room for. Bytes (0: full), or -errno before any. */

@@ -70,6 +70,13 @@ static u64 cpu_random(void)
 	return value;
 }
 
+u64 random_below(u64 n)
+{
+	u64 value;
+	random_bytes(&value, sizeof(value));
+	return value % n;
+}
+
 void random_init(void)
 {
 	u8 *bytes = (u8 *)key;

@@ -7,6 +7,7 @@
 #include "lib.h"
 
 void random_bytes(void *buf, size_t n);
+u64 random_below(u64 n); /* 0 to n - 1; good enough for small n */
 void random_init(void);
 
 #endif

@@ -130,17 +130,7 @@ static const struct file_ops socket_ops = {
 /* What fchmod(2) and its like change is kept and shown, and means nothing. */
 static int set_attr(struct inode *inode, const struct attr *attr)
 {
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & 07777);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	inode_stamp(inode, false);
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+	inode_set_attr(inode, attr, false);
 	return 0;
 }
 

@@ -34,21 +34,6 @@ static struct uio kernel_uio(struct iovec *iov, void *buf, size_t n)
 
 /* ---- the pipe's side ---- */
 
-/* 0: there is something; 1: there never will be; or -errno. */
-static int wait_for_data(struct pipe *p, bool nonblock)
-{
-	while (!pipe_has_data(p)) {
-		if (p->used == 0 && p->writers == 0)
-			return 1;
-		if (nonblock)
-			return -EAGAIN;
-		int error = wait_on(&p->read_wait, NEVER);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
 static long wait_for_room(struct pipe *p, bool nonblock)
 {
 	while (p->readers && !pipe_has_room(p)) {
@@ -89,7 +74,7 @@ static void drop(struct pipe *p, u8 *buf, long n)
 static long drain(struct pipe *p, const struct side *out, u8 *buf, size_t n, bool nonblock)
 {
 	struct iovec iov;
-	int error = wait_for_data(p, nonblock);
+	int error = pipe_wait_for_data(p, nonblock);
 	if (error)
 		return MIN(error, 0);
 	struct uio uio = kernel_uio(&iov, buf, peek(p, buf, n));
@@ -124,7 +109,7 @@ static long pass(struct pipe *from, struct pipe *to, u8 *buf, size_t n, bool non
 {
 	struct iovec iov;
 	do {
-		int error = wait_for_data(from, nonblock);
+		int error = pipe_wait_for_data(from, nonblock);
 		if (error)
 			return MIN(error, 0);
 		long r = wait_for_room(to, nonblock);

@@ -9,6 +9,10 @@
 #include "sys.h"
 #include "../fs/disk_fs.h"
 
+/* sync_file_range(2): WAIT_BEFORE and WAIT_AFTER; these and WRITE */
+#define SYNC_WAIT  (1 | 4)
+#define SYNC_FLAGS (SYNC_WAIT | 2)
+
 /* ---- sizes ---- */
 
 static int check_limit(u64 size)
@@ -144,11 +148,11 @@ long sys_sync_file_range(int fd, i64 offset, i64 n, u32 flags)
 
 	if (file == NULL)
 		return -EBADF;
-	if (flags & ~7u || offset < 0 || n < 0 || offset + (u64)n > INT64_MAX)
+	if (flags & ~(u32)SYNC_FLAGS || offset < 0 || n < 0 || offset + (u64)n > INT64_MAX)
 		r = -EINVAL;
 	else if (is_stream(file) || S_ISCHR(file->inode->mode))
 		r = -ESPIPE;
-	else if (flags & (1 | 4) && file->ops->fsync != NULL)
+	else if (flags & SYNC_WAIT && file->ops->fsync != NULL)
 		r = file->ops->fsync(file);
 	file_put(file);
 	return r;
