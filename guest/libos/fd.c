@@ -346,8 +346,8 @@ long fd_dup(int fd, u32 from, bool cloexec)
 
 unsigned fd_count(void)
 {
-	/* as large as Linux has the table of what a shell starts */
-	return MAX(table_now()->size, 256u);
+	/* Linux's smallest table (NR_OPEN_DEFAULT) */
+	return MAX(table_now()->size, 64u);
 }
 
 bool fd_in_limit(unsigned int fd)

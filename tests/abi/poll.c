@@ -372,16 +372,20 @@ CASE(select_time_left)
 CASE(select_errors)
 {
 	struct timeval bad = { -1, 0 }, zero = { 0, 0 };
-	fd_set in = make_set(99);
+	fd_set in = make_set(60);
 
-	SHOW(select(100, &in, NULL, NULL, &zero));
+	/*
+	 * Below 64: Linux looks at no descriptor past the end of its table, which is
+	 * larger in a child of a process that had a high descriptor open.
+	 */
+	SHOW(select(61, &in, NULL, NULL, &zero));
 	in = make_set(-1);
 	SHOW(select(-1, &in, NULL, NULL, &zero));
 	SHOW(syscall(SYS_select, 0, NULL, NULL, NULL, &bad));
 	SHOW(syscall(SYS_select, 5, bad_ptr(), NULL, NULL, &zero));
 	SHOW(syscall(SYS_select, 0, NULL, NULL, NULL, bad_ptr()));
 	/* bits above nfds are not looked at */
-	in = make_set(99);
+	in = make_set(60);
 	SHOW(select(50, &in, NULL, NULL, &zero));
 }
 
