@@ -127,6 +127,6 @@ SECTIONS {
 	ASSERT(libos_ro_end - vdso_start == 0x1000, "boot.S maps one page of vDSO")
 	pvh_start_pa = PA(pvh_start);
 	ASSERT(kernel_stubs == IMAGE_BASE + GUEST_IMAGE_GPA, "the IDT's constants need the stubs first")
-	ASSERT(PA(libos_end) < 0x1d0000, "the guest image must leave room below 2 MiB")
+	ASSERT(PA(libos_end) < 0x1e0000, "the guest image must leave room below 2 MiB")
 	/DISCARD/ : { *(.comment .note.gnu* .eh_frame .eh_frame_hdr .note.GNU-stack) }
 }

@@ -25,7 +25,7 @@
 
 #define RECEIVE  0
 #define TRANSMIT 1
-#define BUFFER   (64 * 1024)
+#define BUFFER   (64 * 1024) /* or less, where memory is short */
 #define TTY_READ 256
 
 struct waitq console_in_wait = WAITQ_INIT(console_in_wait);
@@ -34,6 +34,7 @@ struct waitq console_out_wait = WAITQ_INIT(console_out_wait);
 static struct virtio console[2];
 static bool present[2], tried[2];
 static u8 *out_buffer[2], *in_buffer;
+static size_t out_size[2], in_size; /* of these buffers */
 static size_t in_have, in_at; /* received and not yet read: in_buffer[in_at..in_have) */
 static bool in_eof; /* the last request ended with the end of file */
 
@@ -66,6 +67,17 @@ static const struct virtio_place *place_of(unsigned index)
 	return boot_info.device_tree ? NULL : virtio_find(VIRTIO_ID_CONSOLE, index);
 }
 
+/* As large as there is memory for, at most *size, which is then its size. */
+static u8 *make_buffer(size_t *size)
+{
+	u8 *buffer = kalloc(*size);
+	while (!buffer && *size > PAGE_SIZE) {
+		*size /= 2;
+		buffer = kalloc(*size);
+	}
+	return buffer;
+}
+
 /* Sets console 0 or 1 up when it is first needed. */
 static bool have(unsigned index)
 {
@@ -78,7 +90,8 @@ static bool have(unsigned index)
 	console[index].interrupt = on_interrupt;
 	if (virtio_setup(&console[index], place, 1ull << VIRTIO_CONSOLE_F_SIZE, 2))
 		return false;
-	out_buffer[index] = kalloc(BUFFER);
+	out_size[index] = BUFFER;
+	out_buffer[index] = make_buffer(&out_size[index]);
 	present[index] = out_buffer[index] != NULL;
 	return present[index];
 }
@@ -132,8 +145,8 @@ long console_write(int out, const void *buf, size_t n, bool nonblock)
 		return serial_write(buf, n);
 	size_t done = 0;
 	while (done < n) {
-		long moved =
-			write_piece(index, (const u8 *)buf + done, MIN(n - done, BUFFER), nonblock);
+		long moved = write_piece(index, (const u8 *)buf + done,
+					 MIN(n - done, out_size[index]), nonblock);
 		if (moved < 0)
 			return done ? (long)done : moved;
 		done += moved;
@@ -152,7 +165,7 @@ long console_echo(const void *buf, size_t n)
 		return serial_write(buf, n);
 	if (q->busy && !(echo_in_flight && virtq_done(q, &error)))
 		return 0;
-	n = MIN(n, BUFFER);
+	n = MIN(n, out_size[0]);
 	memcpy(out_buffer[0], buf, n);
 	virtq_submit(&console[0], q, virt_to_phys(out_buffer[0]), n, false);
 	echo_in_flight = true;
@@ -167,7 +180,7 @@ static void ask(size_t n)
 	if (q->busy)
 		return;
 	virtq_interrupts(q, false);
-	virtq_submit(&console[0], q, virt_to_phys(in_buffer), MIN(n, BUFFER), true);
+	virtq_submit(&console[0], q, virt_to_phys(in_buffer), MIN(n, in_size), true);
 }
 
 /* Takes a completed receive request in. */
@@ -182,7 +195,7 @@ static bool take_received(void)
 			ask(TTY_READ);
 	} else {
 		in_at = 0;
-		in_have = MIN(len, BUFFER);
+		in_have = MIN(len, in_size);
 		in_eof = !len;
 	}
 	wake_all(&console_in_wait);
@@ -204,8 +217,10 @@ static bool input_ready(void)
 {
 	if (!have(0))
 		return false;
-	if (!in_buffer)
-		in_buffer = kalloc(console_kind(0) == STDIO_TTY ? TTY_READ : BUFFER);
+	if (!in_buffer) {
+		in_size = console_kind(0) == STDIO_TTY ? TTY_READ : BUFFER;
+		in_buffer = make_buffer(&in_size);
+	}
 	return in_buffer != NULL;
 }
 
