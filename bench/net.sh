@@ -4,40 +4,16 @@
 # veth pair. Needs root and wrk. METHOD.md says what is measured.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-[ "$(id -u)" = 0 ] || { echo 'bench/net: needs root, for network namespaces' >&2; exit 1; }
-[ -n "${NET_INSIDE:-}" ] || NET_INSIDE=1 exec unshare -n "$0" "$@"
-B=${B:-build}
+# shellcheck source=bench/pair.sh
+. bench/pair.sh "$@"
 SECS=5 ROUNDS=3 TRIPS=20000 WAKES=1000
 [ "${1:-}" != --quick ] || SECS=1 ROUNDS=1 TRIPS=2000 WAKES=200
 make -s --no-print-directory all net-programs || exit 1
 make -s --no-print-directory -f bench/bench.mk B="$B" "$B/bench/wake" || exit 1
-T=$(mktemp -d "${TMPDIR:-/tmp}/benchnet.XXXXXX") || exit 1
 out=$B/bench/net.txt
 mkdir -p "$B/bench"
-other='' server=''
-
-cleanup() {
-	[ -z "$server" ] || kill -KILL "$server" 2>/dev/null
-	[ -z "$other" ] || kill "$other" 2>/dev/null
-	rm -rf "$T"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-ip link set lo up
-echo '1024 65000' >/proc/sys/net/ipv4/ip_local_port_range
-net/up.sh mf0 --address 10.77.0.1/24 >/dev/null || exit 1
-unshare -n sleep 100000 &
-other=$!
-sleep 0.2
-ip link add mb0 type veth peer name mb1 netns "$other"
-ip addr add 10.78.0.1/24 dev mb0
-ip link set mb0 up
-nsenter -n -t "$other" sh -c 'ip link set lo up; ip addr add 10.78.0.2/24 dev mb1; ip link set mb1 up'
 mkdir "$T/www"
 head -c 1024 /dev/urandom >"$T/www/page"
-
-declare -A address=([host]=10.78.0.2 [guest]=10.77.0.2)
 
 # start WHERE PROGRAM ARG...: and waits until it says that it serves
 start() {
@@ -45,10 +21,10 @@ start() {
 	shift 2
 	: >"$T/server.out"
 	if [ "$where" = host ]; then
-		nsenter -n -t "$other" "$program" "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
+		on_host "$program" "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
 	else
 		"$B/vmm" run "$program" --mem 512M --stats --copy "$T/www:$T/www" \
-			--net tap=mf0,ip=10.77.0.2/24 -- "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
+			"${TAP[@]}" -- "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
 	fi
 	server=$!
 	for _ in $(seq 200); do
@@ -57,12 +33,6 @@ start() {
 	done
 	echo "bench/net: $program does not serve ($where): $(head -n 1 "$T/server.err")" >&2
 	exit 1
-}
-
-stop() {
-	kill -TERM "$server"
-	wait "$server"
-	server=''
 }
 
 # ---- what is measured: each prints one number
@@ -91,20 +61,6 @@ tcp_p99() { cut -d ' ' -f 2 "$T/tcp"; }
 wake_median() { "$B/bench/wake" send "$1" 7777 "$WAKES" 3000 | tee "$T/wake" | cut -d ' ' -f 1; }
 wake_p90() { cut -d ' ' -f 3 "$T/wake"; }
 
-# rates WHERE: exits and interrupts for a frame, of the run that has just ended
-rates() {
-	awk -v what="$1" '
-		/exits to the VMM/ { exits += $4 }
-		/vmm: net in window .*doorbells/ { match($0, /interrupts [0-9]+/)
-			interrupts = substr($0, RSTART + 11, RLENGTH - 11)
-			match($0, /doorbells[0-9 ]*/); n = split(substr($0, RSTART, RLENGTH), d, " ")
-			for (i = 2; i <= n; i++) doorbells += d[i] }
-		/received [0-9]+ frames/ { match($0, /received [0-9]+/); r = substr($0, RSTART + 9, RLENGTH - 9)
-			match($0, /sent [0-9]+/); s = substr($0, RSTART + 5, RLENGTH - 5) }
-		END { f = r + s; if (f) printf "%-28s %10d frames in, %10d out; for each frame %.3f exits, %.3f doorbells, %.3f interrupts\n",
-			what, r, s, exits / f, doorbells / f, interrupts / f }' "$T/server.err" >>"$T/rates"
-}
-
 # group PROGRAM ARGS -- MEASURE...: all of it on both sides, in turn
 group() {
 	local command=() where m
@@ -120,13 +76,9 @@ group() {
 				"$m" "${address[$where]}" >>"$T/$m.$where"
 			done
 			stop
-			[ "$where$round" != guest1 ] || rates "$*"
+			[ "$where$round" != guest1 ] || rates "$*" >>"$T/rates"
 		done
 	done
-}
-
-median_of() {
-	sort -n "$1" | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)]; else print "-" }'
 }
 
 # row NAME MEASURE UNIT BUDGET: a budget is on guest/host

@@ -93,8 +93,10 @@ bench/syscall.sh "${quick[@]}" || failed=1
 echo
 if [ "$(id -u)" = 0 ] && command -v wrk >/dev/null; then
 	bench/net.sh "${quick[@]}" || failed=1
+	echo
+	bench/apps.sh "${quick[@]}" || failed=1
 else
-	echo 'bench: bench/net.sh is left out, it needs root and wrk'
+	echo 'bench: bench/net.sh and apps.sh are left out, they need root and wrk'
 fi
 echo
 echo "written: $OUT/boot.json $OUT/boot.svg $OUT/density.json"
