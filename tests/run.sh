@@ -7,6 +7,7 @@
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
+#   abi-smp   of them, what threads do, on 4 vCPUs
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
 # Beside these, in the lab, whose KVM is like hardware:
 #   lab       tests/lab: is the emulated machine what it should be?
@@ -91,6 +92,12 @@ unit()
 		echo "not ok - unit/docs: syscalls.md is not what the table says; run make docs"
 		worst=1
 	fi
+	if tests/abi/coverage.sh >"$logs/unit.out" 2>&1; then
+		echo 'ok - unit/docs: each system call has a case with a wrong argument'
+	else
+		echo "not ok - unit/docs: $(cat "$logs/unit.out")"
+		worst=1
+	fi
 	return $worst
 }
 
@@ -123,6 +130,8 @@ run_ring()
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
+	abi-smp) native abi-smp 100 tests/abi/run.sh --vmm build/vmm --cpus 4 --fast --cached \
+		--filter 'thread*(glibc)' ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
 	lab) emulated lab 400 tests/lab/selftest.sh ;;
 	vm-lab) emulated_scripts vm-lab 600 '' tests/lab/lab.sh -m 3072 -c 1 -t 590 tests/vm/run.sh ;;
@@ -247,7 +256,7 @@ if [ $# = 0 ]; then
 	beside emulated "$0" lab vm-lab smp-lab abi-lab net-lab
 	beside lint chrt --idle 0 "$0" lint
 	all=1
-	set -- unit fuzz abi vm net qemu # abi-lab wants the Linux outputs of abi
+	set -- unit fuzz abi abi-smp vm net qemu # abi-lab wants the Linux outputs of abi
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then

@@ -71,34 +71,49 @@ static int check_point(const struct path *at)
 	return at->mnt != NULL && !at->dentry->deleted ? 0 : -ENOENT;
 }
 
+/* In Linux's order: the strings, the target, the right to, what is asked for. */
+static long read_strings(const char *source, const char *user_type, char *type, unsigned size)
+{
+	char first;
+	long r = user_type != NULL ? strncpy_from_user(type, user_type, size) : 0;
+
+	if (r < 0)
+		return r == -ENAMETOOLONG ? -ENODEV : r;
+	return source != NULL && copy_from_user(&first, source, 1) != 0 ? -EFAULT : 0;
+}
+
+static long mount_at(const char *source, const char *type, u64 flags, const struct path *at)
+{
+	unsigned n;
+	long r;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+		flags &= ~(u64)MS_MGC_MSK;
+	if (type == NULL || flags & ~(u64)FLAGS_KNOWN)
+		return -EINVAL;
+	if (!disk_fs_is_type(type))
+		return -ENODEV;
+	r = check_point(at);
+	if (r == 0)
+		r = disk_number(source, &n);
+	return r < 0 ? r : make_mount(n, type, flags, at);
+}
+
 long sys_mount(const char *source, const char *target, const char *user_type, u64 flags,
 	       const void *data)
 {
 	struct path at;
-	char type[32];
-	unsigned n;
-	long r;
+	char type[32] = "";
+	long r = read_strings(source, user_type, type, sizeof(type));
 
 	(void)data; /* options of ext2: none that matter */
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	r = user_type != NULL ? strncpy_from_user(type, user_type, sizeof(type)) : -EINVAL;
-	if (r < 0)
-		return r == -ENAMETOOLONG ? -ENODEV : r;
-	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
-		flags &= ~(u64)MS_MGC_MSK;
-	if (flags & ~(u64)FLAGS_KNOWN)
-		return -EINVAL;
-	if (!disk_fs_is_type(type))
-		return -ENODEV;
-	r = user_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
+	if (r == 0)
+		r = user_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
 	if (r < 0)
 		return r;
-	r = check_point(&at);
-	if (r == 0)
-		r = disk_number(source, &n);
-	if (r == 0)
-		r = make_mount(n, type, flags, &at);
+	r = mount_at(source, user_type != NULL ? type : NULL, flags, &at);
 	path_put(&at);
 	return r;
 }

@@ -3,13 +3,17 @@
  * of the numbers of guest/libos/syscalls.def. Only calls that fail on Linux are
  * here, so that nothing happens to the machine that judges.
  *
- * Calls that cannot fail, or not without an effect: exit, exit_group, pause,
- * sched_yield, getpid, getppid, gettid, getuid, getgid, geteuid, getegid,
- * getpgrp, eventfd, umask, sync, alarm, personality, munlockall, setfsuid, setfsgid,
- * restart_syscall, rt_sigreturn, set_tid_address, setsid, setreuid, setregid,
- * setresuid, setresgid (for root), brk (which answers with the old end); and
- * rseq, which is not there. Root is who the guest's program is, so root must
- * run this on Linux: without privilege some calls fail for that reason.
+ * tests/abi/coverage.sh sees to it that each call is here, or in this list of
+ * those that cannot fail, or not without an effect.
+ *
+ * Without a case: exit, exit_group, pause, sched_yield, getpid, getppid, gettid,
+ * getuid, getgid, geteuid, getegid, getpgrp, eventfd, umask, sync, alarm, personality,
+ * munlockall, setfsuid, setfsgid, restart_syscall, rt_sigreturn, set_tid_address,
+ * setsid, setreuid, setregid, setresuid, setresgid (for root), brk (which answers
+ * with the old end); and rseq, which is not there.
+ *
+ * Root is who the guest's program is, so root must run this on Linux: without
+ * privilege some calls fail for that reason.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -215,7 +219,15 @@ static const struct call transfers[] = {
 	B(fallocate, FILE_FD, 2, 0, 4), B(ftruncate, NO_FD, 0), B(ftruncate, READ_FD, 0),
 	B(ftruncate, FILE_FD, -1), B(ftruncate, PIPE_WRITE, 0), B(ftruncate, DIR_FD, 0),
 	B(fsync, NO_FD), B(fsync, PIPE_READ), B(fdatasync, NO_FD), B(fdatasync, PIPE_READ),
-	B(syncfs, NO_FD), B(syncfs, PATH_FD), B(getdents, NO_FD, GOOD, 100),
+	B(syncfs, NO_FD), B(syncfs, PATH_FD), B(sync_file_range, NO_FD, 0, 4, 0),
+	B(sync_file_range, FILE_FD, 0, 4, 99), B(sync_file_range, FILE_FD, -1, 4, 0),
+	B(sync_file_range, PIPE_READ, 0, 4, 0), B(splice, NO_FD, 0, PIPE_WRITE, 0, 4, 0),
+	B(splice, FILE_FD, BAD, PIPE_WRITE, 0, 4, 0), B(splice, FILE_FD, 0, FILE_FD, 0, 4, 0),
+	B(splice, FILE_FD, 0, PIPE_WRITE, 0, 4, 99), B(splice, PIPE_READ, ONE, FILE_FD, 0, 4, 0),
+	B(splice, PIPE_READ, 0, READ_FD, 0, 4, 0), B(splice, PIPE_READ, 0, PIPE_WRITE, 0, 4, 0),
+	B(tee, NO_FD, PIPE_WRITE, 4, 0), B(tee, FILE_FD, PIPE_WRITE, 4, 0),
+	B(tee, PIPE_READ, PIPE_WRITE, 4, 99), B(tee, PIPE_READ, PIPE_WRITE, 4, 0),
+	B(getdents, NO_FD, GOOD, 100),
 	B(getdents, FILE_FD, GOOD, 100), B(getdents, DIR_FD, GOOD, 1),
 	B(getdents64, NO_FD, GOOD, 100), B(getdents64, FILE_FD, GOOD, 100),
 	B(getdents64, DIR_FD, GOOD, 1), B(getdents64, DIR_FD, BAD, 1000),
@@ -325,7 +337,10 @@ static const struct call names[] = {
 	B(utimensat, AT_FDCWD, PATH, BAD, 0), B(utimensat, NO_FD, 0, GOOD, 0),
 	B(mknod, BAD, 0100000, 0), B(mknod, PATH, 0100000, 0), B(mknod, NONE, 0040000, 0),
 	B(mknodat, NO_FD, NONE, 0100000, 0), B(mknodat, AT_FDCWD, BAD, 0100000, 0), B(chroot, BAD),
-	B(chroot, PATH), B(chroot, NONE), B(setxattr, BAD, PATH, GOOD, 1, 0),
+	B(chroot, PATH), B(chroot, NONE), B(mount, 0, BAD, 0, 0, 0), B(mount, BAD, DOT, 0, 0, 0),
+	B(mount, 0, DOT, BAD, 0, 0), B(mount, 0, DOT, 0, 0, 0), B(mount, 0, NONE, 0, 0, 0),
+	B(mount, 0, DOT, NONE, 0, 0), B(umount2, BAD, 0), B(umount2, DOT, 99),
+	B(umount2, NONE, 0), B(umount2, DOT, 0), B(umount2, PATH, 0), B(setxattr, BAD, PATH, GOOD, 1, 0),
 	B(setxattr, PATH, BAD, GOOD, 1, 0), B(setxattr, PATH, EMPTY, GOOD, 1, 0),
 	B(setxattr, PATH, NONE, GOOD, 1, 99), B(setxattr, PATH, LONG, GOOD, 1, 0),
 	B(lsetxattr, BAD, PATH, GOOD, 1, 0), B(lsetxattr, NONE, PATH, GOOD, 1, 0),

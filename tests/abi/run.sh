@@ -2,7 +2,7 @@
 # Runs the ABI cases on Linux and in the guest and compares what they print.
 #
 #   run.sh [--vmm CMD] [--filter PAT] [--linux-only] [--fast]
-#          [--cached | --expected DIR] [--build DIR] [--timeout SECS]
+#          [--cached | --expected DIR] [--build DIR] [--timeout SECS] [--cpus N]
 #
 # --filter PAT    only cases whose "AREA/CASE (LIBC)" matches *PAT* (a glob)
 # --linux-only    no guest: Linux twice and once in one process, all equal
@@ -10,6 +10,7 @@
 # --together      only cases that compose
 # --skip GLOBS    leaves out what one of the words matches, as --filter does
 # --cached        reuse Linux outputs that are newer than their program
+# --cpus N        VMs have N vCPUs, and the names of the cases say so
 # --expected DIR  recorded Linux outputs; nothing is run on Linux
 #
 # Linux outputs are kept in BUILD/expected/LIBC/AREA/CASE.{out,err,status}.
@@ -17,7 +18,7 @@ set -u
 
 here=$(dirname "$0")
 build=build/abi vmm=build/vmm filter='' mode=guest fast='' cached=''
-expected='' limit=30 skip='' together='' unpatched=''
+expected='' limit=30 skip='' together='' unpatched='' cpus=''
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -31,7 +32,8 @@ while [ $# -gt 0 ]; do
 	--expected) expected=$2; shift ;;
 	--build) build=$2; shift ;;
 	--timeout) limit=$2; shift ;;
-	*) sed -n '2,16s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
+	--cpus) cpus=$2; shift ;;
+	*) sed -n '2,17s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -76,7 +78,7 @@ run_linux()
 
 run_guest()
 {
-	at=$1 exe=$2 options=$unpatched
+	at=$1 exe=$2 options="$unpatched${cpus:+ --cpus $cpus}"
 	secs_guest=$3
 	for word in $4; do options="$options --env $word"; done
 	eval "set -- $5"
@@ -180,7 +182,7 @@ one_case()
 	else
 		run_guest "$got" "$build/$1" "$limit" "$4" "$2 $5"
 	fi
-	report "$id" "$want" "$got"
+	report "$id${cpus:+, $cpus vCPUs}" "$want" "$got"
 	[ -n "$fast" ] || [ "$mode" = linux ] || without_patches "$@"
 }
 
