@@ -256,6 +256,10 @@ $(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
 bench: all ## measure, side by side with the peers
 	@bench/run.sh
 
+MINUTES ?= 30
+soak: all vm-programs ## mixed work on 4 vCPUs for MINUTES=30, which checks itself
+	@$(B)/vmm run $(B)/vm/soak --cpus 4 -- $$(($(MINUTES) * 60))
+
 docs: ## make docs/syscalls.md from the table of system calls
 	$(Q)$(call say,DOC,docs/syscalls.md) docs/syscalls.sh >docs/syscalls.md
 
@@ -319,7 +323,7 @@ clean: ## remove build/
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all run test bench docs lint format asan fuzz install deps clean help \
+.PHONY: all run test bench soak docs lint format asan fuzz install deps clean help \
 	vm-programs unit-programs fuzz-programs need-build need-test
 
 -include bench/bench.mk

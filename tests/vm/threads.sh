@@ -4,7 +4,8 @@
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-seconds=${T_STRESS:-1}
+seconds=${T_STRESS:-1} soak=5
+[ -z "$LAB" ] || soak=3
 for cpus in 1 2 4; do
 	for threads in 3 16; do
 		t_run "stress: $threads threads on $cpus vCPUs" 0 \
@@ -13,6 +14,10 @@ for cpus in 1 2 4; do
 		t_err ''
 	done
 done
+# everything at once: tests/vm/soak.c, for longer by `make soak`
+t_run 'soak: mixed work on 4 vCPUs' 0 "$VMM" run "$B/vm/soak" --cpus 4 -- "$soak"
+t_out_match '^soak: .* free [0-9]+ KiB before, [0-9]+ after$'
+t_err ''
 t_same 'C++: threads, futures, exceptions' "$B/vm/cxx"
 t_same 'OpenMP' "$B/vm/openmp"
 
