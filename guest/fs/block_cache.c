@@ -39,6 +39,13 @@ struct block_page *block_page_find(const struct block_cache *cache, u64 index)
 	return (struct block_page *)(uintptr_t)page_tree_get(&cache->tree, index);
 }
 
+bool block_page_is_there(const struct block_cache *cache, u64 index)
+{
+	const struct block_page *page = block_page_find(cache, index);
+
+	return page != NULL && page->valid;
+}
+
 void block_page_free(struct block_page *page)
 {
 	BUG_ON(page->refs || page->busy);

@@ -29,6 +29,7 @@ struct block_cache {
 	int error; /* of the last write that failed */
 	u32 errors; /* how many failed */
 	u64 bytes_read, bytes_written; /* by the cache */
+	struct page_tree mapped; /* by index: who has pages mapped; mapped_page.c's */
 };
 
 struct block_page {
@@ -37,10 +38,11 @@ struct block_page {
 	paddr_t pa;
 	struct list lru, dirty;
 	u32 refs;
-	bool valid; /* holds the disk's contents, or newer ones */
-	bool is_dirty;
-	bool busy; /* being read or written */
-	bool used; /* since reclaim last came by */
+	bool valid : 1; /* holds the disk's contents, or newer ones */
+	bool is_dirty : 1;
+	bool busy : 1; /* being read or written */
+	bool used : 1; /* since reclaim last came by */
+	bool mapped : 1; /* a program may write to it: block_page_leaves() knows */
 };
 
 static inline void *block_page_data(const struct block_page *page)
@@ -61,6 +63,13 @@ void block_page_put(struct block_page *page);
 /* The page was changed, or filled: it is valid, and to be written. Starts
  * writing, or waits for it, when too much is dirty. */
 void block_page_dirty(struct block_page *page);
+
+/* Whether a page's contents can be had without waiting. */
+bool block_page_is_there(const struct block_cache *cache, u64 index);
+
+/* Called before a page that is `mapped` is written: what comes after is another
+ * change. Waits for nothing. */
+extern void (*block_page_leaves)(struct block_page *page);
 
 /* Starts reading what is missing of [index, index + n), without waiting for
  * it: read-ahead. As far as memory goes; how many from the first on are there
@@ -84,5 +93,6 @@ void block_sync_all(void);
  * out; waits for nothing. */
 u64 block_reclaim(u64 n);
 u64 block_cached_frames(void); /* of all caches */
+u64 block_cache_limit(void); /* how many pages all caches may have */
 
 #endif

@@ -32,7 +32,4 @@ void block_write_init(struct block_cache *cache);
 bool block_write_start(struct block_cache *cache, u64 n);
 void block_page_clean(struct block_page *page); /* it needs no writing any more */
 
-/* How many pages all caches may have, and of them may be dirty. */
-u64 block_cache_limit(void);
-
 #endif

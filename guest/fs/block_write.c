@@ -17,6 +17,8 @@
  */
 #include "block_io.h"
 
+void (*block_page_leaves)(struct block_page *page);
+
 void block_page_clean(struct block_page *page)
 {
 	if (!page->is_dirty)
@@ -64,6 +66,8 @@ static u64 write_run(struct block_cache *cache, u64 index, u64 last)
 	       block_io_add(io, page)) {
 		block_page_clean(page);
 		page->busy = true;
+		if (page->mapped)
+			block_page_leaves(page);
 	}
 	count = io->count;
 	cache->writing += count;

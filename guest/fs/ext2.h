@@ -44,6 +44,8 @@ struct ext2_inode {
 	u32 sectors, flags, generation, attributes;
 	u32 goal; /* where to look for the next free block */
 	u64 ahead_start, ahead_end; /* blocks of the file that were asked for */
+	u32 cuts; /* how often blocks were taken from the file */
+	struct page_tree mapped; /* of struct mapped_page */
 };
 
 static inline struct ext2 *ext2_of(const struct super *sb)
@@ -142,7 +144,24 @@ int ext2_make_dots(struct ext2_inode *dir, u32 parent);
 int ext2_is_empty(struct ext2_inode *dir); /* 0, -ENOTEMPTY or an error */
 long ext2_readdir(struct file *file, struct dir_sink *sink);
 
+/* ---- pages that are mapped: ext2_page.c */
+
+extern unsigned ext2_mapped; /* files that are, of all */
+int ext2_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
+paddr_t ext2_get_near(struct inode *inode, u64 index);
+void ext2_note_mapped(struct inode *inode, bool any);
+/* The block at pos is to be read, or changed, in the cache: what the program has
+ * of it, where that is something else, goes there, and to be changed gives way. */
+void ext2_settle_at(struct ext2_inode *ei, u64 pos, bool change);
+/* The size is about to change: the page with the end is settled and gives way, and
+ * those behind the new end, if that is before. */
+void ext2_settle_end(struct ext2_inode *ei, u64 size);
+
 /* ---- ext2_file.c, ext2_name.c, ext2.c */
+
+/* Reads ahead when block n was not asked for: `want` blocks, and more when the last
+ * request ended here. */
+void ext2_read_ahead(struct ext2_inode *ei, u64 n, u64 want);
 
 extern const struct file_ops ext2_file_ops, ext2_dir_file_ops;
 extern const struct inode_ops ext2_reg_ops, ext2_dir_ops, ext2_link_ops, ext2_node_ops;

@@ -6,14 +6,14 @@
  * blocks back that it took in vain.
  */
 #include "ext2.h"
+#include "../libos/heap.h"
 
 #define AHEAD_BYTES (256u << 10)
+#define COPIED      (64u << 10) /* bytes of a write at once, where they have to be copied */
 
 /* ---- reading */
 
-/* Asks for more when block n was not asked for: what is wanted, and ahead when
- * the last request ended here. */
-static void read_ahead(struct ext2_inode *ei, u64 n, u64 want)
+void ext2_read_ahead(struct ext2_inode *ei, u64 n, u64 want)
 {
 	u32 size = ext2_fs(ei)->block_size;
 	u64 last = (ei->inode.size - 1) / size, count = MIN(want, 2ull * AHEAD_BYTES / size);
@@ -29,28 +29,52 @@ static void read_ahead(struct ext2_inode *ei, u64 n, u64 want)
 	ei->ahead_end = n + count;
 }
 
-static long read_block(struct ext2_inode *ei, struct uio *uio, u64 pos, size_t len)
+/* The block that has the byte at pos; no page: a hole. */
+static int find_block(struct ext2_inode *ei, u64 pos, size_t want, struct ext2_buf *buf)
 {
 	struct ext2 *fs = ext2_fs(ei);
 	u64 n = pos / fs->block_size;
-	struct ext2_buf buf;
 	u32 block;
-	long moved;
 	int error;
 
-	read_ahead(ei, n,
-		   (pos % fs->block_size + uio->resid + fs->block_size - 1) / fs->block_size);
+	buf->page = NULL;
+	ext2_read_ahead(ei, n, (pos % fs->block_size + want + fs->block_size - 1) / fs->block_size);
 	error = ext2_map(ei, n, &block, NULL);
+	if (error == 0 && block != 0)
+		error = ext2_read(fs, block, buf);
+	if (error == 0)
+		ext2_settle_at(ei, pos, false);
+	return error;
+}
+
+/*
+ * The buffers may be mappings of files here, whose pages faults bring in: not under
+ * the lock. Should the file have lost blocks while a fault waited, what came may be
+ * another file's.
+ */
+static long read_block(struct ext2_inode *ei, struct uio *uio, u64 pos, size_t len)
+{
+	struct ext2 *fs = ext2_fs(ei);
+	struct uio before = *uio;
+	struct ext2_buf buf;
+	u32 cuts = ei->cuts;
+	long moved;
+	int error = find_block(ei, pos, uio->resid, &buf);
+
 	if (error < 0)
 		return error;
-	if (block == 0)
-		return uio_zero(uio, len);
-	error = ext2_read(fs, block, &buf);
-	if (error < 0)
-		return error;
-	moved = uio_to(uio, buf.data + pos % fs->block_size, len);
-	ext2_put(&buf);
-	return moved;
+	ext2_unlock(fs);
+	if (buf.page != NULL)
+		moved = uio_to(uio, buf.data + pos % fs->block_size, len);
+	else
+		moved = uio_zero(uio, len);
+	ext2_lock(fs);
+	if (buf.page != NULL)
+		ext2_put(&buf);
+	if (cuts == ei->cuts)
+		return moved;
+	*uio = before;
+	return -EAGAIN;
 }
 
 static void note_access(struct file *file)
@@ -75,6 +99,8 @@ static long do_read(struct file *file, struct uio *uio, u64 *pos)
 		size_t want = MIN(MIN(uio->resid, size - *pos % size), ei->inode.size - *pos);
 
 		moved = read_block(ei, uio, *pos, want);
+		if (moved == -EAGAIN)
+			continue;
 		if (moved < 0)
 			break;
 		*pos += moved;
@@ -107,7 +133,10 @@ static long write_block(struct ext2_inode *ei, struct uio *uio, u64 pos, size_t 
 	struct ext2_buf buf;
 	u32 block;
 	long moved;
-	int error = ext2_map(ei, pos / size, &block, &is_fresh);
+	int error;
+
+	ext2_settle_at(ei, pos, true);
+	error = ext2_map(ei, pos / size, &block, &is_fresh);
 
 	if (error < 0)
 		return error;
@@ -188,6 +217,8 @@ static long do_write(struct file *file, struct uio *uio, u64 *pos)
 	error = allow_size(fs, *pos + uio->resid);
 	if (error < 0)
 		return error;
+	if (*pos + uio->resid > ei->inode.size)
+		ext2_settle_end(ei, *pos + uio->resid);
 	done = write_blocks(ei, uio, pos);
 	if (done > 0)
 		inode_stamp(file->inode, true);
@@ -195,7 +226,7 @@ static long do_write(struct file *file, struct uio *uio, u64 *pos)
 	return error < 0 ? error : done;
 }
 
-static long ext2_file_write(struct file *file, struct uio *uio, u64 *pos)
+static long write_locked(struct file *file, struct uio *uio, u64 *pos)
 {
 	struct ext2 *fs = ext2_of(file->inode->sb);
 	long r;
@@ -209,6 +240,39 @@ static long ext2_file_write(struct file *file, struct uio *uio, u64 *pos)
 	}
 	ext2_unlock(fs);
 	return r;
+}
+
+/* From memory that may be a mapping of a file here, whose page a fault cannot bring
+ * in under the lock. */
+static long write_copied(struct file *file, struct uio *uio, u64 *pos)
+{
+	size_t room = MIN(uio->resid, (size_t)COPIED);
+	u8 *bytes = kalloc(room);
+	long done = 0, r = 0;
+
+	if (bytes == NULL)
+		return -ENOMEM;
+	while (uio->resid > 0) {
+		long n = uio_from(uio, bytes, MIN(uio->resid, room));
+		struct iovec iov = { bytes, MAX(n, 0l) };
+		struct uio copy = { .iov = &iov, .niov = 1, .resid = iov.iov_len, .kernel = true };
+
+		r = n < 0 ? n : write_locked(file, &copy, pos);
+		if (r < 0)
+			break;
+		done += r;
+		if (r < (long)room)
+			break; /* the end, a fault, or the disk is full */
+	}
+	kfree(bytes);
+	return done > 0 ? done : r;
+}
+
+static long ext2_file_write(struct file *file, struct uio *uio, u64 *pos)
+{
+	if (ext2_mapped > 0 && uio->resid > 0 && !uio->kernel)
+		return write_copied(file, uio, pos);
+	return write_locked(file, uio, pos);
 }
 
 /* ---- size */
@@ -243,6 +307,7 @@ int ext2_resize(struct ext2_inode *ei, u64 size)
 
 	if (size > ext2_max_size(fs))
 		return -EFBIG;
+	ext2_settle_end(ei, size);
 	if (size > old) {
 		error = allow_size(fs, size);
 		if (error == 0)

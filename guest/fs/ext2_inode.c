@@ -8,6 +8,7 @@
  * So nothing that was made stable is ever shared with an older owner.
  */
 #include "ext2.h"
+#include "mapped_page.h"
 #include "../libos/heap.h"
 #include "../libos/random.h"
 
@@ -308,6 +309,7 @@ void ext2_evict(struct inode *inode)
 	struct ext2_inode *ei = ext2_inode(inode);
 	struct ext2 *fs = ext2_fs(ei);
 
+	mapped_pages_release(&ei->mapped, 0, UINT64_MAX / PAGE_SIZE);
 	if (inode->nlink == 0 && !fs->sb.read_only) {
 		list_add_tail(&fs->dead, &ei->dead);
 		fs->ndead++;

@@ -247,6 +247,7 @@ int ext2_cut(struct ext2_inode *ei, u64 n)
 
 	memcpy(block, ei->block, sizeof(block));
 	ei->ahead_end = 0;
+	ei->cuts++;
 	if (clear_slots(ei, n))
 		error = ext2_store_now(ei);
 	if (error < 0) {

@@ -498,6 +498,9 @@ const struct inode_ops ext2_reg_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
 	.open = open_file,
+	.get_page = ext2_get_page,
+	.get_near = ext2_get_near,
+	.mapped = ext2_note_mapped,
 };
 const struct inode_ops ext2_dir_ops = {
 	.lookup = lookup,

@@ -79,6 +79,15 @@ int page_tree_set(struct page_tree *tree, u64 index, paddr_t pa)
 	return 0;
 }
 
+void page_tree_replace(struct page_tree *tree, u64 index, u64 word)
+{
+	u64 *at = &tree->root;
+
+	for (unsigned h = tree->height; h > 0; h--)
+		at = &node_at(*at)->slot[slot_of(index, h)];
+	*at = word;
+}
+
 u64 page_tree_next(const struct page_tree *tree, u64 index, bool present)
 {
 	while (index < span(tree->height)) {

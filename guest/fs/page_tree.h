@@ -17,6 +17,8 @@ struct page_tree {
 paddr_t page_tree_get(const struct page_tree *tree, u64 index); /* 0: a hole */
 /* Puts a frame where there is none; the tree owns it. 0 or -ENOMEM. */
 int page_tree_set(struct page_tree *tree, u64 index, paddr_t pa);
+/* Another word where there is one. */
+void page_tree_replace(struct page_tree *tree, u64 index, u64 word);
 /* The first page >= index that has a frame (or, not `present`, has none);
  * UINT64_MAX when there is none with a frame. */
 u64 page_tree_next(const struct page_tree *tree, u64 index, bool present);

@@ -158,6 +158,11 @@ struct inode_ops {
 	 * means a hole. May wait. Who takes a page away from the file or puts
 	 * another in its place calls inode_unmap() first. */
 	int (*get_page)(struct inode *inode, u64 index, bool write, paddr_t *pa);
+	/* The same where a page costs: around one that get_page() has brought, only
+	 * what is there already, to be read; 0: nothing. Waits for nothing. */
+	paddr_t (*get_near)(struct inode *inode, u64 index);
+	/* The first of its mappings is made, or the last one is gone. */
+	void (*mapped)(struct inode *inode, bool any);
 	/* Bytes from offset on, at most n, that lie in one piece of memory
 	 * which nobody ever writes or frees; *pa is where. 0: none. */
 	u64 (*get_run)(struct inode *inode, u64 offset, u64 n, paddr_t *pa);
@@ -235,6 +240,8 @@ struct __kernel_timespec stamp_now(void);
  * program's memory, with `copies` also those that are the program's own since
  * it wrote to them (the file became shorter). file_pages.c */
 void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies);
+/* The program has to ask again before it writes to page `index`. */
+void space_protect_file(struct inode *inode, u64 index);
 static inline void inode_unmap(struct inode *inode, u64 first, u64 last, bool copies)
 {
 	if (inode->mappings > 0)

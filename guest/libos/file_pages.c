@@ -65,8 +65,11 @@ static paddr_t neighbour(const struct file_access *f, u64 va)
 {
 	paddr_t pa = 0;
 	u64 size;
-	if (va < f->vma.start || va >= f->vma.end || page_entry(va, &size) ||
-	    page_of(f, va, false, &pa) || !pa)
+	if (va < f->vma.start || va >= f->vma.end || page_entry(va, &size))
+		return 0;
+	if (f->inode->ops->get_near)
+		return f->inode->ops->get_near(f->inode, index_at(f, va));
+	if (page_of(f, va, false, &pa) || !pa)
 		return 0;
 	if (f->write && (frames_are_contents(pa) || page_of(f, va, true, &pa)))
 		return 0;
@@ -75,10 +78,12 @@ static paddr_t neighbour(const struct file_access *f, u64 va)
 
 static int map_window(struct file_access *f)
 {
-	u64 start = ALIGN_DOWN(f->va, PAGE_SIZE << WINDOW_ORDER), size;
+	/* by its place in the file, as file systems read ahead; it may begin below
+	 * the mapping */
+	unsigned own = index_at(f, f->va) % WINDOW;
+	u64 start = f->va - own * PAGE_SIZE, size;
 	paddr_t pa[WINDOW];
-	unsigned own = (f->va - start) >> PAGE_SHIFT;
-	u64 bits = pte_bits(f->vma.prot) | PTE_FILE;
+	u64 bits = pte_bits(f->vma.prot) | PTE_FILE, read_only = bits & ~(u64)PTE_W;
 
 	int error = page_of(f, f->va, f->write, &pa[own]);
 	if (!error && !pa[own]) /* a hole: from now on a page of zeroes */
@@ -92,13 +97,12 @@ static int map_window(struct file_access *f)
 		return 0;
 	if (f->entry)
 		pages_free(f->space, f->va, f->va + PAGE_SIZE);
-	if (!f->write)
-		bits &= ~(u64)PTE_W;
 	for (unsigned i = 0; i < WINDOW && !error; i++) {
 		u64 va = start + i * PAGE_SIZE;
 		if (!pa[i] || page_entry(va, &size))
 			continue;
-		error = pages_queue(va, pa[i], bits, 1);
+		bool writable = f->write && (i == own || !f->inode->ops->get_near);
+		error = pages_queue(va, pa[i], writable ? bits : read_only, 1);
 		f->space->resident++;
 	}
 	return pages_flush() || error ? -ENOMEM : 0;
@@ -193,6 +197,23 @@ static void unmap_part(struct space *space, const struct vma *vma, u64 first, u6
 		pages_free(space, start, end);
 	else
 		pages_drop_file(space, start, end);
+}
+
+/* Of private mappings the file's pages are read-only anyway. */
+void space_protect_file(struct inode *inode, u64 index)
+{
+	struct space *space = current_process()->space;
+	space->changes++; /* a fault in progress has to ask again, too */
+	for (unsigned i = 0; i < space->count; i++) {
+		const struct vma *vma = &space->vma[i];
+		u64 first = vma->offset >> PAGE_SHIFT;
+		if (!vma->file || vma->file->inode != inode || !(vma->flags & MAP_SHARED) ||
+		    !(vma->prot & PROT_WRITE) || index < first ||
+		    index - first >= (vma->end - vma->start) >> PAGE_SHIFT)
+			continue;
+		u64 va = vma->start + (index - first) * PAGE_SIZE;
+		pages_protect(va, va + PAGE_SIZE, (vma->prot & ~(u32)PROT_WRITE) | PROT_READ);
+	}
 }
 
 void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)

@@ -1,9 +1,13 @@
 /*
  * getdents and getdents64: the directory hands out entries until the
- * program's buffer is full; each is put straight into it.
+ * program's buffer is full. They come to it all at once at the end, as a file
+ * system may be locked meanwhile that the buffer's pages are to come from.
  */
 #include "../fs/vfs.h"
+#include "heap.h"
 #include "sys.h"
+
+#define AT_ONCE 32768u /* bytes: what C libraries ask for */
 
 struct record64 { /* linux_dirent64 */
 	u64 ino, off;
@@ -20,7 +24,7 @@ struct record { /* linux_dirent: the type is the record's last byte */
 
 struct getdents {
 	struct dir_sink sink;
-	char *user;
+	char *buffer;
 	size_t left, done;
 	bool old;
 	long error;
@@ -30,7 +34,7 @@ static bool emit(struct dir_sink *sink, const char *name, size_t len, u64 ino, u
 		 u64 next)
 {
 	struct getdents *g = container_of(sink, struct getdents, sink);
-	char record[sizeof(struct record64) + NAME_MAX + 16];
+	char *record = g->buffer + g->done;
 	size_t head = g->old ? sizeof(struct record) : sizeof(struct record64);
 	size_t size = ALIGN_UP(head + len + 1 + g->old, 8ul);
 
@@ -45,32 +49,44 @@ static bool emit(struct dir_sink *sink, const char *name, size_t len, u64 ino, u
 		record[size - 1] = type;
 	else
 		((struct record64 *)record)->type = type;
-	if (copy_to_user(g->user + g->done, record, size) < 0) {
-		g->error = -EFAULT;
-		return false;
-	}
 	g->done += size;
 	g->left -= size;
 	return true;
 }
 
+static long list(struct file *file, void *user, unsigned int size, bool old)
+{
+	struct getdents g = { .sink.emit = emit, .left = MIN(size, AT_ONCE), .old = old };
+	u64 before = file->pos;
+	long r;
+
+	if (file->ops->readdir == NULL)
+		return -ENOTDIR;
+	if (file->inode->nlink == 0)
+		return -ENOENT;
+	g.buffer = kalloc(MAX(g.left, 1ul));
+	if (g.buffer == NULL)
+		return -ENOMEM;
+	r = file->ops->readdir(file, &g.sink);
+	if (r == 0 && g.done > 0 && copy_to_user(user, g.buffer, g.done) < 0) {
+		file->pos = before;
+		r = -EFAULT;
+	}
+	kfree(g.buffer);
+	if (r == 0)
+		r = g.done > 0 ? (long)g.done : g.error;
+	return r;
+}
+
 static long do_getdents(int fd, void *user, unsigned int size, bool old)
 {
-	struct getdents g = { .sink.emit = emit, .user = user, .left = size, .old = old };
 	struct file *file = fd_get(fd);
 	long r;
 
 	if (file == NULL)
 		return -EBADF;
-	if (file->ops->readdir == NULL)
-		r = -ENOTDIR;
-	else if (file->inode->nlink == 0)
-		r = -ENOENT;
-	else
-		r = file->ops->readdir(file, &g.sink);
+	r = list(file, user, size, old);
 	file_put(file);
-	if (r == 0)
-		r = g.done > 0 ? (long)g.done : g.error;
 	return r;
 }
 

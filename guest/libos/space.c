@@ -93,15 +93,19 @@ static void hold(const struct vma *vma)
 {
 	if (!vma->file)
 		return;
+	struct inode *inode = vma->file->inode;
 	file_get(vma->file);
-	vma->file->inode->mappings++;
+	if (!inode->mappings++ && inode->ops->mapped)
+		inode->ops->mapped(inode, true);
 }
 
 static void release(const struct vma *vma)
 {
 	if (!vma->file)
 		return;
-	vma->file->inode->mappings--;
+	struct inode *inode = vma->file->inode;
+	if (!--inode->mappings && inode->ops->mapped)
+		inode->ops->mapped(inode, false);
 	file_put(vma->file);
 }
 

@@ -1,6 +1,6 @@
 // clang-format off
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c
-// link: tests/fuzz/ext2_image.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c
+// link: tests/fuzz/ext2_image.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/mapped_page.c
 // libs: -lcmocka
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
@@ -92,6 +92,20 @@ static const char *path(struct input *in)
 static int fds[4];
 static u8 bytes[40000];
 
+/* As a mapping does. */
+static void touch(int fd, u64 index, bool write)
+{
+	struct file *file = fd_get(fd);
+	paddr_t pa;
+
+	if (file == NULL)
+		return;
+	if (file->inode->ops->get_page != NULL && (!write || file_writable(file)) &&
+	    file->inode->ops->get_page(file->inode, index, write, &pa) == 0 && write)
+		memset(phys_to_virt(pa), 'm', PAGE_SIZE);
+	file_put(file);
+}
+
 static void operate_file(struct input *in, unsigned op)
 {
 	int *fd = &fds[take(in, 1) % ARRAY_SIZE(fds)];
@@ -121,7 +135,8 @@ static void operate_file(struct input *in, unsigned op)
 		sys_lseek(*fd, pos, n % 5);
 		break;
 	default:
-		sys_getdents64(*fd, bytes, n);
+		if (sys_getdents64(*fd, bytes, n) == -ENOTDIR)
+			touch(*fd, pos / PAGE_SIZE, n % 2);
 	}
 }
 

@@ -475,3 +475,10 @@ void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)
 	(void)last;
 	(void)copies;
 }
+
+void space_protect_file(struct inode *inode, u64 index);
+void space_protect_file(struct inode *inode, u64 index)
+{
+	(void)inode;
+	(void)index;
+}

@@ -22,6 +22,17 @@ print(db.execute("select count(*), sum(k), min(v), max(v) from t").fetchone())
 for row in db.execute("select name, count(*), sum(v) from t group by name order by 3 desc limit 5"):
     print(row)
 print(db.execute("pragma integrity_check").fetchone())
+# the index of a write-ahead log is memory that two connections share; so is the file
+db.execute("pragma mmap_size=268435456")
+print(db.execute("pragma journal_mode=wal").fetchone())
+other = sqlite3.connect(directory + "/file.db")
+for i in range(20):
+    db.execute("update t set name = ? where id = ?", (f"log-{i}", i * 7 + 1))
+    db.commit()
+    print(other.execute("select count(*) from t where name like 'log%'").fetchone(), end="")
+print(other.execute("pragma wal_checkpoint(truncate)").fetchone())
+other.close()
+print(db.execute("pragma integrity_check").fetchone())
 db.close()
 print(os.listdir(directory).count("file.db"), os.listdir(directory).count("file.db-journal"))
 if directory == "/mnt" and libc.umount2(b"/mnt", 0):

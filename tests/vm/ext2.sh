@@ -6,10 +6,10 @@
 PATH=$PATH:/usr/sbin:/sbin
 diskfs=$B/vm/diskfs
 # In the lab, where all is slow: less of everything.
-files=1200 size=24M rounds='1 2 3 4 5 6 7 8'
+files=1200 size=24M large=8 rounds='1 2 3 4 5 6 7 8'
 layouts='-b 4096:-b 1024 -g 1024 -N 4000:-b 2048 -O none:-b 1024 -r 0'
 if [ -n "$LAB" ]; then
-	files=100 size=16M rounds=1 layouts='-b 1024 -g 1024 -N 2000'
+	files=100 size=16M large=1 rounds=1 layouts='-b 1024 -g 1024 -N 2000'
 fi
 if ! command -v mke2fs >/dev/null; then
 	t_skip 'all of it' 'no e2fsprogs here'
@@ -83,6 +83,20 @@ while [ -n "$layouts" ]; do
 	t_case 'a full disk'
 	run "$T/i" full
 	clean "$T/i"
+done
+
+# ---- mappings
+
+for bs in 1024 4096; do
+	t_case "files that are mapped, blocks of $bs"
+	make_image "$T/i" 64M -b $bs
+	t_exec "$VMM" run "$B/vm/mapped" --mem 16M --disk "$T/i" -- ext2 small large $large leave
+	t_status_is 0
+	t_out ''
+	clean "$T/i"
+	debugfs -R 'cat left' "$T/i" 2>/dev/null | tr -d '\0' >"$T/left"
+	t_check 'what a mapping wrote is not on the disk' \
+		[ "$(cat "$T/left")" = "$(printf 'first\nsecond\nthird')" ]
 done
 
 # ---- kills: what was fsynced is there
