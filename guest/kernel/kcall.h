@@ -88,7 +88,9 @@
 #define KCALL_FS_BASE   10 /* (address) where CPL3 cannot WRFSBASE */
 #define KCALL_SOFT      11 /* () SYSCALL stays at CPL3 here: the soft flavour */
 #define KCALL_RESET     12 /* () triple fault: the last way to end a VM */
-#define KCALL_COUNT     13
+#define KCALL_DROP_TABLE 13 /* (va, 21, 30 or 39) the table of the program's half that an
+			     * entry of so many bits of address leads to: empty */
+#define KCALL_COUNT     14
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>

@@ -145,6 +145,7 @@ long kcall_map(uint64_t count);
 long kcall_protect(uint64_t va, uint64_t bits, uint64_t n);
 long kcall_unmap(uint64_t va, uint64_t n);
 long kcall_split(uint64_t va);
+long kcall_drop_table(uint64_t va, uint64_t shift);
 long kcall_donate(uint64_t pa);
 long kcall_port(uint64_t what, uint64_t value);
 long kcall_start_cpu(uint64_t cpu, uint64_t area);

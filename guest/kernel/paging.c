@@ -1,7 +1,7 @@
 /*
  * Page tables (SDM 4.5), always four levels. The domain asks for runs, so
  * that one check covers many entries; each costs one or two instructions.
- * Tables come from the kernel's pool and stay with the space.
+ * Tables come from the kernel's pool; of the program's half they can come back.
  */
 #include "kernel.h"
 
@@ -14,6 +14,8 @@
 #define ALIGN_PAGE(va)  ((va) & ~(PAGE_SIZE - 1ull))
 #define DIRECT_MAP_SLOT (DIRECT_MAP >> 39)
 #define TABLE           (PTE_P | PTE_W | PTE_U | PTE_A)
+#define DROPPED_MAX     120 /* tables of a level that are kept for their next use */
+#define MAP_AGAIN_MAX   (ENTRIES * 8) /* blocks of a run that tables are put for */
 
 static inline unsigned entry_index(uint64_t va, unsigned shift)
 {
@@ -215,8 +217,63 @@ static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
 	return 0;
 }
 
+/*
+ * Tables that came back, by the level they had (1: of 4 KiB entries), as numbers
+ * of their frames. They are used again at that level only, and nothing else is
+ * ever written to them: so whoever still knows one, another vCPU or an entry
+ * that the domain had better not left in a table, finds entries of the right
+ * kind there, and never takes a table for a page.
+ */
+static struct {
+	uint32_t frame[DROPPED_MAX];
+	unsigned n;
+} dropped[4];
+
+/* One of them, or 0. */
+static uint64_t reuse_table(unsigned level)
+{
+	unsigned n = dropped[level].n;
+	if (!n)
+		return 0;
+	dropped[level].n--;
+	return (uint64_t)dropped[level].frame[n - 1] << PAGE_SHIFT;
+}
+
+/* Puts such tables where map_run() found the pool empty, down to those whose
+ * entries stand for 1 << lowest bytes. False: there was none to put. */
+static int put_tables(uint64_t va, uint64_t end, unsigned lowest)
+{
+	int put = 0;
+	for (; va < end && !(va >> 47); va = (va | (BLOCK_SIZE - 1)) + 1) {
+		uint64_t *table = pml4;
+		for (unsigned shift = 39; table && shift > lowest; shift -= 9) {
+			uint64_t *entry = &table[entry_index(va, shift)];
+			uint64_t pa = *entry ? 0 : reuse_table((shift - PAGE_SHIFT) / 9);
+			if (pa) {
+				*entry = pa | TABLE;
+				put = 1;
+			}
+			table = next_table(table, entry_index(va, shift), 0);
+		}
+	}
+	return put;
+}
+
 /* The runs are in the vCPU area, where the domain may change them at any
  * time: each is read once. */
+static long map_run_again(const volatile struct map_run *run)
+{
+	struct map_run r = { run->va, run->entry, run->n };
+	int blocks = (r.entry & PTE_PS) != 0;
+	uint64_t most = (uint64_t)MAP_AGAIN_MAX * BLOCK_SIZE;
+	uint64_t len = blocks ? r.n * BLOCK_SIZE : r.n * PAGE_SIZE;
+	uint64_t end = r.va + (len < most ? len : most);
+
+	if (!put_tables(r.va, end, blocks ? 21 : PAGE_SHIFT))
+		return -ENOMEM;
+	return map_run(r.va, r.entry, r.n);
+}
+
 long kcall_map(uint64_t count)
 {
 	const volatile struct map_run *run = this_area()->run;
@@ -225,8 +282,11 @@ long kcall_map(uint64_t count)
 	if (count > MAP_RUNS)
 		return -EINVAL;
 	kernel_lock();
-	for (; count && !result; count--, run++)
+	for (; count && !result; count--, run++) {
 		result = map_run(run->va, run->entry, run->n);
+		if (result == -ENOMEM)
+			result = map_run_again(run);
+	}
 	kernel_unlock();
 	return result;
 }
@@ -356,6 +416,8 @@ static long split(uint64_t va)
 		return -EINVAL;
 	uint64_t pa = pool_take();
 	if (!pa)
+		pa = reuse_table(1); /* all of it is filled */
+	if (!pa)
 		return -ENOMEM;
 	fill_pages(kernel_page(pa), *block & ~PTE_PS, ENTRIES);
 	*block = pa | TABLE;
@@ -369,6 +431,38 @@ long kcall_split(uint64_t va)
 		return -EINVAL;
 	kernel_lock();
 	long result = split(va);
+	kernel_unlock();
+	return result;
+}
+
+/*
+ * Nobody looks whether the table is empty, which would cost the soft flavour
+ * half a millisecond: what is left in it stays counted as mapped, and shows
+ * where the table is used next. It is the domain's own memory.
+ */
+static long drop_table(uint64_t va, uint64_t shift)
+{
+	unsigned level = (shift - PAGE_SHIFT) / 9, n = dropped[level].n;
+	uint64_t *table = pml4;
+	for (unsigned at = 39; table && at > shift; at -= 9)
+		table = next_table(table, entry_index(va, at), 0);
+	uint64_t *entry = table ? &table[entry_index(va, shift)] : NULL;
+	if (!entry || !*entry || *entry & PTE_PS || n == DROPPED_MAX)
+		return -EINVAL;
+	dropped[level].frame[n] = (*entry & PTE_ADDR) >> PAGE_SHIFT;
+	dropped[level].n++;
+	*entry = 0;
+	last.table = NULL;
+	flush_all();
+	return 0;
+}
+
+long kcall_drop_table(uint64_t va, uint64_t shift)
+{
+	if (va >> 47 || (shift != 21 && shift != 30 && shift != 39))
+		return -EINVAL;
+	kernel_lock();
+	long result = drop_table(va, shift);
 	kernel_unlock();
 	return result;
 }

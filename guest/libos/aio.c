@@ -401,3 +401,9 @@ void aio_drain(void)
 	for (unsigned i = 0; aio_in_flight && (disk = blk_disk_in_use(i)) != NULL; i++)
 		blk_wait(disk, disk->in_flight);
 }
+
+void aio_exec(void)
+{
+	while (!list_empty(&contexts))
+		sys_io_destroy(container_of(contexts.next, struct aio_context, link)->id);
+}

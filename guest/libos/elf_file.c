@@ -118,6 +118,13 @@ struct file *elf_file(const struct elf_file *f)
 	return f->file;
 }
 
+struct file *elf_take_file(struct elf_file *f)
+{
+	struct file *file = f->file;
+	kfree(f);
+	return file;
+}
+
 bool elf_anywhere(const struct elf_file *f)
 {
 	return f->e.e_type == ET_DYN;

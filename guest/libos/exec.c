@@ -120,7 +120,7 @@ u64 exec_build_stack(struct process *p, const struct elf_image *image, const cha
 	size_t words = 1 + nargs + 1 + nenv + 1 + 2 * AUX_ENTRIES;
 	u64 *vector = kalloc(words * sizeof(u64)), *v = vector;
 
-	if (!vector || args->len + env->len + words * 8 > ARGS_MAX)
+	if (!vector || args->len + env->len + words * 8 > ARGS_MAX + PAGE_SIZE)
 		return 0;
 	u64 name = push(&b, path, strlen(path) + 1);
 	p->env_end = b.sp;

@@ -35,6 +35,7 @@ struct elf_file;
 int elf_open(struct file *file, struct elf_file **out);
 void elf_close(struct elf_file *f); /* NULL is allowed */
 struct file *elf_file(const struct elf_file *f);
+struct file *elf_take_file(struct elf_file *f); /* all of it goes but the file */
 /* PT_INTERP's path, on the heap; NULL: none (*error 0), or why not. */
 char *elf_interpreter(const struct elf_file *f, int *error);
 bool elf_anywhere(const struct elf_file *f);
@@ -67,6 +68,8 @@ struct program {
  */
 int program_open(struct program *program, struct file *file, const char *path,
 		 const struct strings *args, char *culprit);
+
+void program_close(struct program *program);
 
 /*
  * exec.c

@@ -9,8 +9,9 @@
 #include "path.h"
 #include "uaccess.h"
 
-#define HEAD        256 /* of a file is looked at: BINPRM_BUF_SIZE */
-#define SCRIPTS_MAX 5 /* scripts that run each other */
+#define HEAD         256 /* of a file is looked at: BINPRM_BUF_SIZE */
+#define LOADER_LEAST 64 /* bytes: an ELF header */
+#define SCRIPTS_MAX  5 /* scripts that run each other */
 
 /* ---- opening */
 
@@ -156,7 +157,7 @@ static int open_loader(struct program *p, char *culprit)
 	kfree(name);
 	if (!file)
 		return error;
-	error = elf_open(file, &p->loader);
+	error = file->inode->size < LOADER_LEAST ? -EIO : elf_open(file, &p->loader);
 	if (error)
 		exec_close(file);
 	return error == -ENOEXEC ? -ELIBBAD : error;
@@ -181,7 +182,7 @@ static int follow_scripts(struct program *p, struct file **file, char **path, ch
 	return -ELOOP;
 }
 
-static void close_all(struct program *p)
+void program_close(struct program *p)
 {
 	elf_close(p->elf);
 	elf_close(p->loader);
@@ -206,7 +207,7 @@ int program_open(struct program *p, struct file *file, const char *path, const s
 	if (!error)
 		error = open_loader(p, culprit);
 	if (error)
-		close_all(p);
+		program_close(p);
 	kfree(name);
 	return error;
 }

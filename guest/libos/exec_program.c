@@ -121,7 +121,7 @@ void exec_boot_script(struct process *p, const char *path)
 	if (error)
 		exec_cannot_run("not a script that can be run");
 	kfree(culprit);
-	p->exe = elf_file(program.elf); /* nobody may write to it as long as it runs */
-	elf_close(program.loader);
-	kfree(program.own);
+	p->exe = elf_take_file(program.elf); /* nobody may write to it as long as it runs */
+	program.elf = NULL;
+	program_close(&program);
 }

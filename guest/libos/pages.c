@@ -178,3 +178,30 @@ int pages_move(u64 from, u64 to, u64 len)
 	}
 	return 0;
 }
+
+static bool table_empty(const u64 *table)
+{
+	for (unsigned i = 0; i < 512; i++)
+		if (table[i])
+			return false;
+	return true;
+}
+
+/* Of what `table` leads to, whose entries stand for 1 << shift bytes each. */
+static void free_tables(const u64 *table, u64 va, unsigned shift, unsigned entries)
+{
+	for (unsigned i = 0; i < entries; i++, va += 1ull << shift) {
+		if (!table[i] || table[i] & PTE_PS)
+			continue;
+		const u64 *lower = phys_to_virt(table[i] & PTE_ADDR);
+		if (shift > 21)
+			free_tables(lower, va, shift - 9, 512);
+		if (table_empty(lower))
+			kcall(KCALL_DROP_TABLE, va, shift, 0);
+	}
+}
+
+void pages_free_tables(void)
+{
+	free_tables(phys_to_virt((u64)pml4 - IMAGE_BASE), 0, 39, 256);
+}

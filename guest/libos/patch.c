@@ -477,6 +477,16 @@ void patch_undo(struct space *space, u64 start, u64 end)
 	sync_core();
 }
 
+void patch_forget(struct space *space)
+{
+	patch_undo(space, 0, USER_END);
+	kfree(space->patches);
+	space->patches = NULL;
+	for (unsigned i = 0; i < SITES; i++)
+		forgotten += sites[i].count;
+	memset(sites, 0, sizeof(sites));
+}
+
 void patch_leave_thunk(struct regs *regs)
 {
 	unsigned offset;

@@ -15,6 +15,9 @@ void patch_trapped(struct regs *regs);
  * code back, and so do those whose thunks lie there. */
 void patch_undo(struct space *space, u64 start, u64 end);
 
+/* All of it goes, with what is known about its sites: execve(2). */
+void patch_forget(struct space *space);
+
 /* The program was interrupted, and looks at its registers now: if it is in a
  * thunk, to where it would be without one. */
 void patch_leave_thunk(struct regs *regs);

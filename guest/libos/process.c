@@ -17,7 +17,13 @@
 #include "thread.h"
 #include "../fs/disk_fs.h"
 
-static struct process first_process = { .pid = 1, .pgid = 1, .sid = 1, .threads = 1 };
+static struct thread first_thread;
+static struct process first_process = { .pid = 1,
+					.pgid = 1,
+					.sid = 1,
+					.threads = 1,
+					.leader = &first_thread,
+					.ended = WAITQ_INIT(first_process.ended) };
 static struct thread first_thread = { .process = &first_process,
 				      .tid = 1,
 				      .timeout.expired = sched_timed_out };
@@ -39,8 +45,7 @@ int process_next(int after)
 
 const char *process_comm(const struct process *process)
 {
-	(void)process; /* the first, so far the only one */
-	return first_thread.comm;
+	return process->leader->comm;
 }
 
 /* As a new login has them on Debian. */

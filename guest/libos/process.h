@@ -36,6 +36,11 @@ struct credentials {
 /* Whether the process has a capability (CAP_*) now. */
 bool capable(int cap);
 
+/* A program of this file begins: it may be set-user-ID or set-group-ID, and the
+ * capabilities are new. */
+struct inode;
+void cred_exec(const struct inode *program);
+
 /* What prctl(2) and its like set; zero is the default. */
 struct process_attributes {
 	int death_signal;
@@ -60,6 +65,9 @@ struct process {
 	struct credentials cred;
 	struct process_attributes attr;
 	unsigned threads; /* that have not ended */
+	struct thread *leader; /* whose tid is the pid, though it may have ended */
+	struct thread *only; /* ends all others, for execve(2); or NULL */
+	struct waitq ended; /* for that one */
 };
 
 struct process *current_process(void);

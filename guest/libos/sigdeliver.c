@@ -179,6 +179,8 @@ void signal_deliver(void)
 	struct sigaction action;
 	siginfo_t info;
 
+	if (unlikely(thread->process->only && thread->process->only != thread))
+		thread_exit(0);
 	patch_leave_thunk(&thread->regs);
 	for (;;) {
 		int sig = next_handled(thread, &info, &action);

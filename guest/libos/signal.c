@@ -193,6 +193,20 @@ void signals_thread_exit(struct thread *thread)
 	retarget(process, ~s->mask);
 }
 
+void signals_exec(struct process *process, struct thread *thread)
+{
+	struct thread_signals *s = thread->signals;
+	for (int i = 0; i < SIG_COUNT; i++) {
+		struct sigaction *action = &process->signals->action[i];
+		bool ignored = action->sa_handler == SIG_IGN;
+		memset(action, 0, sizeof(*action));
+		action->sa_handler = ignored ? SIG_IGN : SIG_DFL;
+	}
+	memset(&s->altstack, 0, sizeof(s->altstack));
+	s->restart.again = nothing_to_restart;
+	s->trap = s->error = s->cr2 = 0;
+}
+
 /* A stop and a continue signal undo each other. */
 static void cancel_opposite(struct process *process, int sig)
 {

@@ -98,6 +98,9 @@ int signal_take_synchronous(struct thread *thread, siginfo_t *info);
 void signal_flush(struct process *process, u64 set);
 bool signal_ignored_by_default(int sig);
 struct thread *signal_thread(struct process *process, int tid); /* or NULL */
+/* As a program that begins has them: what is not ignored has its default action,
+ * what waits goes on waiting. */
+void signals_exec(struct process *process, struct thread *thread);
 /* The thread is no longer the process's: what it could have taken others take. */
 void signals_thread_exit(struct thread *thread);
 

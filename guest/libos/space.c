@@ -207,6 +207,19 @@ int space_remove(struct space *space, u64 start, u64 end)
 	return 0;
 }
 
+void space_clear(struct space *space)
+{
+	space_drop_ahead(space, 0, USER_END);
+	patch_forget(space);
+	while (space->count) {
+		unsigned i = space->count - 1;
+		pages_free(space, space->vma[i].start, space->vma[i].end);
+		drop(space, i);
+	}
+	pages_free_tables();
+	space->resident = 0; /* the image's pages were never counted */
+}
+
 int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 {
 	if (isolate(space, start, end))

@@ -56,6 +56,9 @@ int space_add(struct space *space, const struct vma *vma);
 /* Takes [start, end) out, with its pages. 0 or -ENOMEM. */
 int space_remove(struct space *space, u64 start, u64 end);
 
+/* Empties it, for another program: execve(2). */
+void space_clear(struct space *space);
+
 /* New rights; -ENOMEM when a part of the range is not mapped, -EACCES when its
  * file is shared and open for reading only. */
 int space_protect(struct space *space, u64 start, u64 end, u32 prot);
@@ -100,6 +103,8 @@ void pages_free(struct space *space, u64 start, u64 end);
  * consent: faults bring private copies in, or ask for it. */
 void pages_drop_file(struct space *space, u64 start, u64 end);
 void pages_protect(u64 start, u64 end, u32 prot);
+/* Gives the tables of the program's half back, where nothing is mapped. */
+void pages_free_tables(void);
 /* Moves what is mapped at `from` to `to` (mremap). 0 or -ENOMEM. */
 int pages_move(u64 from, u64 to, u64 len);
 

@@ -17,6 +17,11 @@ long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls);
 long sys_clone3(const u8 *user, size_t size);
 long sys_exit_group(int status);
 
+/* sys_exec.c */
+long sys_execve(const char *path, const char *const *args, const char *const *env);
+long sys_execveat(int dirfd, const char *path, const char *const *args, const char *const *env,
+		  int flags);
+
 /* sys_mem.c, sys_madvise.c */
 long sys_brk(u64 to);
 long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset);

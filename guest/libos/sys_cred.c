@@ -4,6 +4,7 @@
  * privileges check that these are gone.
  */
 #include <linux/capability.h>
+#include "../fs/vfs.h"
 #include "heap.h"
 #include "process.h"
 #include "sys.h"
@@ -248,6 +249,39 @@ long sys_setgroups(int n, const u32 *list)
 	c->groups = groups;
 	c->ngroups = n;
 	return 0;
+}
+
+/* ---- execve ---- */
+
+/* capabilities(7), "Transformation of capabilities during execve()" and
+ * "Capabilities and execution of programs by root": files have none. */
+static void caps_exec(struct credentials *c, bool no_new_privs)
+{
+	u64 lost = no_new_privs ? c->caps_dropped : 0;
+	bool root = !c->uid.real || !c->uid.effective;
+	c->caps_dropped = root ? lost : ALL_CAPS;
+	c->caps_inactive = c->uid.effective ? ALL_CAPS : 0;
+	c->keep_caps = false;
+}
+
+void cred_exec(const struct inode *program)
+{
+	struct process_attributes *attr = &current_process()->attr;
+	struct credentials *c = cred();
+	u32 uid = c->uid.effective, gid = c->gid.effective;
+
+	if (program->mode & S_ISUID && !attr->no_new_privs)
+		c->uid.effective = program->uid;
+	if ((program->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !attr->no_new_privs)
+		c->gid.effective = program->gid;
+	c->uid.saved = c->uid.fs = c->uid.effective;
+	c->gid.saved = c->gid.fs = c->gid.effective;
+	caps_exec(c, attr->no_new_privs);
+	attr->not_dumpable = uid != c->uid.effective || gid != c->gid.effective;
+	if (attr->not_dumpable) {
+		attr->death_signal = 0;
+		attr->persona = 0;
+	}
 }
 
 /* ---- capabilities ---- */

@@ -225,6 +225,10 @@ static struct file *memfd_open(const char *name, int *error)
 	p.dentry->inode = tmpfs_new_file(0777);
 	file = p.dentry->inode != NULL ? vfs_open(&p, O_RDWR | O_LARGEFILE, error) : NULL;
 	dentry_put(p.dentry);
+	if (file != NULL) { /* Linux does not count it as a writer: it can be executed */
+		inode_end_write(file->inode);
+		file->writer = false;
+	}
 	return file;
 }
 

@@ -97,9 +97,12 @@ static int fpu_new(struct thread *thread)
 
 static void thread_free(struct thread *thread)
 {
+	bool of_image = thread->stack && (u64)thread->stack >= IMAGE_BASE; /* the first one */
+	kfree(thread->fpu_memory);
+	if (of_image)
+		return;
 	if (thread->stack)
 		stack_free(thread->stack);
-	kfree(thread->fpu_memory);
 	kfree(thread);
 }
 
@@ -313,9 +316,44 @@ void thread_exit(int status)
 	signals_thread_exit(thread);
 	process->threads--;
 	sched_threads--;
-	if (thread->tid != process->pid) { /* the leader is /proc's and static */
+	if (thread != process->leader || process->only) { /* else it is /proc's */
 		kfree(thread->signals);
 		dead = thread;
 	}
+	wake_all(&process->ended);
 	sched_leave();
+}
+
+/* A signal that nothing holds up gets them out of their waits; they end when
+ * they are about to return to the program (signal_deliver). */
+static void end_others(struct process *process)
+{
+	struct list *at;
+	list_for_each (at, &process->signals->threads) {
+		struct thread *other = container_of(at, struct thread_signals, link)->thread;
+		if (other != process->only)
+			signal_queue(process, other, SIGKILL, NULL);
+	}
+}
+
+int thread_end_others(void)
+{
+	struct thread *thread = current();
+	struct process *process = thread->process;
+	struct thread *leader = process->leader;
+
+	if (process->only)
+		return -EAGAIN;
+	if (leader != thread && leader->state == THREAD_DEAD) {
+		kfree(leader->signals); /* it ended long ago */
+		thread_free(leader);
+	}
+	process->only = thread;
+	end_others(process);
+	while (process->threads > 1)
+		wait_uninterruptible(&process->ended);
+	process->only = NULL;
+	process->leader = thread;
+	thread->tid = process->pid;
+	return 0;
 }

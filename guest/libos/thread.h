@@ -99,6 +99,9 @@ u64 thread_cpu_ns(const struct thread *thread);
 
 /* Ends the current thread, and with the last one the process. */
 _Noreturn void thread_exit(int status);
+/* Ends all threads of the process but the current one, which then leads it: its
+ * tid is the pid. 0, or -EAGAIN: another one is doing that. */
+int thread_end_others(void);
 /* What the program keeps in the thread's robust list is let go. futex.c */
 void futex_thread_exit(struct thread *thread);
 

@@ -389,7 +389,10 @@ CASE(badargs_memory, ALONE, IN_DIR)
 
 static const struct call process[] = {
 	B(clone, 0x10000, 0, 0, 0, 0), B(clone, 0x800, 0, 0, 0, 0), B(clone3, BAD, 88),
-	B(clone3, GOOD, 8), B(clone3, RDONLY, 88 + 4096), B(wait4, -1, 0, 0, 0),
+	B(clone3, GOOD, 8), B(clone3, RDONLY, 88 + 4096), B(execve, BAD, 0, 0),
+	B(execve, PATH, 0, 0), B(execve, NONE, 0, 0), B(execve, DOT, 0, 0), B(execve, LONG, 0, 0),
+	B(execveat, AT_FDCWD, PATH, 0, 0, 99), B(execveat, NO_FD, PATH, 0, 0, 0),
+	B(execveat, DIR_FD, EMPTY, 0, 0, AT_EMPTY_PATH), B(execveat, DIR_FD, BAD, 0, 0, 0), B(wait4, -1, 0, 0, 0),
 	B(wait4, -1, 0, 0x100, 0), B(wait4, 1 << 22, BAD, 0, 0), B(waitid, 99, 0, GOOD, 4, 0),
 	B(waitid, 0, 0, GOOD, 0, 0), B(waitid, 0, 0, GOOD, 4, 0), B(waitid, 1, -1, GOOD, 4, 0),
 	B(futex, BAD, 0, 0, 0), B(futex, GOOD + 1, 0, 0, 0), B(futex, GOOD, 99, 0, 0),

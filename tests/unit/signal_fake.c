@@ -57,6 +57,10 @@ void process_exit(int status)
 	end_status = status;
 	longjmp(ended, 1);
 }
+void thread_exit(int status)
+{
+	process_exit(status);
+}
 void wake_all(struct waitq *q)
 {
 	(void)q;

@@ -1,0 +1,802 @@
+/*
+ * execve(2) and execveat(2): what the new program has of the old one, what it
+ * has not, and every error.
+ *
+ * A case that succeeds begins this program anew with EXEC_STAGE in its
+ * environment, which names what is to be told there, before main().
+ */
+#include <dirent.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+#define SELF "/proc/self/exe"
+
+static char *no_words[] = { NULL };
+
+static int execveat_raw(int dirfd, const char *path, char **argv, char **envp, int flags)
+{
+	return syscall(SYS_execveat, dirfd, path, argv, envp, flags);
+}
+
+/* Becomes this program, at `what`, with one argument; path NULL: by its own name. */
+static void again(const char *path, const char *what, const char *arg)
+{
+	char stage[64];
+	char *args[] = { "again", (char *)(uintptr_t)arg, NULL };
+	char *env[] = { stage, "ONE=1", NULL };
+
+	snprintf(stage, sizeof(stage), "EXEC_STAGE=%s", what);
+	show("execve", execve(path ? path : SELF, args, env));
+}
+
+/* A program of a few bytes of code, that ends with the number of its arguments.
+ * interp: for PT_INTERP, or NULL. */
+static void make_tiny(const char *path, const char *interp, unsigned machine)
+{
+	static const unsigned char code[] = { 0x48, 0x8b, 0x3c, 0x24, 0xb8, 0xe7,
+					      0x00, 0x00, 0x00, 0x0f, 0x05 };
+	struct {
+		Elf64_Ehdr e;
+		Elf64_Phdr p[2];
+		char interp[64];
+		unsigned char code[sizeof(code)];
+	} f;
+	memset(&f, 0, sizeof(f));
+	memcpy(f.e.e_ident, ELFMAG "\2\1\1", 7);
+	f.e.e_type = ET_EXEC;
+	f.e.e_machine = machine;
+	f.e.e_version = 1;
+	f.e.e_entry = 0x400000 + offsetof(typeof(f), code);
+	f.e.e_phoff = offsetof(typeof(f), p);
+	f.e.e_ehsize = sizeof(f.e);
+	f.e.e_phentsize = sizeof(f.p[0]);
+	f.e.e_phnum = interp ? 2 : 1;
+	f.p[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+			       .p_flags = PF_R | PF_X,
+			       .p_vaddr = 0x400000,
+			       .p_filesz = sizeof(f),
+			       .p_memsz = sizeof(f),
+			       .p_align = 4096 };
+	f.p[1] = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = offsetof(typeof(f), interp) };
+	if (interp) {
+		f.p[1].p_filesz = f.p[1].p_memsz = strlen(interp) + 1;
+		memcpy(f.interp, interp, f.p[1].p_filesz);
+	}
+	memcpy(f.code, code, sizeof(code));
+	int fd = NEED(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755));
+	NEED(write(fd, &f, sizeof(f)));
+	close(fd);
+}
+
+static void make_script(const char *path, const char *text)
+{
+	make_file(path, text);
+	NEED(chmod(path, 0755));
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* ---- what the new program tells */
+
+static char cmdline[4096];
+
+/* argv as /proc has it: constructors are not given it by every libc. */
+static int words(char **word, int most)
+{
+	int fd = open("/proc/self/cmdline", O_RDONLY), n = 0;
+	ssize_t len = read(fd, cmdline, sizeof(cmdline) - 1);
+
+	close(fd);
+	for (ssize_t at = 0; at < len && n < most; at += strlen(cmdline + at) + 1)
+		word[n++] = cmdline + at;
+	return n;
+}
+
+/* The one that again() was given, a number. */
+static long argument(void)
+{
+	char *word[3] = { "", "", "" };
+
+	words(word, 3);
+	return strtol(word[1], NULL, 10);
+}
+
+static void tell_args(void)
+{
+	char *word[64];
+	int n = words(word, 64);
+
+	for (int i = 0; i < n; i++)
+		say("argv[%d] = \"%s\"", i, base_name(word[i]));
+	for (char **e = environ; *e; e++)
+		say("env \"%s\"", *e);
+	say("AT_EXECFN ends in %s", base_name((char *)getauxval(AT_EXECFN)));
+}
+
+static void tell_fn(void)
+{
+	char link[512] = "", comm[32] = "";
+
+	say("AT_EXECFN = %s", (char *)getauxval(AT_EXECFN));
+	prctl(PR_GET_NAME, comm);
+	say("comm = %s", comm);
+	CHECK(readlink(SELF, link, sizeof(link) - 1) > 0);
+	say("exe ends in %s", base_name(link));
+	show_file("/proc/self/comm");
+}
+
+static void tell_signals(void)
+{
+	struct sigaction sa;
+	sigset_t set;
+	stack_t stack;
+
+	for (int sig = 1; sig < 32; sig++) {
+		sigaction(sig, NULL, &sa);
+		if (sa.sa_handler != SIG_DFL || sa.sa_flags)
+			say("%s: %s, flags %x", signal_name(sig),
+			    sa.sa_handler == SIG_IGN ? "ignored" : "other", sa.sa_flags);
+	}
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	for (int sig = 1; sig < 32; sig++)
+		if (sigismember(&set, sig))
+			say("%s blocked", signal_name(sig));
+	sigpending(&set);
+	for (int sig = 1; sig < 32; sig++)
+		if (sigismember(&set, sig))
+			say("%s pending", signal_name(sig));
+	sigaltstack(NULL, &stack);
+	say("altstack: flags %d size %zu", stack.ss_flags, stack.ss_size);
+}
+
+static void tell_pending(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	say("unblocking");
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	say("not reached");
+}
+
+static void tell_timers(void)
+{
+	struct itimerval value;
+	struct itimerspec spec;
+
+	SHOW(getitimer(ITIMER_REAL, &value));
+	CHECK(value.it_value.tv_sec > 50 && value.it_value.tv_sec <= 100);
+	CHECK(value.it_interval.tv_sec == 7);
+	SHOW(syscall(SYS_timer_gettime, 0, &spec));
+}
+
+static void tell_fds(void)
+{
+	char text[8] = "";
+
+	for (int fd = 3; fd < 10; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			say("%d is open, flags %d", fd, fcntl(fd, F_GETFD));
+	SHOW(read(5, text, 2));
+	say("read \"%s\"", text);
+	SHOW(read(6, text, sizeof(text)));
+}
+
+static void tell_process(void)
+{
+	char cwd[64] = "";
+	struct rlimit limit;
+
+	check("the same pid", getpid() == argument());
+	CHECK(gettid() == getpid());
+	CHECK(getcwd(cwd, sizeof(cwd)) != NULL);
+	say("cwd %s", cwd);
+	say("umask %o", umask(0));
+	getrlimit(RLIMIT_NOFILE, &limit);
+	say("files %ld of %ld", (long)limit.rlim_cur, (long)limit.rlim_max);
+	say("nice %d", getpriority(PRIO_PROCESS, 0));
+	say("persona %x", personality(0xffffffff));
+	say("dumpable %d", prctl(PR_GET_DUMPABLE));
+	say("keepcaps %d", prctl(PR_GET_KEEPCAPS));
+	say("no new privileges %d", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+}
+
+static void tell_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	char comm[32] = "";
+	int n = 0;
+
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	say("%d thread", n);
+	CHECK(gettid() == getpid());
+	prctl(PR_GET_NAME, comm);
+	say("comm = %s", comm);
+}
+
+static void tell_memory(void)
+{
+	unsigned char state;
+	unsigned mxcsr;
+	unsigned short control;
+
+	SHOW(mincore((void *)0x500000000000, 4096, &state));
+	__asm__("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(control));
+	say("MXCSR %x, x87 %x", mxcsr, control);
+	CHECK(sbrk(0) != (void *)-1);
+}
+
+static void tell_busy(void)
+{
+	SHOW(open(SELF, O_WRONLY));
+	SHOW(open(SELF, O_RDONLY | O_TRUNC));
+	SHOW(truncate(SELF, 0));
+}
+
+static void tell_count(void)
+{
+	char next[24];
+
+	long n = argument();
+	snprintf(next, sizeof(next), "%ld", n - 1);
+	if (n > 0)
+		again(NULL, "count", next);
+	say("done");
+}
+
+static void tell_proc(void)
+{
+	unsigned long aux[80];
+	int fd = open("/proc/self/auxv", O_RDONLY), same = 0;
+	ssize_t n = read(fd, aux, sizeof(aux)) / 16;
+
+	close(fd);
+	for (ssize_t i = 0; i < n && aux[2 * i]; i++)
+		same += getauxval(aux[2 * i]) == aux[2 * i + 1];
+	CHECK(n > 10 && same == n - 1);
+	show_file("/proc/self/cmdline");
+	show_file("/proc/self/environ");
+}
+
+static const struct {
+	const char *name;
+	void (*tell)(void);
+} stages[] = {
+	{ "args", tell_args },       { "fn", tell_fn },           { "signals", tell_signals },
+	{ "pending", tell_pending }, { "timers", tell_timers },   { "fds", tell_fds },
+	{ "process", tell_process }, { "threads", tell_threads }, { "memory", tell_memory },
+	{ "count", tell_count },     { "proc", tell_proc },       { "busy", tell_busy },
+};
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *stage = getenv("EXEC_STAGE");
+
+	for (size_t i = 0; stage && i < sizeof(stages) / sizeof(stages[0]); i++)
+		if (strcmp(stage, stages[i].name) == 0) {
+			stages[i].tell();
+			_exit(7);
+		}
+}
+
+/* ---- what it has of the old one */
+
+CASE(args, ALONE)
+{
+	char *args[] = { "zero", "", "two words", "three", NULL };
+	char *env[] = { "EXEC_STAGE=args", "EMPTY=", "X=y=z", "no equals", NULL };
+
+	SHOW(execve(SELF, args, env));
+}
+
+CASE(args_none, ALONE, IN_DIR)
+{
+	make_tiny("tiny", NULL, EM_X86_64);
+	SHOW(execveat_raw(AT_FDCWD, "tiny", NULL, NULL,
+			  0)); /* ends with 1: there is always argv[0] */
+}
+
+CASE(args_empty, ALONE, IN_DIR)
+{
+	make_tiny("tiny", NULL, EM_X86_64);
+	SHOW(execve("tiny", no_words, no_words));
+}
+
+CASE(args_many, ALONE, IN_DIR)
+{
+	static char *args[100001];
+
+	for (int i = 0; i < 100000; i++)
+		args[i] = "0123456";
+	make_tiny("tiny", NULL, EM_X86_64);
+	SHOW(execve("tiny", args, no_words)); /* 100000 & 255 */
+}
+
+CASE(names, ALONE, IN_DIR)
+{
+	prctl(PR_SET_NAME, "former");
+	NEED(symlink(SELF, "a-long-name-of-a-link"));
+	again("./a-long-name-of-a-link", "fn", "");
+}
+
+CASE(proc, ALONE)
+{
+	again(NULL, "proc", "first argument");
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+CASE(signals, ALONE)
+{
+	struct sigaction sa = { .sa_handler = nothing, .sa_flags = SA_RESTART | SA_ONSTACK };
+	stack_t stack = { .ss_sp = pages(16), .ss_size = 65536 };
+	sigset_t set;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGUSR2, &sa, NULL);
+	sigaction(SIGCHLD, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
+	NEED(sigprocmask(SIG_SETMASK, &set, NULL));
+	NEED(sigaltstack(&stack, NULL));
+	raise(SIGTERM);
+	kill(getpid(), SIGUSR1);
+	again(NULL, "signals", "");
+}
+
+CASE(signal_waits, ALONE)
+{
+	sigset_t set;
+
+	signal(SIGTERM, nothing);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	NEED(sigprocmask(SIG_SETMASK, &set, NULL));
+	kill(getpid(), SIGTERM);
+	again(NULL, "pending", "");
+}
+
+CASE(timers, ALONE)
+{
+	struct itimerval value = { .it_value.tv_sec = 100, .it_interval.tv_sec = 7 };
+	int id;
+
+	NEED(setitimer(ITIMER_REAL, &value, NULL));
+	NEED(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &id));
+	again(NULL, "timers", "");
+}
+
+CASE(descriptors, ALONE)
+{
+	int fd = NEED(open(SELF, O_RDONLY | O_CLOEXEC)), ends[2];
+
+	NEED(pipe(ends));
+	for (int i = 20; i < 22; i++)
+		NEED(dup2(ends[i - 20], i));
+	NEED(dup2(fd, 20 + 2));
+	for (int i = 3; i < 10; i++)
+		close(i);
+	NEED(dup2(20, 5));
+	NEED(dup3(20, 7, O_CLOEXEC));
+	NEED(dup3(22, 8, O_CLOEXEC));
+	NEED(dup2(22, 9));
+	NEED(dup3(21, 4, O_CLOEXEC));
+	NEED(write(21, "hi", 2));
+	for (int i = 20; i < 23; i++)
+		close(i);
+	again(NULL, "fds", "");
+}
+
+CASE(process, ALONE)
+{
+	struct rlimit limit = { 123, 456 };
+	char pid[16];
+
+	NEED(chdir("/proc"));
+	umask(0123);
+	NEED(setrlimit(RLIMIT_NOFILE, &limit));
+	NEED(setpriority(PRIO_PROCESS, 0, 5));
+	NEED(personality(ADDR_NO_RANDOMIZE));
+	NEED(prctl(PR_SET_DUMPABLE, 0));
+	NEED(prctl(PR_SET_KEEPCAPS, 1));
+	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	again(NULL, "process", pid);
+}
+
+CASE(memory, ALONE)
+{
+	unsigned mxcsr = 0x1f80 | 0x6000;
+	unsigned short control = 0x0f7f;
+
+	SHOW_MAP(mmap((void *)0x500000000000, 4096, PROT_READ | PROT_WRITE,
+		      MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	__asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(control));
+	again(NULL, "memory", "");
+}
+
+CASE(many_times, ALONE)
+{
+	again(NULL, "count", "40");
+}
+
+/* ---- threads end */
+
+static int block_pipe[2];
+static volatile int started;
+
+static void *reads(void *arg)
+{
+	char c;
+
+	started++;
+	(void)!read(block_pipe[0], &c, 1);
+	return arg;
+}
+
+static void *sleeps(void *arg)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	started++;
+	sleep(1000);
+	return arg;
+}
+
+static void *spins(void *arg)
+{
+	started++;
+	for (;;)
+		__asm__ volatile("pause");
+	return arg;
+}
+
+static char own_path[256]; /* a dead leader has no /proc/self/exe */
+
+static void *becomes(void *arg)
+{
+	prctl(PR_SET_NAME, "worker");
+	again(own_path, "threads", "");
+	return arg;
+}
+
+static void start(void *(*run)(void *))
+{
+	pthread_t thread;
+
+	NEED(pthread_create(&thread, NULL, run, NULL) ? -1 : 0);
+}
+
+static void start_some(void)
+{
+	NEED(readlink(SELF, own_path, sizeof(own_path) - 1));
+	NEED(pipe(block_pipe));
+	start(reads);
+	start(sleeps);
+	start(spins);
+	while (started < 3)
+		sched_yield();
+}
+
+CASE(threads_end, ALONE)
+{
+	start_some();
+	becomes(NULL);
+}
+
+CASE(threads_lead, ALONE)
+{
+	start_some();
+	start(becomes);
+	sleep(1000);
+}
+
+CASE(threads_lead_dead, ALONE)
+{
+	start_some();
+	start(becomes);
+	pthread_exit(NULL);
+}
+
+/* ---- scripts */
+
+static void make_show_script(const char *path, const char *args)
+{
+	char self[256] = "", text[512];
+
+	NEED(readlink(SELF, self, sizeof(self) - 1));
+	snprintf(text, sizeof(text), "#!%s%s", self, args);
+	make_script(path, text);
+}
+
+static void run_script(const char *path)
+{
+	char *args[] = { "zero", "one", "two", NULL };
+	char *env[] = { "EXEC_STAGE=args", NULL };
+
+	show("execve", execve(path, args, env));
+}
+
+CASE(script, ALONE, IN_DIR)
+{
+	make_show_script("script", "\necho not this\n");
+	run_script("./script");
+}
+
+CASE(script_argument, ALONE, IN_DIR)
+{
+	make_show_script("script", " \t one and  more\t \n");
+	run_script("script");
+}
+
+CASE(script_no_newline, ALONE, IN_DIR)
+{
+	make_show_script("script", " last");
+	run_script("./script");
+}
+
+CASE(script_of_script, ALONE, IN_DIR)
+{
+	make_show_script("first", " deepest\n");
+	make_script("second", "#!first upper\n");
+	make_script("third", "#! second\n");
+	run_script("./third");
+}
+
+CASE(script_depth, IN_DIR)
+{
+	make_script("s1", "#!missing\n");
+	make_script("s2", "#!s1\n");
+	make_script("s3", "#!s2\n");
+	make_script("s4", "#!s3\n");
+	make_script("s5", "#!s4\n");
+	make_script("s6", "#!s5\n");
+	make_script("self", "#!self\n");
+	SHOW(execve("s5", no_words, no_words));
+	SHOW(execve("s6", no_words, no_words));
+	SHOW(execve("self", no_words, no_words));
+}
+
+/* ---- by descriptor */
+
+CASE(by_fd, ALONE)
+{
+	char *args[] = { "fd", NULL }, *env[] = { "EXEC_STAGE=fn", NULL };
+	int fd = NEED(open(SELF, O_RDONLY));
+
+	NEED(dup2(fd, 60));
+	SHOW(execveat_raw(60, "", args, env, AT_EMPTY_PATH));
+}
+
+CASE(by_path_fd, ALONE)
+{
+	char *args[] = { "fd", NULL }, *env[] = { "EXEC_STAGE=args", NULL };
+	int fd = NEED(open(SELF, O_PATH | O_CLOEXEC));
+
+	SHOW(execveat_raw(fd, "", args, env, AT_EMPTY_PATH));
+}
+
+CASE(by_proc_fd, ALONE)
+{
+	char *args[] = { "fd", NULL }, *env[] = { "EXEC_STAGE=args", NULL };
+	int fd = NEED(open(SELF, O_RDONLY));
+
+	NEED(dup2(fd, 60));
+	SHOW(execve("/proc/self/fd/60", args, env));
+}
+
+CASE(by_dirfd, ALONE, IN_DIR)
+{
+	char *args[] = { "at", NULL }, *env[] = { "EXEC_STAGE=fn", NULL };
+
+	NEED(mkdir("d", 0755));
+	NEED(symlink(SELF, "d/link"));
+	int fd = NEED(open("d", O_PATH));
+	NEED(dup2(fd, 61));
+	NEED(chdir("/"));
+	SHOW(execveat_raw(61, "link", args, env, AT_SYMLINK_NOFOLLOW));
+	SHOW(execveat_raw(61, "link", args, env, 0));
+}
+
+CASE(by_memfd, ALONE, IN_DIR)
+{
+	char text[1024], *args[] = { "a", "b", "c", NULL };
+	int fd = NEED(syscall(SYS_memfd_create, "program", 1));
+
+	make_tiny("tiny", NULL, EM_X86_64);
+	int from = NEED(open("tiny", O_RDONLY));
+	ssize_t n = NEED(read(from, text, sizeof(text)));
+	NEED(write(fd, text, n));
+	NEED(fchmod(fd, 0755));
+	SHOW(execveat_raw(fd, "", args, no_words, AT_EMPTY_PATH)); /* open for writing */
+}
+
+CASE(script_by_fd, ALONE, IN_DIR)
+{
+	make_show_script("script", "\n");
+	char *args[] = { "zero", "one", NULL }, *env[] = { "EXEC_STAGE=args", NULL };
+	int closed = NEED(open("script", O_RDONLY | O_CLOEXEC)), fd;
+
+	SHOW(execveat_raw(closed, "", args, env, AT_EMPTY_PATH));
+	fd = NEED(open("script", O_RDONLY));
+	NEED(dup2(fd, 62));
+	SHOW(execveat_raw(62, "", args, env, AT_EMPTY_PATH));
+}
+
+/* ---- errors */
+
+CASE(bad_paths, IN_DIR)
+{
+	static char path[5000];
+
+	memset(path, 'x', sizeof(path) - 1);
+	make_file("file", "text");
+	make_tiny("tiny", NULL, EM_X86_64);
+	NEED(symlink("loop", "loop"));
+	NEED(symlink("nowhere", "dangling"));
+	SHOW(execve("missing", no_words, no_words));
+	SHOW(execve("", no_words, no_words));
+	SHOW(execve("tiny/more", no_words, no_words));
+	SHOW(execve("tiny/", no_words, no_words));
+	SHOW(execve("loop", no_words, no_words));
+	SHOW(execve("dangling", no_words, no_words));
+	SHOW(execve(".", no_words, no_words));
+	SHOW(execve("/dev/null", no_words, no_words));
+	SHOW(execve("file", no_words, no_words));
+	SHOW(execve(path, no_words, no_words));
+	SHOW(execve(bad_ptr(), no_words, no_words));
+	SHOW(execve(kernel_ptr(), no_words, no_words));
+}
+
+CASE(bad_words, IN_DIR)
+{
+	char *bad_string[] = { "good", NULL, NULL };
+	char **edge = (char **)(pages(1) + 4096 - 8);
+
+	make_tiny("tiny", NULL, EM_X86_64);
+	bad_string[1] = bad_ptr();
+	edge[0] = "no NULL follows";
+	SHOW(execve("tiny", bad_ptr(), no_words));
+	SHOW(execve("tiny", no_words, bad_ptr()));
+	SHOW(execve("tiny", kernel_ptr(), no_words));
+	SHOW(execve("tiny", no_words, wild_ptr()));
+	SHOW(execve("tiny", bad_string, no_words));
+	SHOW(execve("tiny", no_words, bad_string));
+	SHOW(execve("tiny", edge, no_words));
+}
+
+CASE(too_long, IN_DIR)
+{
+	char *text = pages(33), *word[] = { "a", text, NULL };
+	static char *many[300002];
+
+	make_tiny("tiny", NULL, EM_X86_64);
+	memset(text, 'x', 33 * 4096);
+	text[131072] = 0; /* with its NUL one byte too long */
+	SHOW(execve("tiny", word, no_words));
+	SHOW(execve("tiny", no_words, word));
+	text[131071] = 0;
+	for (int i = 0; i < 30; i++)
+		many[i] = text;
+	SHOW(execve("tiny", many, no_words));
+	SHOW(execve("tiny", no_words, many));
+	for (int i = 0; i < 300001; i++)
+		many[i] = "";
+	SHOW(execve("tiny", many, no_words));
+}
+
+CASE(fits_just, ALONE, IN_DIR)
+{
+	char *text = pages(32), *word[16] = { NULL };
+
+	memset(text, 'x', 131071);
+	for (int i = 0; i < 15; i++)
+		word[i] = text;
+	make_tiny("tiny", NULL, EM_X86_64);
+	SHOW(execve("tiny", word, no_words));
+}
+
+CASE(bad_files, IN_DIR)
+{
+	make_script("text", "echo hello\n");
+	make_script("empty", "");
+	make_script("short", "\177ELF");
+	make_tiny("foreign", NULL, EM_AARCH64);
+	make_tiny("cut", NULL, EM_X86_64);
+	NEED(truncate("cut", 70));
+	make_tiny("no-right", NULL, EM_X86_64);
+	NEED(chmod("no-right", 0644));
+	make_tiny("no-loader", "/lib/missing.so", EM_X86_64);
+	make_tiny("no-right-loader", "no-right", EM_X86_64);
+	make_tiny("text-loader", "text", EM_X86_64);
+	SHOW(execve("text", no_words, no_words));
+	SHOW(execve("empty", no_words, no_words));
+	SHOW(execve("short", no_words, no_words));
+	SHOW(execve("foreign", no_words, no_words));
+	SHOW(execve("cut", no_words, no_words));
+	SHOW(execve("no-right", no_words, no_words));
+	SHOW(execve("no-loader", no_words, no_words));
+	SHOW(execve("no-right-loader", no_words, no_words));
+	SHOW(execve("text-loader", no_words, no_words));
+}
+
+CASE(bad_scripts, IN_DIR)
+{
+	make_script("nothing", "#!\n");
+	make_script("blank", "#!   \n");
+	make_script("missing", "#!/bin/missing arg\n");
+	make_script("directory", "#!/proc\n");
+	make_script("text", "text\n");
+	make_script("of-text", "#!text\n");
+	make_file("no-right", "#!/proc/self/exe\n");
+	SHOW(execve("nothing", no_words, no_words));
+	SHOW(execve("blank", no_words, no_words));
+	SHOW(execve("missing", no_words, no_words));
+	SHOW(execve("directory", no_words, no_words));
+	SHOW(execve("of-text", no_words, no_words));
+	SHOW(execve("no-right", no_words, no_words));
+}
+
+CASE(busy, IN_DIR)
+{
+	make_tiny("tiny", NULL, EM_X86_64);
+	int fd = NEED(open("tiny", O_WRONLY));
+	SHOW(execve("tiny", no_words, no_words));
+	close(fd);
+}
+
+CASE(runs_busy, ALONE)
+{
+	again(NULL, "busy", "");
+}
+
+CASE(at_errors, IN_DIR)
+{
+	make_tiny("tiny", NULL, EM_X86_64);
+	NEED(symlink("tiny", "link"));
+	int file = NEED(open("tiny", O_RDONLY)), dir = NEED(open(".", O_RDONLY));
+	SHOW(execveat_raw(AT_FDCWD, "tiny", no_words, no_words, 1));
+	SHOW(execveat_raw(-1, "tiny", no_words, no_words, 0));
+	SHOW(execveat_raw(-1, "", no_words, no_words, AT_EMPTY_PATH));
+	SHOW(execveat_raw(file, "", no_words, no_words, 0));
+	SHOW(execveat_raw(file, "tiny", no_words, no_words, 0));
+	SHOW(execveat_raw(dir, "", no_words, no_words, AT_EMPTY_PATH));
+	SHOW(execveat_raw(dir, "missing", no_words, no_words, 0));
+	SHOW(execveat_raw(dir, "link", no_words, no_words, AT_SYMLINK_NOFOLLOW));
+	SHOW(execveat_raw(AT_FDCWD, "link", no_words, no_words, AT_SYMLINK_NOFOLLOW));
+	close(file);
+	close(dir);
+}
