@@ -119,6 +119,9 @@
  *                     it is the root, with mayfly,readonly below a layer in
  *                     memory that takes the changes
  *   mayfly,readonly   present: it refuses changes
+ *   mayfly,dax        u64 gpa, u64 size: where the host maps files for it, as
+ *                     its shared memory region 0 says (virtio 1.2, 5.11.6.4);
+ *                     not part of /memory, only to be read
  *   A network interface (eth0 is the first):
  *   local-mac-address 6 bytes
  *   mayfly,mtu        u32

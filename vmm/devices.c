@@ -172,6 +172,8 @@ static void create_share(struct vm *vm, const struct share *share, unsigned i, u
 	told->share = share->path;
 	told->share_len = share->path_len;
 	told->read_only = share->read_only;
+	told->dax_gpa = dev->shm_gpa;
+	told->dax_size = dev->shm_size;
 	hand_over(dev, features, 2, gpa, told);
 }
 

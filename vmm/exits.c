@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 #include "exits.h"
 #include "fail.h"
+#include "fs.h"
 #include "ioapic.h"
 #include "serial.h"
 #include "signals.h"
@@ -139,6 +140,8 @@ static _Noreturn void stop_internal(struct vcpu *vcpu)
 
 void exit_failed(struct vcpu *vcpu, int error)
 {
+	if (error == EFAULT && fs_mend(vcpu->vm))
+		return; /* try again */
 	if (error == EFAULT)
 		STOP(vcpu,
 		     "KVM cannot reach guest memory (was a file that the VM uses truncated?)");

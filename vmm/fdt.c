@@ -191,6 +191,7 @@ static void net(struct tree *t, const struct fdt_net *net)
 
 static void share(struct tree *t, const struct fdt_device *dev)
 {
+	const uint64_t dax[] = { dev->dax_gpa, dev->dax_size };
 	void *to = NULL;
 
 	note(t, fdt_property_placeholder(t->buf, "mayfly,share", (int)dev->share_len + 1, &to));
@@ -200,6 +201,8 @@ static void share(struct tree *t, const struct fdt_device *dev)
 	}
 	if (dev->read_only)
 		property(t, "mayfly,readonly", NULL, 0);
+	if (dev->dax_size)
+		u64s(t, "mayfly,dax", dax, 2);
 }
 
 static void device(struct tree *t, const struct fdt_device *dev)

@@ -30,6 +30,7 @@ struct fdt_device {
 	const char *share;
 	size_t share_len;
 	bool read_only;
+	uint64_t dax_gpa, dax_size; /* mayfly,dax; size 0: none */
 	uint64_t features;
 	unsigned nqueues;
 	struct {

@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,8 @@ static int start_request(struct fs *fs, unsigned q, const struct chain *c)
 	call.arg = (char *)fs->args + sizeof(call.in);
 	call.arg_len = n - sizeof(call.in);
 	call.arg[call.arg_len] = 0;
+	if (call.in.opcode < FS_OPCODES)
+		fs->server.calls[call.in.opcode]++;
 	if (!has_reply(call.in.opcode)) {
 		fs_server_call(&fs->server, &call);
 		queue_push(&fs->dev.queue[q], c->head, 0);
@@ -371,6 +374,29 @@ static void fs_reset(struct virtio_dev *dev)
 	fs_server_reset(&fs->server);
 }
 
+/* For --stats. */
+static void fs_report(const struct virtio_dev *dev, char *text, size_t size)
+{
+	static const struct {
+		uint32_t opcode;
+		const char *name;
+	} of[] = {
+		{ FUSE_LOOKUP, "LOOKUP" },   { FUSE_FORGET, "FORGET" },
+		{ FUSE_GETATTR, "GETATTR" }, { FUSE_OPEN, "OPEN" },
+		{ FUSE_RELEASE, "RELEASE" }, { FUSE_READ, "READ" },
+		{ FUSE_WRITE, "WRITE" },     { FUSE_OPENDIR, "OPENDIR" },
+		{ FUSE_READDIR, "READDIR" }, { FUSE_SETUPMAPPING, "SETUPMAPPING" },
+	};
+	const struct fs *fs = (const struct fs *)((const char *)dev - offsetof(struct fs, dev));
+	int n = snprintf(text, size, "%" PRIu64 " KiB of files mapped; requests:",
+			 dax_mapped(&fs->server.dax) >> 10);
+
+	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]) && n > 0 && (size_t)n < size; i++)
+		if (fs->server.calls[of[i].opcode])
+			n += snprintf(text + n, size - (size_t)n, " %s %" PRIu64, of[i].name,
+				      fs->server.calls[of[i].opcode]);
+}
+
 /* ---- set-up */
 
 static const struct virtio_ops fs_ops = {
@@ -380,6 +406,7 @@ static const struct virtio_ops fs_ops = {
 	.queue_size = { QUEUE_SIZE, QUEUE_SIZE },
 	.kick = fs_kick,
 	.reset = fs_reset,
+	.report = fs_report,
 };
 
 int share_open(const struct share *share)
@@ -437,10 +464,29 @@ struct virtio_dev *fs_add(struct vm *vm, const struct share *share, unsigned ind
 	if (!fs->request)
 		fail(EXIT_VMM, "no memory for the requests of a share");
 	pthread_cond_init(&fs->drained, NULL);
+	dax_init(&fs->server.dax, &vm->mem, index);
 	snprintf((char *)fs->config.tag, sizeof(fs->config.tag), "share%u", index);
 	fs->config.num_request_queues = 1;
 	virtio_add(vm, &fs->dev, &fs_ops, 0, &fs->config, sizeof(fs->config));
+	fs->dev.shm_gpa = fs->server.dax.gpa;
+	fs->dev.shm_size = fs->server.dax.size;
 	return &fs->dev;
+}
+
+bool fs_mend(struct vm *vm)
+{
+	bool mended = false;
+
+	for (unsigned i = 0; i < vm->ndev; i++) {
+		struct virtio_dev *dev = vm->dev[i];
+
+		if (dev->ops != &fs_ops)
+			continue;
+		pthread_mutex_lock(&dev->lock);
+		mended |= dax_mend(&fs_of(dev)->server.dax);
+		pthread_mutex_unlock(&dev->lock);
+	}
+	return mended;
 }
 
 void fs_free(struct virtio_dev *dev)

@@ -27,6 +27,10 @@ int share_open(const struct share *share);
 /* Opens the directory, too, and adds the device. */
 struct virtio_dev *fs_add(struct vm *vm, const struct share *share, unsigned index);
 
+/* Puts zeroes where files that are mapped have become shorter (fs_dax.h): whether any
+ * had. Any thread. */
+bool fs_mend(struct vm *vm);
+
 /* Closes everything and frees the device; nothing is in flight. For tests. */
 void fs_free(struct virtio_dev *dev);
 

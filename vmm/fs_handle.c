@@ -200,6 +200,35 @@ int fs_sync_dir(struct fs_server *s, struct fs_call *call)
 	return fsync(h->fd) < 0 ? -errno : 0;
 }
 
+/* ---- files in guest memory */
+
+int fs_map(struct fs_server *s, struct fs_call *call)
+{
+	struct fuse_setupmapping_in in;
+	const struct fs_handle *h;
+
+	if (!fs_take(call, &in, sizeof(in)))
+		return -EINVAL;
+	h = fs_handle(s, in.fh);
+	return h ? dax_map(&s->dax, h->fd, &in) : -EBADF;
+}
+
+int fs_unmap(struct fs_server *s, struct fs_call *call)
+{
+	struct fuse_removemapping_one one;
+	struct fuse_removemapping_in in;
+	int error = 0;
+
+	if (!fs_take(call, &in, sizeof(in)) ||
+	    in.count > (call->arg_len - sizeof(in)) / sizeof(one))
+		return -EINVAL;
+	for (size_t i = 0; i < in.count && !error; i++) {
+		memcpy(&one, call->arg + sizeof(in) + i * sizeof(one), sizeof(one));
+		error = dax_unmap(&s->dax, &one);
+	}
+	return error;
+}
+
 /* ---- what READ and WRITE are not enough for */
 
 int fs_allocate(struct fs_server *s, struct fs_call *call)

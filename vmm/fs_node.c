@@ -226,6 +226,7 @@ void fs_server_reset(struct fs_server *s)
 	for (uint32_t i = 0; i < s->nhandles; i++)
 		if (s->handle[i].fd >= 0)
 			fs_handle_release(s, i + 1);
+	dax_clear(&s->dax);
 }
 
 void fs_server_free(struct fs_server *s)

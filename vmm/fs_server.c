@@ -57,13 +57,16 @@ static int init(struct fs_server *s, struct fs_call *call)
 	};
 	struct fuse_init_in in = { .flags = 0 };
 
-	(void)s;
 	if (!fs_take(call, &in, offsetof(struct fuse_init_in, flags2)))
 		return -EINVAL;
 	if (in.major < FUSE_KERNEL_VERSION)
 		return -EPROTO;
 	out.flags = in.flags & (FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_ASYNC_READ |
 				FUSE_PARALLEL_DIROPS | FUSE_AUTO_INVAL_DATA);
+	if (s->dax.size) {
+		out.flags |= in.flags & FUSE_MAP_ALIGNMENT;
+		out.map_alignment = DAX_SHIFT;
+	}
 	return fs_put(call, &out, sizeof(out));
 }
 
@@ -273,6 +276,8 @@ int fs_server_call(struct fs_server *s, struct fs_call *call)
 		[FUSE_BATCH_FORGET] = forget_many,
 		[FUSE_FALLOCATE] = fs_allocate,
 		[FUSE_LSEEK] = fs_seek,
+		[FUSE_SETUPMAPPING] = fs_map,
+		[FUSE_REMOVEMAPPING] = fs_unmap,
 	};
 	const uint32_t op = call->in.opcode;
 

@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <linux/fuse.h>
+#include "fs_dax.h"
 
 #define FS_HANDLES_MAX 4096
 #define FS_WRITE_MAX   131072 /* bytes of a READ or WRITE that INIT tells */
@@ -43,6 +44,7 @@ struct fs_handle {
 };
 
 #define FS_BUCKETS 1024
+#define FS_OPCODES (FUSE_REMOVEMAPPING + 1)
 
 struct fs_server {
 	int proc; /* /proc/self/fd */
@@ -52,6 +54,8 @@ struct fs_server {
 	uint32_t bucket[FS_BUCKETS]; /* index + 1 */
 	struct fs_handle *handle;
 	uint32_t nhandles, free_handle;
+	struct fs_dax dax;
+	uint64_t calls[FS_OPCODES]; /* for --stats */
 };
 
 /* A request, apart from READ, WRITE and FSYNC, whose data is fs.c's affair. */
@@ -93,6 +97,8 @@ int fs_read_dir(struct fs_server *s, struct fs_call *call);
 int fs_sync_dir(struct fs_server *s, struct fs_call *call);
 int fs_allocate(struct fs_server *s, struct fs_call *call);
 int fs_seek(struct fs_server *s, struct fs_call *call);
+int fs_map(struct fs_server *s, struct fs_call *call); /* SETUPMAPPING */
+int fs_unmap(struct fs_server *s, struct fs_call *call);
 
 /* fs_name.c: operations on names */
 bool fs_name_ok(const char *name);

@@ -11,6 +11,7 @@
 #include "copy.h"
 #include "devices.h"
 #include "fail.h"
+#include "fs_dax.h"
 #include "help.h"
 #include "interp.h"
 #include "ioapic.h"
@@ -174,6 +175,7 @@ static _Noreturn void run(int argc, char **argv)
 	vm.opt = &options;
 	mem_create(&vm.mem, options.mem);
 	load_memory(kernel);
+	dax_reserve(&vm.mem, options.share.count + (options.root != NULL));
 	vm_create(&vm); /* with memory and interrupts */
 	vcpu_create(&vm, 0);
 	ndevices = devices_create(&vm, stdio, device);

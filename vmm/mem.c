@@ -43,7 +43,10 @@ const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 {
 	uint64_t offset = gpa - mem->contents.gpa;
 
-	if (mem->contents.size == 0 || gpa < mem->contents.gpa || offset >= mem->contents.size)
-		return mem_at(mem, gpa, len);
-	return len <= mem->contents.size - offset ? mem->contents.base + offset : NULL;
+	if (offset < mem->contents.size)
+		return len <= mem->contents.size - offset ? mem->contents.base + offset : NULL;
+	offset = gpa - mem->dax.gpa;
+	if (offset < mem->dax.size)
+		return len <= mem->dax.size - offset ? mem->dax.base + offset : NULL;
+	return mem_at(mem, gpa, len);
 }

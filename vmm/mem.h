@@ -19,6 +19,11 @@ struct guest_mem {
 		uint8_t *base;
 		uint64_t gpa, size;
 	} contents;
+	/* Files of shares, which the guest may only read, too (fs_dax.h). */
+	struct {
+		uint8_t *base;
+		uint64_t gpa, size;
+	} dax;
 };
 
 /* Reserves `size` bytes of guest memory (a multiple of 4 KiB); nothing is
@@ -33,7 +38,8 @@ void mem_create(struct guest_mem *mem, uint64_t size);
  */
 void *mem_at(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
 
-/* The same for what a device only reads: also the contents of --copy. */
+/* The same for what a device only reads: also the contents of --copy and the files
+ * of shares that are mapped. */
 const void *mem_to_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 #include "exits.h"
 #include "fail.h"
+#include "fs_dax.h"
 #include "signals.h"
 #include "term.h"
 #include "vanish.h"
@@ -125,6 +126,17 @@ static void on_fatal(int number)
 	raise(number);
 }
 
+/* A file of a share became shorter while a device read it: it reads zeroes. */
+static void on_bus(int number, siginfo_t *info, void *context)
+{
+	const int error = errno;
+
+	(void)context;
+	if (!dax_mend_at(info->si_addr))
+		on_fatal(number);
+	errno = error;
+}
+
 static void on_stop(int number)
 {
 	(void)number;
@@ -160,8 +172,9 @@ static void handle_unless_ignored(int number, void (*handler)(int), int flags)
 
 void signals_start(struct vm *vm)
 {
-	static const int fatal[] = { SIGQUIT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	static const int fatal[] = { SIGQUIT, SIGSEGV, SIGILL, SIGFPE, SIGABRT };
 	static const struct itimerval every_second = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	const struct sigaction bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 	const uint64_t timeout = vm->opt->timeout_ms;
 
 	main_run = vm->vcpu[0].run;
@@ -178,6 +191,7 @@ void signals_start(struct vm *vm)
 		handle(SIGNAL_KICK, on_kick, SA_RESTART);
 	for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		handle(fatal[i], on_fatal, SA_RESETHAND | SA_NODEFER);
+	sigaction(SIGBUS, &bus, NULL);
 	if (timeout)
 		deadline_ms = now_ms() + timeout;
 	set_alarm(timeout && timeout < WATCH_MS ? timeout : WATCH_MS);

@@ -1,23 +1,13 @@
 /* Instructions in files that became shorter, see vanish.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
-#include <unistd.h>
 #include <linux/kvm.h>
 #include "../shared/x86.h"
 #include "exits.h"
+#include "gone.h"
 #include "vanish.h"
 
 #define INSTRUCTION_MAX 15
-
-/* Whether the host can read the byte: what it cannot is EFAULT to it. */
-static bool is_gone(const void *byte)
-{
-	char copy;
-	struct iovec to = { &copy, 1 }, from = { (void *)byte, 1 };
-
-	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0 && errno == EFAULT;
-}
 
 /*
  * Host address of the byte at a linear address, or NULL: page tables of four

@@ -10,7 +10,8 @@
 
 #include "vm.h"
 
-/* Ends the VM when the next instruction's page cannot be read. In the vCPU's
+/* Ends the VM when the next instruction's page cannot be read, but for one of a
+ * share, which gets zeroes (fs_dax.h). In the vCPU's
  * thread, outside of KVM_RUN. */
 void vanish_look(struct vcpu *vcpu);
 

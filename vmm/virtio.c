@@ -109,7 +109,7 @@ static void reset(struct virtio_dev *dev)
 	dev->status = 0;
 	dev->accepted = 0;
 	dev->interrupt_status = 0;
-	dev->features_sel = dev->driver_features_sel = dev->queue_sel = 0;
+	dev->features_sel = dev->driver_features_sel = dev->queue_sel = dev->shm_sel = 0;
 	clear_queues(dev);
 }
 
@@ -233,6 +233,7 @@ static void write_queue(struct virtio_dev *dev, uint64_t offset, uint32_t value)
 static uint32_t read_register(const struct virtio_dev *dev, uint64_t offset)
 {
 	bool queue = dev->queue_sel < dev->ops->nqueues;
+	bool shm = dev->shm_sel == 0 && dev->shm_size > 0;
 
 	switch (offset) {
 	case VIRTIO_MMIO_MAGIC_VALUE:
@@ -254,10 +255,13 @@ static uint32_t read_register(const struct virtio_dev *dev, uint64_t offset)
 	case VIRTIO_MMIO_STATUS:
 		return dev->status;
 	case VIRTIO_MMIO_SHM_LEN_LOW:
+		return shm ? (uint32_t)dev->shm_size : NO_SHM;
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
+		return shm ? dev->shm_size >> 32 : NO_SHM;
 	case VIRTIO_MMIO_SHM_BASE_LOW:
+		return shm ? (uint32_t)dev->shm_gpa : NO_SHM;
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
-		return NO_SHM;
+		return shm ? dev->shm_gpa >> 32 : NO_SHM;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
 		return dev->config_generation;
 	default:
@@ -279,6 +283,9 @@ static void write_register(struct virtio_dev *dev, uint64_t offset, uint32_t val
 		break;
 	case VIRTIO_MMIO_QUEUE_SEL:
 		dev->queue_sel = value;
+		break;
+	case VIRTIO_MMIO_SHM_SEL:
+		dev->shm_sel = value;
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		dev->interrupt_status &= ~value;

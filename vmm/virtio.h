@@ -50,7 +50,8 @@ struct virtio_dev {
 	uint32_t status; /* virtio 1.2, 2.1 */
 	uint32_t interrupt_status; /* virtio 1.2, 4.2.2 InterruptStatus */
 	uint32_t config_generation;
-	uint32_t features_sel, driver_features_sel, queue_sel;
+	uint32_t features_sel, driver_features_sel, queue_sel, shm_sel;
+	uint64_t shm_gpa, shm_size; /* shared memory region 0; size 0: none */
 	const void *config;
 	uint32_t config_size;
 	struct virtqueue queue[VIRTIO_MAX_QUEUES];

@@ -6,6 +6,9 @@
  * the doorbell's exit returns (vmm/fs.c); for the others the driver spins for
  * about as long as an interrupt would take and then sleeps with one asked for.
  *
+ * What nobody waits for (fs_post) is put into the ring without a doorbell, which
+ * comes with the next request or by a timer: an exit costs more than the work.
+ *
  * FORGETs go by the queue for them, and nobody waits: their memory is freed
  * when the next one is sent.
  */
@@ -18,6 +21,7 @@
 
 #define RING     64
 #define SPIN_NS  50000
+#define POST_NS  500000000ull
 #define FORGETS  0 /* queues */
 #define REQUESTS 1
 
@@ -25,7 +29,9 @@
  * and from `out` on the reply. */
 struct request {
 	bool done;
+	bool posted; /* nobody waits for it */
 	u32 len; /* that the device has written */
+	void *out; /* where the reply is */
 	struct fuse_in_header in;
 	u8 args[];
 };
@@ -42,6 +48,10 @@ static bool reap(struct fs_dev *fs)
 	u32 len;
 
 	while ((req = virtq_take(queue_of(fs, REQUESTS), &len)) != NULL) {
+		if (req->posted) {
+			kfree(req);
+			continue;
+		}
 		req->len = len;
 		req->done = true;
 		any = true;
@@ -56,6 +66,13 @@ static void interrupt(struct virtio *dev)
 	reap(container_of(dev, struct fs_dev, dev));
 }
 
+static void ring(struct timer *timer)
+{
+	struct fs_dev *fs = container_of(timer, struct fs_dev, show);
+
+	virtq_kick(&fs->dev, queue_of(fs, REQUESTS));
+}
+
 struct fs_dev *fs_dev_start(const struct virtio_place *place, int *error)
 {
 	const u64 wanted = 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC;
@@ -66,6 +83,7 @@ struct fs_dev *fs_dev_start(const struct virtio_place *place, int *error)
 		return NULL;
 	waitq_init(&fs->wait);
 	fs->dev.interrupt = interrupt;
+	fs->show.expired = ring;
 	fs->dev.ring_limit = RING;
 	*error = virtio_setup(&fs->dev, place, wanted, 2);
 	if (*error < 0) {
@@ -141,7 +159,7 @@ static void fill(struct fs_dev *fs, struct request *req, const struct fs_message
 }
 
 /* Makes the chain, waiting for room. */
-static int add(struct fs_dev *fs, struct request *req, void *out, const struct fs_message *m)
+static int add(struct fs_dev *fs, struct request *req, const struct fs_message *m)
 {
 	struct virtq_buf buf[FS_PAGES + 2];
 	unsigned n = 0, nout;
@@ -151,11 +169,13 @@ static int add(struct fs_dev *fs, struct request *req, void *out, const struct f
 	for (unsigned i = 0; i < m->ndata && !m->into_data; i++)
 		buf[n++] = m->data[i];
 	nout = n;
-	buf[n++] = (struct virtq_buf){ virt_to_phys(out), sizeof(struct fuse_out_header) +
-								  (m->into_data ? 0 : m->room) };
+	buf[n++] =
+		(struct virtq_buf){ virt_to_phys(req->out),
+				    sizeof(struct fuse_out_header) + (m->into_data ? 0 : m->room) };
 	for (unsigned i = 0; i < m->ndata && m->into_data; i++)
 		buf[n++] = m->data[i];
 	while ((error = virtq_add(queue_of(fs, REQUESTS), buf, nout, n - nout, req)) == -ENOSPC) {
+		virtq_kick(&fs->dev, queue_of(fs, REQUESTS)); /* what was posted */
 		if (reap(fs) || spin(fs))
 			continue;
 		if (!virtq_arm(queue_of(fs, REQUESTS)))
@@ -164,12 +184,34 @@ static int add(struct fs_dev *fs, struct request *req, void *out, const struct f
 	return error;
 }
 
-/* What the device says is bounded: its length by what it was given. */
-static int judge(struct fs_message *m, const struct request *req, const void *reply)
+/* Puts a request into the ring; NULL with *error. */
+static struct request *begin(struct fs_dev *fs, const struct fs_message *m, bool posted, int *error)
 {
-	const struct fuse_out_header out = *(const struct fuse_out_header *)reply;
+	size_t head = ALIGN_UP(sizeof(struct request) + args_len(m), 16ul);
+	size_t size = head + sizeof(struct fuse_out_header) + (m->into_data ? 0 : m->room);
+	struct request *req = NULL;
 
-	m->got = 0;
+	*error = is_dead(fs) ? -EIO : -ENOMEM;
+	if (!is_dead(fs))
+		req = kalloc(size);
+	if (req == NULL)
+		return NULL;
+	req->out = (u8 *)req + head;
+	req->posted = posted;
+	fill(fs, req, m);
+	*error = add(fs, req, m);
+	if (*error < 0) {
+		kfree(req);
+		req = NULL;
+	}
+	return req;
+}
+
+/* What the device says is bounded: its length by what it was given. */
+static int judge(struct fs_message *m, const struct request *req)
+{
+	const struct fuse_out_header out = *(const struct fuse_out_header *)req->out;
+
 	if (!req->done || req->len < sizeof(out) || out.len < sizeof(out) || out.len > req->len ||
 	    out.unique != req->in.unique)
 		return -EIO;
@@ -177,35 +219,52 @@ static int judge(struct fs_message *m, const struct request *req, const void *re
 		return out.error > -4096 ? out.error : -EIO;
 	m->got = out.len - sizeof(out);
 	if (!m->into_data)
-		memcpy(m->reply, (const u8 *)reply + sizeof(out), m->got);
+		memcpy(m->reply, (const u8 *)req->out + sizeof(out), m->got);
 	return 0;
+}
+
+static int end(struct fs_dev *fs, struct fs_message *m, struct request *req)
+{
+	int error;
+
+	virtq_kick(&fs->dev, queue_of(fs, REQUESTS));
+	wait_for(fs, req);
+	error = judge(m, req);
+	/* a device that broke the rules may still write there */
+	if (req->done || !is_dead(fs))
+		kfree(req);
+	return error;
 }
 
 int fs_send(struct fs_dev *fs, struct fs_message *m)
 {
-	size_t head = ALIGN_UP(sizeof(struct request) + args_len(m), 16ul);
-	size_t size = head + sizeof(struct fuse_out_header) + (m->into_data ? 0 : m->room);
-	struct request *req;
-	void *out;
+	int error;
+	struct request *req = begin(fs, m, false, &error);
+
+	m->got = 0;
+	return req != NULL ? end(fs, m, req) : error;
+}
+
+int fs_send_both(struct fs_dev *fs, struct fs_message *m, struct fs_message *then, int *second)
+{
+	int error;
+	struct request *req = begin(fs, m, false, &error), *next = begin(fs, then, false, second);
+
+	m->got = then->got = 0;
+	if (req != NULL)
+		error = end(fs, m, req);
+	if (next != NULL)
+		*second = end(fs, then, next);
+	return error;
+}
+
+void fs_post(struct fs_dev *fs, const struct fs_message *m)
+{
 	int error;
 
-	if (is_dead(fs))
-		return -EIO;
-	req = kalloc(size);
-	if (req == NULL)
-		return -ENOMEM;
-	out = (u8 *)req + head;
-	fill(fs, req, m);
-	error = add(fs, req, out, m);
-	if (error == 0) {
-		virtq_kick(&fs->dev, queue_of(fs, REQUESTS));
-		wait_for(fs, req);
-		error = judge(m, req, out);
-	}
-	/* a device that broke the rules may still write there */
-	if (error == 0 || req->done || !is_dead(fs))
-		kfree(req);
-	return error;
+	/* without memory the host keeps it until the VM ends */
+	if (begin(fs, m, true, &error) != NULL && !fs->show.armed)
+		timer_arm(&fs->show, now_ns() + POST_NS);
 }
 
 /* ---- forgetting */

@@ -13,6 +13,7 @@
 struct fs_dev {
 	struct virtio dev;
 	u64 unique; /* number of the last request */
+	struct timer show; /* rings for what fs_post() has left */
 	struct waitq wait; /* woken when requests are done */
 };
 
@@ -38,6 +39,13 @@ struct fs_dev *fs_dev_start(const struct virtio_place *place, int *error);
 
 /* Sends a message and waits, signals or not, for the reply: 0 or -errno. */
 int fs_send(struct fs_dev *dev, struct fs_message *m);
+
+/* The same with two messages on one doorbell, served in this order. What the second
+ * came to is in *second. */
+int fs_send_both(struct fs_dev *dev, struct fs_message *m, struct fs_message *then, int *second);
+
+/* Sends a message whose reply nobody wants, with the next one or a while later. */
+void fs_post(struct fs_dev *dev, const struct fs_message *m);
 
 /* Tells that the guest forgets a node; there is no reply. */
 void fs_forget(struct fs_dev *dev, u64 nodeid, u64 lookups);

@@ -4,8 +4,9 @@
  * is copied, and the inode becomes one of tmpfs; who has it open reads the copy
  * from then on.
  *
- * Pages that are mapped are read once, some at a time, and kept in the inode:
- * programs and libraries start without being read as a whole.
+ * Pages that are mapped are those below, where these can be (get_dax); others are
+ * read once, some at a time, and kept in the inode: programs and libraries start
+ * without being read as a whole.
  */
 #include "overlay.h"
 #include "../libos/frames.h"
@@ -18,6 +19,35 @@
 static bool is_below(const struct inode *inode)
 {
 	return tmpfs_inode((struct inode *)inode)->lower != NULL;
+}
+
+/* ---- pages of the file below itself */
+
+/* What is below counts as mapped, too, from its first page on. */
+static void show(struct inode *inode, struct inode *low)
+{
+	if (tmpfs_inode(inode)->shown != NULL || inode->mappings == 0)
+		return;
+	inode_get(low);
+	low->mappings++;
+	tmpfs_inode(inode)->shown = low;
+}
+
+static void hide(struct inode *inode)
+{
+	struct inode *low = tmpfs_inode(inode)->shown;
+
+	if (low == NULL)
+		return;
+	tmpfs_inode(inode)->shown = NULL;
+	low->mappings--;
+	inode_put(low);
+}
+
+static void mapped(struct inode *inode, bool any)
+{
+	if (!any)
+		hide(inode);
 }
 
 /* The file below; NULL with *error. */
@@ -64,6 +94,7 @@ static void take_content(struct inode *inode, struct inode *from)
 	struct tmpfs_inode *ti = tmpfs_inode(inode), *tf = tmpfs_inode(from);
 
 	inode_unmap(inode, 0, LAST_PAGE, false);
+	hide(inode);
 	page_tree_remove(&ti->pages, 0, LAST_PAGE);
 	ti->pages = tf->pages;
 	tf->pages = (struct page_tree){ .root = 0 };
@@ -179,6 +210,20 @@ static const struct file_ops read_ops = {
 	.release = release,
 };
 
+static u64 get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa)
+{
+	struct file *low = file->priv;
+
+	if (!is_below(file->inode) || file->ops != &read_ops || low->inode->ops->get_dax == NULL)
+		return 0;
+	n = low->inode->ops->get_dax(low, offset, n, pa);
+	if (!is_below(file->inode)) /* copied meanwhile */
+		return 0;
+	if (n > 0)
+		show(file->inode, low->inode);
+	return n;
+}
+
 static int open(struct inode *inode, struct file *file)
 {
 	struct file *low;
@@ -225,4 +270,6 @@ void overlay_init_file_ops(void)
 	overlay_file_ops.setattr = set_attr;
 	overlay_file_ops.get_page = get_page;
 	overlay_file_ops.get_run = NULL;
+	overlay_file_ops.get_dax = get_dax;
+	overlay_file_ops.mapped = mapped;
 }

@@ -16,6 +16,18 @@ int virtiofs_send(struct inode *inode, struct fs_message *m)
 	return fs_send(virtiofs_of(inode)->dev, m);
 }
 
+int virtiofs_send_both(struct inode *inode, struct fs_message m[2], int *second)
+{
+	const struct process *p = current_process();
+
+	for (unsigned i = 0; i < 2; i++) {
+		m[i].nodeid = virtiofs_inode(inode)->nodeid;
+		m[i].uid = p != NULL ? p->cred.uid.fs : 0;
+		m[i].gid = p != NULL ? p->cred.gid.fs : 0;
+	}
+	return fs_send_both(virtiofs_of(inode)->dev, &m[0], &m[1], second);
+}
+
 int virtiofs_ask(struct inode *inode, u32 opcode, const void *arg, u32 len, void *reply, u32 room)
 {
 	struct fs_message m = { .opcode = opcode, .reply = reply, .room = room };
@@ -25,6 +37,15 @@ int virtiofs_ask(struct inode *inode, u32 opcode, const void *arg, u32 len, void
 	m.arg[0].len = len;
 	error = virtiofs_send(inode, &m);
 	return error == 0 && m.got < room ? -EIO : error;
+}
+
+void virtiofs_tell(struct inode *inode, u32 opcode, const void *arg, u32 len)
+{
+	struct fs_message m = { .opcode = opcode, .nodeid = virtiofs_inode(inode)->nodeid };
+
+	m.arg[0].from = arg;
+	m.arg[0].len = len;
+	fs_post(virtiofs_of(inode)->dev, &m);
 }
 
 /* ---- attributes */
@@ -40,7 +61,7 @@ static bool same_time(const struct __kernel_timespec *a, const struct __kernel_t
 }
 
 /* The type of a file never changes. */
-static int take_attr(struct virtiofs_inode *vi, const struct fuse_attr *a)
+int virtiofs_take_attr(struct virtiofs_inode *vi, const struct fuse_attr *a)
 {
 	struct inode *inode = &vi->inode;
 	struct __kernel_timespec mtime = time_of(a->mtime, a->mtimensec);
@@ -48,8 +69,10 @@ static int take_attr(struct virtiofs_inode *vi, const struct fuse_attr *a)
 
 	if ((a->mode ^ inode->mode) & S_IFMT)
 		return -ESTALE;
-	if (S_ISREG(inode->mode) && (size != inode->size || !same_time(&mtime, &inode->mtime)))
+	if (S_ISREG(inode->mode) && (size != inode->size || !same_time(&mtime, &inode->mtime))) {
 		virtiofs_drop_pages(vi);
+		vi->dax.stale = true;
+	}
 	inode->mode = a->mode;
 	inode->nlink = a->nlink;
 	inode->uid = a->uid;
@@ -75,7 +98,7 @@ int virtiofs_refresh(struct inode *inode, bool now)
 	if (!now && now_ns() < vi->valid_until)
 		return 0;
 	error = virtiofs_ask(inode, FUSE_GETATTR, &in, sizeof(in), &out, sizeof(out));
-	return error < 0 ? error : take_attr(vi, &out.attr);
+	return error < 0 ? error : virtiofs_take_attr(vi, &out.attr);
 }
 
 static int get_attr(struct inode *inode, struct kstat *st)
@@ -116,7 +139,7 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 	if (attr->valid & ATTR_SIZE)
 		virtiofs_drop_pages(virtiofs_inode(inode));
 	error = virtiofs_ask(inode, FUSE_SETATTR, &in, sizeof(in), &out, sizeof(out));
-	return error < 0 ? error : take_attr(virtiofs_inode(inode), &out.attr);
+	return error < 0 ? error : virtiofs_take_attr(virtiofs_inode(inode), &out.attr);
 }
 
 static long read_link(struct inode *inode, char *buf, size_t size)
@@ -143,6 +166,7 @@ static const struct inode_ops file_ops = {
 	.setattr = set_attr,
 	.fallocate = virtiofs_fallocate,
 	.open = virtiofs_open,
+	.get_dax = virtiofs_get_dax,
 };
 static const struct inode_ops link_ops = {
 	.getattr = get_attr,
@@ -202,6 +226,7 @@ static void evict(struct inode *inode)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(inode);
 
+	virtiofs_drop_dax(vi);
 	virtiofs_drop_pages(vi);
 	list_del(&vi->same_bucket);
 	if (vi->lookups > 0)
@@ -225,7 +250,7 @@ struct inode *virtiofs_get(struct virtiofs *fs, const struct fuse_entry_out *ent
 		return NULL;
 	}
 	vi->lookups++;
-	if (take_attr(vi, &entry->attr) < 0) {
+	if (virtiofs_take_attr(vi, &entry->attr) < 0) {
 		inode_put(&vi->inode);
 		return NULL;
 	}

@@ -1,7 +1,8 @@
 /*
  * Directories of the host by virtio-fs (--share): the client of the FUSE
  * protocol. virtiofs.c has inodes and attributes, virtiofs_name.c names,
- * virtiofs_dir.c reads directories, virtiofs_file.c has what is in files.
+ * virtiofs_dir.c reads directories, virtiofs_file.c has what is in files,
+ * virtiofs_dax.c has the host map them.
  *
  * The host may change everything at any time. Names and attributes are believed
  * for a second; opening a file asks for its attributes in any case, and pages
@@ -36,6 +37,13 @@ struct virtiofs_inode {
 	struct list cached; /* in the list of inodes with pages; empty: has none */
 	u32 busy; /* pages are being copied: not to be freed now */
 	u64 changes; /* grows when pages in flight must not be kept */
+	struct {
+		u32 first, chunks; /* its part of the region; none: not mapped */
+		u64 len; /* bytes from the file's beginning that are mapped; 0: not yet */
+		u64 used; /* when last, as the region counts */
+		bool stale; /* the file has changed: to be mapped again */
+		bool refused; /* the host cannot map it */
+	} dax;
 };
 
 struct virtiofs_name {
@@ -50,6 +58,8 @@ struct virtiofs {
 	struct list bucket[VIRTIOFS_BUCKETS]; /* of inodes by nodeid */
 	struct virtiofs_name *name; /* [VIRTIOFS_NAMES]; a dentry's cookie is its place */
 	unsigned next_name;
+	struct virtiofs_inode **dax_owner; /* by chunk; NULL: nothing is mapped yet */
+	u64 dax_clock;
 };
 
 static inline struct virtiofs_inode *virtiofs_inode(struct inode *inode)
@@ -63,12 +73,18 @@ static inline struct virtiofs *virtiofs_of(const struct inode *inode)
 
 /* Sends a message about an inode on behalf of the current process. */
 int virtiofs_send(struct inode *inode, struct fs_message *m);
+/* Two messages with one doorbell; what the second came to is in *second. */
+int virtiofs_send_both(struct inode *inode, struct fs_message m[2], int *second);
 /* The same with one argument of a fixed size, and a reply of one: shorter is -EIO. */
 int virtiofs_ask(struct inode *inode, u32 opcode, const void *arg, u32 len, void *reply, u32 room);
+/* The same without waiting for a reply, which has nothing in it. */
+void virtiofs_tell(struct inode *inode, u32 opcode, const void *arg, u32 len);
 
 /* The inode of an entry of the host, with a reference; takes over its lookup.
  * NULL: no memory, or nonsense. */
 struct inode *virtiofs_get(struct virtiofs *fs, const struct fuse_entry_out *entry);
+/* Believes attributes that came. 0, or -ESTALE: it is another file. */
+int virtiofs_take_attr(struct virtiofs_inode *vi, const struct fuse_attr *a);
 /* Attributes: as fresh as `valid_until` says, or asked for now. */
 int virtiofs_refresh(struct inode *inode, bool now);
 /* They change on the host: ask next time. */
@@ -92,7 +108,15 @@ void virtiofs_drop_pages(struct virtiofs_inode *vi);
 /* Frees pages of files for who needs memory: how many, about n. */
 u64 virtiofs_reclaim(u64 n);
 
+/* virtiofs_dax.c: an inode_ops.get_dax. */
+u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa);
+void virtiofs_drop_dax(struct virtiofs_inode *vi); /* the inode goes */
+
 /* The handle of an open file is its priv. */
+static inline u64 virtiofs_handle_of(const struct file *file)
+{
+	return (u64)file->priv;
+}
 int virtiofs_open_handle(struct inode *inode, u32 opcode, u32 flags, u64 *fh);
 void virtiofs_release_handle(struct inode *inode, u32 opcode, u64 fh);
 

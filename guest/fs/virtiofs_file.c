@@ -9,10 +9,12 @@
  */
 #include "../libos/frames.h"
 #include "../libos/heap.h"
+#include "../libos/memory.h"
 #include "virtiofs.h"
 
 #define PAGE_OFFSET(pos) ((pos) & (PAGE_SIZE - 1))
 #define WRITE_MAX        65536
+#define DAX_MIN          65536 /* files from this size on are read where the host has them */
 
 static struct list with_pages = { &with_pages, &with_pages }; /* the oldest first */
 
@@ -32,33 +34,60 @@ void virtiofs_release_handle(struct inode *inode, u32 opcode, u64 fh)
 {
 	struct fuse_release_in in = { .fh = fh };
 
-	virtiofs_ask(inode, opcode, &in, sizeof(in), NULL, 0);
+	virtiofs_tell(inode, opcode, &in, sizeof(in));
+}
+
+/* Opening needs the attributes of now: one doorbell for both. */
+static int open_and_look(struct inode *inode, u32 flags, u64 *fh, struct fuse_attr_out *attr)
+{
+	struct fuse_open_in in = { .flags = flags };
+	struct fuse_getattr_in ask = { .getattr_flags = 0 };
+	struct fuse_open_out out = { .fh = 0 };
+	struct fs_message m[2] = {
+		{ .opcode = FUSE_OPEN, .reply = &out, .room = sizeof(out) },
+		{ .opcode = FUSE_GETATTR, .reply = attr, .room = sizeof(*attr) },
+	};
+	int error, second;
+
+	m[0].arg[0].from = &in;
+	m[0].arg[0].len = sizeof(in);
+	m[1].arg[0].from = &ask;
+	m[1].arg[0].len = sizeof(ask);
+	error = virtiofs_send_both(inode, m, &second);
+	if (error < 0 || m[0].got < sizeof(out))
+		return error < 0 ? error : -EIO;
+	*fh = out.fh;
+	if (second == 0 && m[1].got < sizeof(*attr))
+		second = -EIO;
+	if (second < 0)
+		virtiofs_release_handle(inode, FUSE_RELEASE, *fh);
+	return second;
 }
 
 int virtiofs_open(struct inode *inode, struct file *file)
 {
+	struct fuse_attr_out attr;
 	u64 fh;
-	int error = virtiofs_open_handle(inode, FUSE_OPEN, file->flags & (O_ACCMODE | O_SYNC), &fh);
+	int error = open_and_look(inode, file->flags & (O_ACCMODE | O_SYNC), &fh, &attr);
 
 	if (error < 0)
 		return error;
-	file->priv = (void *)fh;
-	return virtiofs_refresh(inode, true);
-}
-
-static u64 handle_of(const struct file *file)
-{
-	return (u64)file->priv;
+	error = virtiofs_take_attr(virtiofs_inode(inode), &attr.attr);
+	if (error < 0)
+		virtiofs_release_handle(inode, FUSE_RELEASE, fh);
+	else
+		file->priv = (void *)fh;
+	return error;
 }
 
 static void release(struct file *file)
 {
-	virtiofs_release_handle(file->inode, FUSE_RELEASE, handle_of(file));
+	virtiofs_release_handle(file->inode, FUSE_RELEASE, virtiofs_handle_of(file));
 }
 
 static long sync(struct file *file)
 {
-	struct fuse_fsync_in in = { .fh = handle_of(file) };
+	struct fuse_fsync_in in = { .fh = virtiofs_handle_of(file) };
 
 	return virtiofs_ask(file->inode, FUSE_FSYNC, &in, sizeof(in), NULL, 0);
 }
@@ -141,7 +170,7 @@ static int keep_frames(struct virtiofs_inode *vi, const struct fs_message *m, u6
 static int fetch(struct file *file, u64 index, u64 n, bool *end)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
-	struct fuse_read_in in = { .fh = handle_of(file), .offset = index * PAGE_SIZE };
+	struct fuse_read_in in = { .fh = virtiofs_handle_of(file), .offset = index * PAGE_SIZE };
 	struct fs_message m = { .opcode = FUSE_READ, .into_data = true };
 	u64 changes = vi->changes;
 	int error;
@@ -182,6 +211,43 @@ static int find_page(struct file *file, u64 pos, u64 want, paddr_t *pa)
 	return 0;
 }
 
+/* Reads where the host has the file: 0 when it cannot be. */
+static long read_mapped(struct file *file, struct uio *uio, u64 pos, u64 n)
+{
+	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
+	const void *bytes;
+	paddr_t pa;
+	long moved;
+
+	if (vi->inode.size < DAX_MIN)
+		return 0;
+	n = virtiofs_get_dax(file, pos, MIN(n, (u64)DAX_MIN), &pa);
+	bytes = n > 0 ? physical_bytes(pa, n) : NULL;
+	if (bytes == NULL)
+		return 0;
+	vi->busy++; /* so that nothing else is mapped there */
+	moved = uio_to(uio, bytes, n);
+	vi->busy--;
+	return moved;
+}
+
+/* The same from a page that is kept. */
+static long read_page(struct file *file, struct uio *uio, u64 pos, u64 n)
+{
+	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
+	paddr_t pa;
+	long moved;
+	int error = find_page(file, pos, n, &pa);
+
+	if (error < 0 || pa == 0)
+		return error;
+	vi->busy++; /* a fault on the way may need memory */
+	moved = uio_to(uio, phys_to_virt(pa + PAGE_OFFSET(pos)),
+		       MIN(n, PAGE_SIZE - PAGE_OFFSET(pos)));
+	vi->busy--;
+	return moved;
+}
+
 static long read(struct file *file, struct uio *uio, u64 *pos)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
@@ -191,23 +257,14 @@ static long read(struct file *file, struct uio *uio, u64 *pos)
 		virtiofs_refresh(file->inode, false); /* it may have grown */
 	while (uio->resid > 0 && *pos < vi->inode.size) {
 		size_t n = MIN(uio->resid, vi->inode.size - *pos);
-		paddr_t pa;
-		int error = find_page(file, *pos, n, &pa);
 
-		if (error < 0 || pa == 0) {
-			moved = error;
-			break;
-		}
-		n = MIN(n, PAGE_SIZE - PAGE_OFFSET(*pos));
-		vi->busy++; /* a fault on the way may need memory */
-		moved = uio_to(uio, phys_to_virt(pa + PAGE_OFFSET(*pos)), n);
-		vi->busy--;
-		if (moved < 0)
+		moved = read_mapped(file, uio, *pos, n);
+		if (moved == 0)
+			moved = read_page(file, uio, *pos, n);
+		if (moved <= 0)
 			break;
 		*pos += moved;
 		done += moved;
-		if ((size_t)moved < n)
-			break;
 	}
 	return done > 0 ? done : moved;
 }
@@ -233,7 +290,7 @@ static void update_pages(struct virtiofs_inode *vi, u64 pos, const u8 *from, u64
 static long send(struct file *file, const u8 *bytes, u32 n, u64 pos)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
-	struct fuse_write_in in = { .fh = handle_of(file), .offset = pos, .size = n };
+	struct fuse_write_in in = { .fh = virtiofs_handle_of(file), .offset = pos, .size = n };
 	struct fs_message m = { .opcode = FUSE_WRITE, .ndata = 1 };
 	struct fuse_write_out out;
 	int error;

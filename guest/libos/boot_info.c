@@ -179,6 +179,18 @@ static void read_net(struct net_place *net, const void *fdt, int node)
 	net->dhcp = fdt_getprop(fdt, node, "mayfly,dhcp", &len) != NULL;
 }
 
+static void read_dax(struct virtio_place *v, const fdt64_t *p)
+{
+	struct boot_info *b = &boot_info;
+	if (!p)
+		return;
+	v->dax = cells(p);
+	v->dax_size = cells(p + 1);
+	u64 end = MAX(b->dax + b->dax_size, v->dax + v->dax_size);
+	b->dax = b->dax_size ? MIN(b->dax, v->dax) : v->dax;
+	b->dax_size = end - b->dax;
+}
+
 static void read_virtio(const void *fdt)
 {
 	int node = -1, len;
@@ -196,6 +208,7 @@ static void read_virtio(const void *fdt)
 		v->disk = property_u32(fdt, node, "mayfly,disk", -1);
 		v->share = fdt_getprop(fdt, node, "mayfly,share", NULL);
 		v->read_only = fdt_getprop(fdt, node, "mayfly,readonly", NULL) != NULL;
+		read_dax(v, property_u64(fdt, node, "mayfly,dax", 2));
 		if (v->share && !strcmp(v->share, "/"))
 			boot_info.root = v;
 		if (v->type == VIRTIO_ID_NET)

@@ -40,6 +40,8 @@ struct virtio_place {
 	int disk; /* n, or -1 */
 	const char *share; /* where to mount this file system; NULL: nowhere */
 	bool read_only;
+	paddr_t dax; /* where the host maps files for it, only to be read; size 0: nowhere */
+	u64 dax_size;
 	struct net_place net;
 	bool ready; /* handed over initialised */
 	u64 features;
@@ -67,6 +69,8 @@ struct boot_info {
 	u64 files_size;
 	paddr_t contents; /* memory of --copy, not RAM, only to be read; size 0: none */
 	u64 contents_size;
+	paddr_t dax; /* of all shares; size 0: none */
+	u64 dax_size;
 };
 
 extern struct boot_info boot_info;

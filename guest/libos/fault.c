@@ -1,7 +1,7 @@
 /*
  * Bringing pages in. Memory is given out in large pieces, because a fault
  * costs a trip through the kernel: whole 2 MiB blocks where a mapping covers
- * one and memory is plentiful, else up to WINDOW pages around the address.
+ * one and memory is plentiful, else a window of pages around the address.
  * Pages of the program's file are mapped where they are, unless the program
  * may write to them: then they are copied first.
  */
@@ -14,6 +14,7 @@
 #include "thread.h"
 
 #define WINDOW_ORDER 4
+#define PLENTY_ORDER 6 /* while more than half of the memory is free */
 #define FILE_WINDOW  64 /* pages of a file mapped at once */
 #define FILE_BLOCKS  16 /* blocks of a file mapped at once */
 
@@ -78,7 +79,8 @@ static int fault_private(struct space *space, const struct vma *vma, u64 va)
 {
 	if (block_fits(vma, va) && !map_new(space, vma, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_ORDER))
 		return 0;
-	for (int order = WINDOW_ORDER; order >= 0; order--) {
+	int order = frames_available() > frames_total() / 2 ? PLENTY_ORDER : WINDOW_ORDER;
+	for (; order >= 0; order--) {
 		u64 len = PAGE_SIZE << order;
 		u64 start = ALIGN_DOWN(va, len);
 		if (start < vma->start || start + len > vma->end ||

@@ -2,8 +2,8 @@
  * Mappings of files. The file's own frames are mapped (PTE_FILE), writable in
  * shared mappings only, once the file has been asked for a page to be written;
  * a private mapping gets a copy when it writes. Frames that lie in one piece
- * (get_run: contents of --copy) are mapped in large runs, others in windows,
- * because a fault costs more than many pages.
+ * (get_run: contents of --copy; get_dax: files of the host) are mapped in large
+ * runs, others in windows, because a fault costs more than many pages.
  *
  * A file may have to wait for a page. Then everything may have changed:
  * space->changes tells, and the program just makes its access again.
@@ -35,6 +35,9 @@ static u64 index_at(const struct file_access *f, u64 va)
 
 static int page_of(const struct file_access *f, u64 va, bool write, paddr_t *pa)
 {
+	if (!write && f->inode->ops->get_dax &&
+	    f->inode->ops->get_dax(f->vma.file, index_at(f, va) << PAGE_SHIFT, PAGE_SIZE, pa))
+		return 0;
 	return f->inode->ops->get_page(f->inode, index_at(f, va), write, pa);
 }
 
@@ -49,10 +52,17 @@ static int reason(int error)
 static bool map_run(const struct file_access *f, int *error)
 {
 	struct vma view = f->vma;
-	if (f->write || !f->inode->ops->get_run)
+	u64 len = view.end - view.start, size;
+	if (f->write)
 		return false;
-	view.backing_len =
-		f->inode->ops->get_run(f->inode, view.offset, view.end - view.start, &view.backing);
+	if (f->inode->ops->get_run)
+		view.backing_len =
+			f->inode->ops->get_run(f->inode, view.offset, len, &view.backing);
+	else if (f->inode->ops->get_dax)
+		view.backing_len =
+			f->inode->ops->get_dax(view.file, view.offset, len, &view.backing);
+	if (f->space->changes != f->changes || page_entry(f->va, &size) != f->entry)
+		return true; /* it waited, and the program tries again */
 	if (view.backing_len <= f->va - view.start)
 		return false;
 	view.backing_len = ALIGN_UP(view.backing_len, PAGE_SIZE);

@@ -22,7 +22,7 @@
 #define STATIC_MAP  (1ull << 30)
 #define RECLAIM     32ull /* how many times what is missing the caches are asked for */
 #define MAX_MEMORY  (64ull << 30)
-#define SHOW_STEP   (8ull << 20) /* of the contents of --copy at once */
+#define SHOW_STEP   (8ull << 20) /* of files of the host at once */
 
 struct range {
 	paddr_t start, end;
@@ -60,7 +60,8 @@ void *map_physical(paddr_t pa, u64 len)
 
 bool frames_are_contents(paddr_t pa)
 {
-	return pa - boot_info.contents < boot_info.contents_size;
+	return pa - boot_info.contents < boot_info.contents_size ||
+	       pa - boot_info.dax < boot_info.dax_size;
 }
 
 /* Blocks of the contents that are not in the direct map yet, for reading. */

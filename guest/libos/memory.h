@@ -14,11 +14,12 @@ void frames_init(void);
  * data); it stays valid. */
 void *map_physical(paddr_t pa, u64 len);
 
-/* Bytes of physical memory to be read, RAM or the contents of --copy: mapped
+/* Bytes of physical memory to be read, RAM, the contents of --copy or of shares: mapped
  * when first asked for. NULL: no memory for page tables. */
 const void *physical_bytes(paddr_t pa, u64 len);
 
-/* Whether this frame holds contents of --copy: never to be written or freed. */
+/* Whether this frame is of a file of the host, by --copy or a share: never to be
+ * written or freed. */
 bool frames_are_contents(paddr_t pa);
 
 /* Whether the allocator gave this frame out, so that it may be freed. */

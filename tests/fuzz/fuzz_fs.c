@@ -1,4 +1,4 @@
-// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_option.c
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_dax.c vmm/fs_option.c
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/fuse.h>
 #include <linux/virtio_mmio.h>
 #include "../unit/driver.h"
 #include "../../vmm/fs.h"
+#include "../../vmm/fs_dax.h"
 #include "../../vmm/io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -253,6 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	prepare();
 	driver_new_vm();
+	dax_reserve(&driver_vm.mem, 1);
 	snprintf(value, sizeof(value), "%s:/x%s", shared, size % 8 ? "" : ",ro");
 	share_parse(value, &share);
 	dev = fs_add(&driver_vm, &share, 0);
@@ -262,6 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	driver_set(dev, VIRTIO_MMIO_STATUS, 0); /* waits for what is in flight */
 	io_stop();
 	fs_free(dev);
+	munmap(driver_vm.mem.dax.base, driver_vm.mem.dax.size);
 	driver_free_vm();
 	check();
 	chmod(shared, 0755);

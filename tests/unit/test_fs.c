@@ -1,4 +1,4 @@
-// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_option.c
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_dax.c vmm/fs_option.c
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/fuse.h>
@@ -24,6 +25,8 @@
 #undef fail /* cmocka's; fail.h has its own */
 #include "driver.h"
 #include "../../vmm/fs.h"
+#include "../../vmm/fs_dax.h"
+#include "../../vmm/gone.h"
 #include "../../vmm/io.h"
 
 #define IN    0x200000 /* the request */
@@ -69,6 +72,7 @@ static void start(bool read_only)
 	put_file("outside", "secret");
 	put_file("shared/file", "contents");
 	driver_new_vm();
+	dax_reserve(&driver_vm.mem, 1);
 	snprintf(value, sizeof(value), "%s:/x%s", shared, read_only ? ",ro" : "");
 	share_parse(value, &share);
 	dev = fs_add(&driver_vm, &share, 0);
@@ -98,6 +102,7 @@ static int tear_down(void **state)
 	driver_set(dev, VIRTIO_MMIO_STATUS, 0);
 	io_stop();
 	fs_free(dev);
+	munmap(driver_vm.mem.dax.base, driver_vm.mem.dax.size);
 	driver_free_vm();
 	snprintf(command, sizeof(command), "rm -rf %s", base);
 	return system(command);
@@ -154,6 +159,7 @@ static void negotiates(void **state)
 	assert_int_equal(ask(FUSE_INIT, 0, &in, sizeof(in)), 0);
 	assert_int_equal(out->major, 7);
 	assert_int_equal(out->flags & (FUSE_EXPORT_SUPPORT | FUSE_DO_READDIRPLUS), 0);
+	assert_int_equal(out->map_alignment, DAX_SHIFT);
 	assert_int_equal(ask(FUSE_INIT, 0, &in, 4), -EINVAL);
 	in.major = 6;
 	assert_int_equal(ask(FUSE_INIT, 0, &in, sizeof(in)), -EPROTO);
@@ -346,15 +352,123 @@ static void broken_requests(void **state)
 	assert_true(dev->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+/* ---- files in guest memory */
+
+static const uint8_t *mapped_at(uint64_t moffset)
+{
+	return mem_to_read(&driver_vm.mem, dev->shm_gpa + moffset, 1);
+}
+
+static int map_file(uint64_t fh, uint64_t foffset, uint64_t len, uint64_t moffset)
+{
+	const struct fuse_setupmapping_in in = { fh, foffset, len, FUSE_SETUPMAPPING_FLAG_READ,
+						 moffset };
+
+	return ask(FUSE_SETUPMAPPING, 1, &in, sizeof(in));
+}
+
+static int unmap_file(uint64_t moffset, uint64_t len)
+{
+	const struct fuse_removemapping_in in = { .count = 1 };
+	const struct fuse_removemapping_one one = { moffset, len };
+
+	return ask2(FUSE_REMOVEMAPPING, 1, &in, sizeof(in), &one, sizeof(one));
+}
+
+#define CHUNK (1ull << DAX_SHIFT)
+
+static void maps_files(void **state)
+{
+	const uint64_t fh = open_file(lookup(1, "file"), O_RDWR);
+	const struct fuse_write_in w = { .fh = fh, .offset = 0, .size = 1 };
+	const uint64_t top = DAX_SIZE - CHUNK;
+
+	(void)state;
+	driver_set(dev, VIRTIO_MMIO_SHM_SEL, 0);
+	assert_int_equal(driver_get(dev, VIRTIO_MMIO_SHM_LEN_LOW), DAX_SIZE);
+	assert_int_equal(driver_get(dev, VIRTIO_MMIO_SHM_LEN_HIGH), 0);
+	assert_int_equal(driver_get(dev, VIRTIO_MMIO_SHM_BASE_HIGH), dev->shm_gpa >> 32);
+	driver_set(dev, VIRTIO_MMIO_SHM_SEL, 1);
+	assert_int_equal(driver_get(dev, VIRTIO_MMIO_SHM_LEN_LOW), 0xffffffff);
+	assert_int_equal(*mapped_at(top), 0);
+	assert_int_equal(map_file(fh, 0, 8, top), 0);
+	assert_memory_equal(mapped_at(top), "contents", 9);
+	assert_int_equal(*mapped_at(DAX_SIZE - 1), 0); /* nothing is there */
+	assert_int_equal(ask2(FUSE_WRITE, 1, &w, sizeof(w), "C", 1), 0);
+	assert_int_equal(*mapped_at(top), 'C');
+	assert_int_equal(map_file(fh, 0, 8, 0), 0);
+	assert_int_equal(unmap_file(top, CHUNK), 0);
+	assert_int_equal(*mapped_at(top), 0);
+	assert_int_equal(*mapped_at(0), 'C');
+	driver_start(dev, dev->offered, 64);
+	used = 0;
+	assert_int_equal(*mapped_at(0), 0);
+}
+
+static void refuses_to_map(void **state)
+{
+	const uint64_t fh = open_file(lookup(1, "file"), O_RDONLY);
+	struct fuse_setupmapping_in write = { fh, 0, 8, FUSE_SETUPMAPPING_FLAG_WRITE, 0 };
+
+	(void)state;
+	assert_int_equal(map_file(fh + 1, 0, 8, 0), -EBADF);
+	assert_int_equal(map_file(fh, 0, 0, 0), -EINVAL);
+	assert_int_equal(map_file(fh, 4096, 8, 0), -EINVAL);
+	assert_int_equal(map_file(fh, 0, 8, 4096), -EINVAL);
+	assert_int_equal(map_file(fh, 0, 8, DAX_SIZE), -EINVAL);
+	assert_int_equal(map_file(fh, 0, DAX_SIZE + 1, 0), -EINVAL);
+	assert_int_equal(map_file(fh, 0, UINT64_MAX, CHUNK), -EINVAL);
+	assert_int_equal(map_file(fh, CHUNK, 8, 0), -ENXIO);
+	assert_int_equal(map_file(fh, 1ull << 63, 8, 0), -ENXIO);
+	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &write, sizeof(write)), -EOPNOTSUPP);
+	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &write, sizeof(write) - 1), -EINVAL);
+	assert_int_equal(unmap_file(DAX_SIZE, CHUNK), -EINVAL);
+	assert_int_equal(unmap_file(1, CHUNK), -EINVAL);
+	assert_int_equal(ask(FUSE_REMOVEMAPPING, 1, &(uint32_t){ ~0u }, 4), -EINVAL);
+}
+
+static void mends_what_is_gone(void **state)
+{
+	const uint64_t node = lookup(1, "file"), fh = open_file(node, O_RDWR);
+	struct fuse_setattr_in attr = { .valid = FATTR_SIZE, .size = CHUNK + 5 * 4096 };
+
+	(void)state;
+	assert_int_equal(ask(FUSE_SETATTR, node, &attr, sizeof(attr)), 0);
+	assert_int_equal(map_file(fh, 0, attr.size, CHUNK), 0);
+	assert_false(fs_mend(&driver_vm));
+	attr.size = CHUNK + 4097;
+	assert_int_equal(ask(FUSE_SETATTR, node, &attr, sizeof(attr)), 0);
+	assert_false(is_gone(mapped_at(2 * CHUNK + 4096)));
+	assert_true(is_gone(mapped_at(2 * CHUNK + 8192)));
+	assert_true(fs_mend(&driver_vm));
+	assert_int_equal(*mapped_at(2 * CHUNK + 8192), 0);
+	assert_false(fs_mend(&driver_vm));
+	attr.size = 3;
+	assert_int_equal(ask(FUSE_SETATTR, node, &attr, sizeof(attr)), 0);
+	assert_true(is_gone(mapped_at(CHUNK + 4096)));
+	assert_true(dax_mend_at(mapped_at(CHUNK + 5000)));
+	assert_int_equal(*mapped_at(CHUNK + 4096), 0);
+	assert_true(fs_mend(&driver_vm));
+	assert_memory_equal(mapped_at(CHUNK), "con", 4);
+	assert_false(dax_mend_at(&attr));
+}
+
 #define CASE(f, up) cmocka_unit_test_setup_teardown(f, up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(negotiates, set_up),   CASE(reads_and_writes, set_up),
-		CASE(stays_inside, set_up), CASE(no_special_files, set_up),
-		CASE(read_only, set_up_ro), CASE(forgets, set_up),
-		CASE(lists, set_up),        CASE(broken_requests, set_up),
+		CASE(negotiates, set_up),
+		CASE(reads_and_writes, set_up),
+		CASE(stays_inside, set_up),
+		CASE(no_special_files, set_up),
+		CASE(read_only, set_up_ro),
+		CASE(forgets, set_up),
+		CASE(lists, set_up),
+		CASE(broken_requests, set_up),
+		CASE(maps_files, set_up),
+		CASE(refuses_to_map, set_up),
+		CASE(mends_what_is_gone, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
