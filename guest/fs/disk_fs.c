@@ -11,6 +11,7 @@ static const struct kind {
 	void (*unmount)(struct super *sb);
 } kinds[] = {
 	{ "ext2", 0xef53, ext2_mount, ext2_unmount },
+	{ "erofs", 0xe0f5e1e2, erofs_mount, erofs_unmount },
 };
 
 bool disk_fs_is_type(const char *type)

@@ -13,12 +13,14 @@
  * has been said on the VMM's stderr where a program could not know.
  */
 struct super *ext2_mount(struct block_cache *cache, bool read_only, int *error);
+struct super *erofs_mount(struct block_cache *cache, bool read_only, int *error);
 
 /* What sb->root was of is not used any more: writes what is to be written, and
  * frees it. */
 void ext2_unmount(struct super *sb);
+void erofs_unmount(struct super *sb);
 
-/* The file system of a type ("ext2"; NULL: any) on disk n. -EBUSY: it is
+/* The file system of a type ("ext2", "erofs"; NULL: any) on disk n. -EBUSY: it is
  * mounted already, somewhere. */
 struct super *disk_fs_mount(unsigned n, const char *type, bool read_only, int *error);
 /* The end of a mounted one; nothing refers to it but sb->root. */

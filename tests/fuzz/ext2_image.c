@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include "ext2_image.h"
 #include "../../guest/fs/ext2_disk.h"
-#include "../../guest/libos/path.h"
 #include "../../guest/libos/sys.h"
 
 #define DISK_SIZE (256 << 10)
@@ -24,109 +23,11 @@ static const struct layout {
 
 static u8 contents[DISK_SIZE], good[IMAGES][DISK_SIZE];
 static const struct layout *layout;
-static struct blk_disk disk;
-static struct mount mount;
-unsigned image_fail_reads, image_fail_writes;
-
-/* ---- the driver: a request is carried out at once, and done when waited for */
-
-static struct blk_request *queue[512];
-static unsigned npending;
-
-struct blk_disk *blk_disk_in_use(unsigned n)
-{
-	return n == 0 ? &disk : NULL;
-}
-
-void blk_prepare(struct blk_request *req, enum blk_type type, u64 sector,
-		 void (*done)(struct blk_request *req, int error))
-{
-	req->type = type;
-	req->sector = sector;
-	req->count = 0;
-	req->done = done;
-}
-
-bool blk_add_buffer(const struct blk_disk *d, struct blk_request *req, paddr_t pa, u32 len)
-{
-	if (req->count == d->segments)
-		return false;
-	req->buf[++req->count] = (struct virtq_buf){ pa, len };
-	return true;
-}
-
-void blk_submit(struct blk_disk *d, struct blk_request *req)
-{
-	BUG_ON(npending == ARRAY_SIZE(queue) || req->count == 0);
-	queue[npending++] = req;
-	d->in_flight++;
-}
-
-void blk_kick(struct blk_disk *d)
-{
-	(void)d;
-}
-
-static bool fails(enum blk_type type)
-{
-	unsigned *left = type == BLK_READ ? &image_fail_reads : &image_fail_writes;
-
-	if (*left == 0)
-		return false;
-	--*left;
-	return true;
-}
-
-static void carry_out(struct blk_request *req)
-{
-	u64 at = req->sector * BLK_SECTOR;
-	int error = fails(req->type) ? -EIO : 0;
-
-	for (unsigned i = 1; i <= req->count && error == 0; i++) {
-		u8 *here = contents + at, *memory = phys_to_virt(req->buf[i].pa);
-
-		BUG_ON(at + req->buf[i].len > DISK_SIZE);
-		if (req->type == BLK_READ)
-			memcpy(memory, here, req->buf[i].len);
-		else
-			memcpy(here, memory, req->buf[i].len);
-		at += req->buf[i].len;
-	}
-	disk.in_flight--;
-	req->done(req, error);
-}
-
-void blk_wait(struct blk_disk *d, unsigned n)
-{
-	(void)d;
-	while (n-- > 0 && npending > 0) {
-		struct blk_request *req = queue[0];
-
-		npending--;
-		memmove(queue, queue + 1, npending * sizeof(queue[0]));
-		carry_out(req);
-	}
-}
-
-int blk_flush(struct blk_disk *d)
-{
-	(void)d;
-	return fails(BLK_WRITE) ? -EIO : 0;
-}
-
-/* ---- of the library OS */
 
 void disk_fs_sync(bool end)
 {
 	ext2_sync_all(end);
 	block_sync_all();
-}
-
-/* There is one thread. */
-void wait_uninterruptible(struct waitq *q)
-{
-	(void)q;
-	panic("waits for itself");
 }
 
 /* ---- mkfs */
@@ -250,24 +151,10 @@ static void fill(void)
 
 /* ---- for each input */
 
-static void begin(void)
-{
-	static bool again;
-
-	disk.sectors = DISK_SIZE / BLK_SECTOR;
-	disk.segments = 4;
-	image_fail_reads = image_fail_writes = 0;
-	fake_begin_files();
-	fake_frames_max = 1000;
-	fake_lasting = !again; /* the cache is made once */
-	again = true;
-	assert_int_equal(sys_mkdir("/mnt", 0755), 0);
-}
-
 static void make_good(unsigned n)
 {
 	layout = &layouts[n];
-	begin();
+	image_setup(contents, DISK_SIZE);
 	mkfs();
 	fill();
 	memcpy(good[n], contents, sizeof(contents));
@@ -279,7 +166,7 @@ void image_begin(unsigned n)
 	if (good[n][EXT2_SUPER_AT] == 0)
 		make_good(n);
 	layout = &layouts[n];
-	begin();
+	image_setup(contents, DISK_SIZE);
 	memcpy(contents, good[n], sizeof(contents));
 }
 
@@ -306,38 +193,5 @@ void image_change(unsigned where, unsigned offset, u64 value, unsigned width)
 
 bool image_mount(bool read_only)
 {
-	struct path at;
-	int error;
-	struct super *sb = ext2_mount(block_cache_of(&disk), read_only, &error);
-
-	if (sb == NULL)
-		return false;
-	memset(&mount, 0, sizeof(mount));
-	mount.read_only = sb->read_only;
-	if (path_lookup(AT_FDCWD, "/mnt", 0, &at) < 0 || mount_add(&mount, sb, &at) < 0)
-		panic("/mnt is gone");
-	path_put(&at);
-	return true;
-}
-
-void image_unmount(void)
-{
-	fake_allocations_left = -1;
-	if (mount_remove(&mount) < 0)
-		panic("something refers to it");
-	ext2_unmount(mount.sb);
-	mount.sb = NULL;
-	block_cache_drop(block_cache_of(&disk), 0, UINT64_MAX);
-}
-
-void image_end(void)
-{
-	struct block_cache *cache = block_cache_of(&disk);
-
-	if (mount.sb != NULL)
-		image_unmount();
-	block_cache_drop(cache, 0, UINT64_MAX);
-	BUG_ON(npending || cache->ndirty + cache->reading + cache->writing ||
-	       block_cached_frames());
-	fake_end_files();
+	return image_mount_as(ext2_mount, ext2_unmount, read_only);
 }

@@ -4,21 +4,16 @@
 #ifndef TESTS_EXT2_IMAGE_H
 #define TESTS_EXT2_IMAGE_H
 
-#include "../unit/fake_libos.h"
-#include "../../guest/fs/disk_fs.h"
+#include "disk_image.h"
 
 #define IMAGES 4 /* layouts */
 
 /* The library OS, and on the disk a good image with some files. */
 void image_begin(unsigned layout);
-/* Unmounts, and aborts if anything is left. */
-void image_end(void);
 /* Puts `width` bytes of value at an offset into a part: superblock, group
  * descriptors, an inode, a block. */
 void image_change(unsigned where, unsigned offset, u64 value, unsigned width);
 /* False: it is refused. */
 bool image_mount(bool read_only);
-void image_unmount(void);
-extern unsigned image_fail_reads, image_fail_writes; /* so many fail */
 
 #endif

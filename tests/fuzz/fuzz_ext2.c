@@ -1,6 +1,6 @@
 // clang-format off
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c
-// link: tests/fuzz/ext2_image.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/mapped_page.c
+// link: tests/fuzz/ext2_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/mapped_page.c
 // libs: -lcmocka
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
@@ -20,6 +20,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "ext2_image.h"
+#include "input.h"
 #include "../../guest/libos/sys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,22 +48,6 @@ enum {
 	OP_DISK,
 	OPS
 };
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static u64 take(struct input *in, unsigned bytes)
-{
-	u64 value = 0;
-
-	while (bytes-- > 0 && in->left > 0) {
-		value = value << 8 | *in->at++;
-		in->left--;
-	}
-	return value;
-}
 
 /* Those of the image, and others. */
 static const char *const paths[] = {
@@ -197,8 +182,8 @@ static bool operate(struct input *in)
 	} else if (op == OP_MEMORY) {
 		fake_allocations_left = (long)take(in, 1) - 1;
 	} else {
-		image_fail_reads = take(in, 1) % 4;
-		image_fail_writes = take(in, 1) % 4;
+		fake_disk.fail_reads = take(in, 1) % 4;
+		fake_disk.fail_writes = take(in, 1) % 4;
 	}
 	return true;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <linux/fuse.h>
 #include <linux/virtio_mmio.h>
+#include "input.h"
 #include "../unit/driver.h"
 #include "../../vmm/fs.h"
 #include "../../vmm/fs_dax.h"
@@ -35,23 +36,6 @@ enum {
 	OP_RESET,
 	OP_COUNT
 };
-
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		if (in->left) {
-			value |= (uint64_t)*in->at++ << 8 * i;
-			in->left--;
-		}
-	return value;
-}
 
 static const char *const names[] = { "a", "b",    "dir",    "link", "..",       ".",
 				     "",  "/etc", "a/../b", "up",   "../canary" };

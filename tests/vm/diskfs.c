@@ -1,7 +1,7 @@
 /*
  * Works on a file system on /dev/vda, mounted at /mnt. Run in a VM by ext2.sh.
  *
- *   diskfs read           the sum of every file below /mnt, by path
+ *   diskfs read [TYPE]    the sum of every file below /mnt, by path
  *   diskfs work N         makes N files and others, changes, renames and
  *                         removes; says what failed
  *   diskfs full           fills it up, frees, fills again
@@ -207,7 +207,8 @@ int main(int argc, char **argv)
 		show(".");
 		return wrong > 0;
 	}
-	if (mount("/dev/vda", "/mnt", "ext2", read_only ? MS_RDONLY : 0, NULL)) {
+	if (mount("/dev/vda", "/mnt", read_only && argc > 2 ? argv[2] : "ext2",
+		  read_only ? MS_RDONLY : 0, NULL)) {
 		printf("mount: %s\n", strerror(errno));
 		return 2;
 	}

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 flavour=${LAB:+lab}
 flavour=${flavour:-native}
-[ $# -gt 0 ] || set -- basic threads badinput tty vi copy share disk ext2 dynamic root apps servers usernet net
+[ $# -gt 0 ] || set -- basic threads badinput tty vi copy share disk ext2 images dynamic root apps servers usernet net
 failed=0
 for script; do
 	out=$("tests/vm/$script.sh" 2>&1) || failed=1
