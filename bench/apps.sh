@@ -43,7 +43,7 @@ vmm_or_not() {
 	local where=$1 program=$2
 	shift 2
 	if [ "$where" = host ]; then
-		exec nsenter -n -t "$other" "$program" "$@"
+		exec "${HOST[@]}" "$program" "$@"
 	else
 		exec "$B/vmm" run --root / --copy "$T/root:$T/copied" --mem 512M --stats "${TAP[@]}" \
 			"$program" -- "$@"

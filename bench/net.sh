@@ -21,7 +21,7 @@ start() {
 	shift 2
 	: >"$T/server.out"
 	if [ "$where" = host ]; then
-		on_host "$program" "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
+		"${HOST[@]}" "$program" "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &
 	else
 		"$B/vmm" run "$program" --mem 512M --stats --copy "$T/www:$T/www" \
 			"${TAP[@]}" -- "$@" >"$T/server.out" 2>"$T/server.err" </dev/null &

@@ -4,7 +4,7 @@
 # pair. All of it in a namespace of the benchmark's own.
 #
 #   ${address[host]}, ${address[guest]}   where a server of either side is
-#   on_host CMD...     runs it in the other namespace
+#   "${HOST[@]}" CMD   runs it in the other namespace
 #   TAP                the options of vmm for the tap
 #   stop               ends $server
 #   rates WHAT         a line of counts from the --stats of a VM that has ended,
@@ -27,21 +27,18 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-on_host() {
-	nsenter -n -t "$other" "$@"
-}
-
 ip link set lo up
 echo '1024 65000' >/proc/sys/net/ipv4/ip_local_port_range
 echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse # a connection a request
 net/up.sh mf0 --address 10.77.0.1/24 >/dev/null || exit 1
 unshare -n sleep 100000 &
 other=$!
+HOST=(nsenter -n -t "$other") # no function: in the background, $! is to be the program's
 sleep 0.2
 ip link add mb0 type veth peer name mb1 netns "$other"
 ip addr add 10.78.0.1/24 dev mb0
 ip link set mb0 up
-on_host sh -c 'ip link set lo up; ip addr add 10.78.0.2/24 dev mb1; ip link set mb1 up'
+"${HOST[@]}" sh -c 'ip link set lo up; ip addr add 10.78.0.2/24 dev mb1; ip link set mb1 up'
 
 stop() {
 	kill -TERM "$server"

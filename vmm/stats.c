@@ -45,10 +45,14 @@ static void print_kvm(const struct vcpu *vcpu)
 	fprintf(stderr,
 		"vmm: vCPU %u, KVM's counters: %" PRIu64 " exits, %" PRIu64
 		" instructions emulated, %" PRIu64 " page faults served, %" PRIu64
-		" passed to the guest, %" PRIu64 " interrupts\n",
+		" passed to the guest, %" PRIu64 " interrupts, %" PRIu64
+		" halts, in which KVM looked for %" PRIu64 " us\n",
 		vcpu->id, kvm_stats_read(fd, "exits"), kvm_stats_read(fd, "insn_emulation"),
 		kvm_stats_read(fd, "pf_fixed"), kvm_stats_read(fd, "pf_guest"),
-		kvm_stats_read(fd, "irq_injections"));
+		kvm_stats_read(fd, "irq_injections"), kvm_stats_read(fd, "halt_exits"),
+		(kvm_stats_read(fd, "halt_poll_success_ns") +
+		 kvm_stats_read(fd, "halt_poll_fail_ns")) /
+			1000);
 }
 
 void stats_print(struct vm *vm)
