@@ -74,6 +74,7 @@
 #define VECTOR_TIMER  0x60
 #define VECTOR_IPI    0x61
 #define VECTOR_SIGNAL 0x62 /* a signal waits in EXIT_PORT */
+#define VECTOR_FLUSH  0x63 /* the kernel's own: another vCPU changed page tables */
 #define VECTOR_COUNT  64
 
 #define MAX_CPUS 64

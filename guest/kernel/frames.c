@@ -69,26 +69,32 @@ int domain_owns_slow(uint64_t pa, uint64_t len)
 /*
  * The block leaves the domain's direct map but for reading (the library OS
  * reads page tables, the kernel alone writes them). It must not be mapped
- * anywhere else. What was left of the pool is given up.
+ * anywhere else.
  */
-static long donate(uint64_t pa)
+static long take_over(uint64_t pa)
 {
 	uint64_t block = pa / BLOCK_SIZE;
 	if (pa % BLOCK_SIZE || !block || block >= BLOCKS || pd_image[block] || mapped[block])
 		return -EINVAL;
 	pd_direct[block] = pa | SHOWN_BLOCK;
 	pd_image[block] = pa | KERNEL_BLOCK;
-	asm volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
 	any_donated = 1;
-	boot_tables.pool_next = pa;
-	boot_tables.pool_limit = pa + BLOCK_SIZE;
 	return 0;
 }
 
+/* A table only comes from the block once no vCPU can write there any more. What
+ * was left of the pool is given up. */
 long kcall_donate(uint64_t pa)
 {
 	kernel_lock();
-	long result = donate(pa);
+	long result = take_over(pa);
 	kernel_unlock();
-	return result;
+	if (result)
+		return result;
+	kcall_flush(UINT64_MAX);
+	kernel_lock();
+	boot_tables.pool_next = pa;
+	boot_tables.pool_limit = pa + BLOCK_SIZE;
+	kernel_unlock();
+	return 0;
 }

@@ -8,17 +8,19 @@
 #include "kcall.h"
 
 /* struct percpu offsets */
-#define P_FRAME_EVENT 0x00
-#define P_FRAME_FAULT 0x28
-#define P_STACK_TOP   0x50
-#define P_RIP         0x58
-#define P_RFLAGS      0x60
-#define P_RSP         0x68
-#define P_AREA_VA     0x70
-#define P_ONLINE      0x78
-#define P_GO          0x7c
-#define P_GDT         0x80
-#define P_TSS         0x100
+#define P_FRAME_EVENT  0x00
+#define P_FRAME_FAULT  0x28
+#define P_STACK_TOP    0x50
+#define P_RIP          0x58
+#define P_RFLAGS       0x60
+#define P_RSP          0x68
+#define P_AREA_VA      0x70
+#define P_ONLINE       0x78
+#define P_GO           0x7c
+#define P_GDT          0x80
+#define P_FLUSH_WANTED 0xd0
+#define P_FLUSH_DONE   0xd4
+#define P_TSS          0x100
 
 #define GDT_ENTRIES 10
 #define GDT_CODE32  0x00cf9b000000ffff
@@ -52,7 +54,8 @@ struct percpu {
 	uint32_t online; /* the vCPU itself sets it once it runs, and waits for */
 	uint32_t go; /* this */
 	uint64_t gdt[GDT_ENTRIES];
-	uint64_t pad2[6];
+	uint32_t flush_wanted, flush_done; /* how often: VECTOR_FLUSH */
+	uint64_t pad[5];
 	struct tss tss;
 };
 
@@ -65,6 +68,8 @@ _Static_assert(offsetof(struct percpu, area_va) == P_AREA_VA, "P_AREA_VA");
 _Static_assert(offsetof(struct percpu, online) == P_ONLINE, "P_ONLINE");
 _Static_assert(offsetof(struct percpu, go) == P_GO, "P_GO");
 _Static_assert(offsetof(struct percpu, gdt) == P_GDT, "P_GDT");
+_Static_assert(offsetof(struct percpu, flush_wanted) == P_FLUSH_WANTED, "P_FLUSH_WANTED");
+_Static_assert(offsetof(struct percpu, flush_done) == P_FLUSH_DONE, "P_FLUSH_DONE");
 _Static_assert(offsetof(struct percpu, tss) == P_TSS, "P_TSS");
 _Static_assert(sizeof(struct tss) == TSS_LIMIT + 1, "TSS_LIMIT");
 
@@ -150,6 +155,7 @@ long kcall_donate(uint64_t pa);
 long kcall_port(uint64_t what, uint64_t value);
 long kcall_start_cpu(uint64_t cpu, uint64_t area);
 long kcall_ipi(uint64_t cpu);
+long kcall_flush(uint64_t cpus);
 long kcall_fs_base(uint64_t address);
 long kcall_soft(void);
 

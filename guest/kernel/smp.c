@@ -9,6 +9,8 @@
 #define PAGE_RW (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
 #define SLOTS   (PERCPU_SIZE / PAGE_SIZE)
 
+static uint64_t started = 1; /* vCPUs that run, or will in a moment */
+
 static void send(uint64_t cpu, uint32_t command)
 {
 	*apic(APIC_ICR_HI) = cpu << 24;
@@ -81,6 +83,7 @@ long kcall_start_cpu(uint64_t cpu, uint64_t area)
 		return error;
 	struct percpu *p = percpu_of(cpu);
 	if (__atomic_load_n(&p->online, __ATOMIC_ACQUIRE)) {
+		__atomic_or_fetch(&started, 1ull << cpu, __ATOMIC_SEQ_CST);
 		p->go = 1;
 		return 0;
 	}
@@ -91,6 +94,55 @@ long kcall_start_cpu(uint64_t cpu, uint64_t area)
 			*to++ = *from;
 	send(cpu, APIC_ICR_INIT);
 	send(cpu, APIC_ICR_STARTUP | AP_BOOT_GPA / PAGE_SIZE);
+	return 0;
+}
+
+static void flush_here(void)
+{
+	asm volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
+}
+
+/* What others want of this vCPU while it waits for them with interrupts off. */
+static void answer(struct percpu *p)
+{
+	uint32_t wanted = __atomic_load_n(&p->flush_wanted, __ATOMIC_ACQUIRE);
+	if (wanted == p->flush_done)
+		return;
+	flush_here();
+	__atomic_store_n(&p->flush_done, wanted, __ATOMIC_RELEASE);
+}
+
+static void ask(uint64_t cpu)
+{
+	__atomic_add_fetch(&percpu_of(cpu)->flush_wanted, 1, __ATOMIC_SEQ_CST);
+	send(cpu, VECTOR_FLUSH);
+}
+
+static void await(struct percpu *me, struct percpu *other)
+{
+	uint32_t wanted = __atomic_load_n(&other->flush_wanted, __ATOMIC_ACQUIRE);
+	while ((int32_t)(__atomic_load_n(&other->flush_done, __ATOMIC_ACQUIRE) - wanted) < 0) {
+		answer(me);
+		__builtin_ia32_pause();
+	}
+}
+
+/*
+ * Returns when none of these vCPUs has a translation left that the page tables
+ * no longer had when it was called. Not under the kernel's lock: one of them may
+ * be waiting for that with interrupts off.
+ */
+long kcall_flush(uint64_t cpus)
+{
+	uint64_t self = ((uint64_t)__builtin_frame_address(0) - PERCPU_BASE) / PERCPU_SIZE;
+
+	if (cpus & 1ull << self)
+		flush_here();
+	cpus &= __atomic_load_n(&started, __ATOMIC_SEQ_CST) & ~(1ull << self);
+	for (uint64_t left = cpus; left; left &= left - 1)
+		ask((uint64_t)__builtin_ctzll(left));
+	for (; cpus; cpus &= cpus - 1)
+		await(percpu_of(self), percpu_of((uint64_t)__builtin_ctzll(cpus)));
 	return 0;
 }
 

@@ -15,6 +15,7 @@
  *                               after they looked at the pending bits, start
  *                               these over (libos_window_*)
  *   event at CPL0               pending bit; the wait is over
+ *   VECTOR_FLUSH                served here, back to where it came
  *   exception at CPL3           frame to the vCPU area, resume libos_fault
  *   exception at CPL0           a bug: kernel_bug()
  *
@@ -88,11 +89,15 @@ kernel_stubs:
 
 	.set i, 0
 	.rept VECTOR_COUNT
+.if i == VECTOR_FLUSH - VECTOR_BASE
+	jmp flush_here
+.else
 	orb $(1 << (i & 7)), AREA(A_PENDING + i / 8, PERCPU_STACK_TOP, 40)
 	movl $0, FIXMAP_BASE + APIC_EOI
 	cmpl $0, 4(%rsp)
 	js event_in_upper_half
 	deliver P_FRAME_EVENT, PERCPU_STACK_TOP
+.endif
 	.set i, i + 1
 	.org kernel_stubs + 32 * EXC_STUB + i * IRQ_STUB
 	.endr
@@ -109,6 +114,20 @@ event_in_upper_half:
 	jae 1f
 	movq $libos_window_restart, (%rsp)
 1:	iretq
+
+/* VECTOR_FLUSH, whatever this vCPU was doing: paging.c, flush_cpus(). What is
+ * answered was read before the flush. */
+flush_here:
+	push %rax
+	push %rcx
+	mov PRIVATE(P_FLUSH_WANTED, PERCPU_STACK_TOP, 56), %ecx
+	mov %cr3, %rax
+	mov %rax, %cr3
+	mov %ecx, PRIVATE(P_FLUSH_DONE, PERCPU_STACK_TOP, 56)
+	movl $0, FIXMAP_BASE + APIC_EOI
+	pop %rcx
+	pop %rax
+	iretq
 
 /* A single step that began at CPL3 and ended behind a SYSCALL. */
 debug_at_cpl0:
@@ -220,7 +239,7 @@ wait_over:
 kcalls:
 	.quad 0, kcall_timer, kcall_map, kcall_protect, kcall_unmap, kcall_split
 	.quad kcall_donate, kcall_port, kcall_start_cpu, kcall_ipi, kcall_fs_base, kcall_soft
-	.quad kcall_reset, kcall_drop_table
+	.quad kcall_reset, kcall_drop_table, kcall_flush
 	.if (. - kcalls) / 8 != KCALL_COUNT
 	.error "kcalls does not match kcall.h"
 	.endif
