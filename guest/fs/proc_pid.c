@@ -5,6 +5,7 @@
 #include <asm/mman.h>
 #include <linux/auxvec.h>
 #include "../libos/path.h"
+#include "../libos/clocks.h"
 #include "../libos/proc_info.h"
 #include "../libos/space.h"
 #include "proc.h"
@@ -252,14 +253,6 @@ static void show_statm(struct proc_text *t, const struct proc_inode *pi, struct 
 
 /* ---- status ---- */
 
-/* With one process, what the machine did not idle. */
-static u64 busy_ns(const struct process *p)
-{
-	u64 lived = now_ns() - p->start_ns, idle = idle_ns();
-
-	return lived > idle ? lived - idle : 0;
-}
-
 static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	struct sizes s = measure(p);
@@ -267,8 +260,8 @@ static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct p
 	(void)pi;
 	proc_print(t, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 ", p->pid, process_comm(p), p->ppid,
 		   p->pgid, p->sid);
-	proc_print(t, "%lu 0 0 0 20 0 1 0 %lu %lu %lu %lu ", busy_ns(p) / TICK, p->start_ns / TICK,
-		   s.all * PAGE_SIZE, p->space->resident, UINT64_MAX);
+	proc_print(t, "%lu 0 0 0 20 0 1 0 %lu %lu %lu %lu ", cpu_time_ns() / TICK,
+		   p->start_ns / TICK, s.all * PAGE_SIZE, p->space->resident, UINT64_MAX);
 	/* code, stack, signals, wait channel: not told */
 	proc_print(t, "0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ");
 	proc_print(t, "0 0 %lu %lu %lu %lu %lu 0\n", p->space->brk_start, p->arg_start, p->arg_end,

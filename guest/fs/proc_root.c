@@ -77,10 +77,12 @@ static void show_partitions(struct proc_text *t, const struct proc_inode *pi, st
 
 static void show_uptime(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
-	u64 up = now_ns() / 10000000 + 1, idle = idle_ns() / 10000000; /* never 0 */
+	u64 up = now_ns() / 10000000 + 1, idle = 0; /* never 0 */
 
 	(void)pi;
 	(void)p;
+	for (unsigned i = 0; i < cpus_online(); i++)
+		idle += idle_ns(i) / 10000000;
 	proc_print(t, "%lu.%02lu %lu.%02lu\n", up / 100, up % 100, idle / 100, idle % 100);
 }
 
@@ -91,17 +93,24 @@ static void show_loadavg(struct proc_text *t, const struct proc_inode *pi, struc
 	proc_print(t, "0.00 0.00 0.00 1/1 %d\n", current_process()->pid);
 }
 
+static u64 idle_ticks(unsigned cpu, u64 up)
+{
+	return MIN(idle_ns(cpu) / 10000000, up);
+}
+
 static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
-	u64 up = now_ns() / 10000000, idle = idle_ns() / 10000000;
-	u64 busy = up > idle ? up - idle : 0;
+	u64 up = now_ns() / 10000000, idle = 0;
+	unsigned n = cpus_online();
 
 	(void)pi;
 	(void)p;
-	proc_print(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\n", busy, idle);
-	for (unsigned i = 0; i < cpus_online(); i++)
-		proc_print(t, "cpu%u %lu 0 0 %lu 0 0 0 0 0 0\n", i, i == 0 ? busy : 0,
-			   i == 0 ? idle : up);
+	for (unsigned i = 0; i < n; i++)
+		idle += idle_ticks(i, up);
+	proc_print(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\n", n * up - idle, idle);
+	for (unsigned i = 0; i < n; i++)
+		proc_print(t, "cpu%u %lu 0 0 %lu 0 0 0 0 0 0\n", i, up - idle_ticks(i, up),
+			   idle_ticks(i, up));
 	proc_print(t, "intr 0\nctxt 0\nbtime %lu\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
 		   (realtime_ns() - now_ns()) / 1000000000);
 }

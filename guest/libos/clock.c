@@ -4,6 +4,7 @@
  */
 #include "boot_info.h"
 #include "clock.h"
+#include "cpus.h"
 #include "entry.h"
 #include "proc_info.h"
 #include "sched.h"
@@ -34,7 +35,8 @@ u64 realtime_ns(void)
 
 void clock_adjust_realtime(i64 ns)
 {
-	libos_area()->clock.realtime_base += ns;
+	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
+		cpus[i]->libos->clock.realtime_base += ns;
 }
 
 void clock_copy(const void *from_area, void *to_area)

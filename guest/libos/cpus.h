@@ -1,14 +1,63 @@
 /*
- * The other vCPUs.
+ * The vCPUs, and the one lock of the library OS.
+ *
+ * Threads run on all vCPUs; the library OS on one at a time. Its lock is taken
+ * on every way in from the program and let go on every way back (entry.S), and
+ * around waiting in the kernel. As long as there is one thread only it is not
+ * used: libos_smp says so, and the other vCPUs then stay where they wait.
  */
 #ifndef LIBOS_CPUS_H
 #define LIBOS_CPUS_H
 
+#include "entry.h"
+#include "sched.h"
+
+struct thread;
+
+struct cpu {
+	unsigned number;
+	struct vcpu_area *area;
+	struct libos_area *libos; /* in it */
+	struct list ready; /* struct thread's run: first come, first served */
+	unsigned nready;
+	struct thread *running; /* NULL: none, or `idle` */
+	struct thread *idle; /* the vCPU's own, which looks for others */
+	struct timer slice; /* of `running`, while others wait */
+	bool up; /* has started */
+	bool halted; /* waits in the kernel, or will; an IPI has it look again */
+	u64 idle_ns, halted_since; /* before; and since it halted, or 0 */
+};
+
+/* By number: vCPU 0, and all of them once they share the library OS. */
+extern struct cpu *cpus[MAX_CPUS];
+
+static inline struct cpu *this_cpu(void)
+{
+	return libos_area()->cpu;
+}
+
+extern u32 libos_smp; /* the lock is in use */
+extern u32 libos_lock_word; /* 0: free, or the owner's number + 1 */
+void libos_lock(void); /* also finishes what entry.S began */
+void libos_unlock(void);
+int cpus_share(void); /* it is to be used from now on: for thread_share() */
+
 /* Sets aside what they need and starts the first of them, which starts the
  * next, and so on, while vCPU 0 goes on. */
+void cpus_init(void);
 void cpus_start(void);
 
 /* VECTOR_IPI: one of them may need memory to start the next. */
 void cpus_feed(void);
+
+/* Has a vCPU come to the library OS, if it is in the program or halted. */
+void cpu_kick(struct cpu *cpu);
+
+/* Page table entries went or lost rights: no other vCPU that runs the program
+ * uses them any more when this returns. */
+void cpus_flush(void);
+
+/* sched.c: what a vCPU does with the lock that no thread runs on. */
+_Noreturn void sched_idle(void);
 
 #endif

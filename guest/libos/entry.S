@@ -53,6 +53,31 @@
 	xor %ebp, %ebp
 .endm
 
+/* The lock of the library OS, where it is in use (cpus.h). All but RAX, RCX and
+ * the flags are kept. */
+.macro lock_libos
+	cmpl $0, libos_smp
+	jne 8f
+7:
+	.subsection 1
+8:	movl $1, %gs:L_INSIDE
+	mov %gs:A_CPU, %ecx
+	inc %ecx
+	xor %eax, %eax
+	lock cmpxchg %ecx, libos_lock_word
+	jne 9f
+	cmpl $0, %gs:L_STALE
+	je 7b
+9:	call finish_lock
+	jmp 7b
+	.subsection 0
+.endm
+
+.macro unlock_libos
+	movl $0, %gs:L_INSIDE
+	movl $0, libos_lock_word
+.endm
+
 	.text
 	.balign 2048 /* one page holds all of it: a boot touches no more */
 	.globl libos_start, libos_ap_start, libos_probe
@@ -111,6 +136,7 @@ libos_syscall_hard:
 	mov %gs:L_SCRATCH, %r11
 	mov %r11, R_ORIG_RAX(%rax)
 	mov %gs:L_STACK, %rsp
+	lock_libos
 	cmp $SYSCALL_COUNT, %r11
 	jae 2f
 	mov %r10, %rcx
@@ -146,10 +172,12 @@ libos_syscall_patched:
 	mov %rcx, R_R11(%r11)
 	test $~RFLAGS_PLAIN, %ecx
 	jnz 3f
-1:	cmp $SYSCALL_COUNT, %rax
+1:	mov %rax, %r11
+	lock_libos
+	cmp $SYSCALL_COUNT, %r11
 	jae 2f
 	mov %r10, %rcx
-	call *syscall_table(,%rax,8)
+	call *syscall_table(,%r11,8)
 4:	mov %gs:L_REGS, %rdx
 	mov %rax, R_RAX(%rdx)
 	jmp libos_window_start
@@ -165,6 +193,7 @@ libos_window_start:
 	jne libos_window_restart
 	cmpq $0, %gs:L_WORK
 	jne libos_window_restart
+	unlock_libos
 	mov R_RFLAGS(%rdx), %ecx
 	test $~RFLAGS_PLAIN, %ecx
 	jnz 1f
@@ -199,6 +228,7 @@ libos_return: /* to the program with every register as in struct regs */
 	mov R_RIP(%rdx), %rax
 	mov %rax, %gs:L_RET_RIP
 	movq $0, %gs:L_WORK
+	unlock_libos
 	testl $RFLAGS_TF, R_RFLAGS(%rdx)
 	jnz return_stepping
 	push R_RFLAGS(%rdx)
@@ -248,15 +278,21 @@ return_stepping:
 	iretq
 libos_window_end:
 
-libos_window_restart:
+libos_window_restart: /* the lock may have been let go, or not */
 	mov %gs:L_STACK, %rsp
 	xor %ebp, %ebp
-	call return_work
+	mov %gs:A_CPU, %eax
+	inc %eax
+	cmp %eax, libos_lock_word
+	je 1f
+	lock_libos
+1:	call return_work
 	jmp libos_return
 
 	.globl libos_event, libos_fault
 libos_event:
 	save_interrupted
+	lock_libos
 	call return_work
 	jmp libos_return
 
@@ -264,7 +300,8 @@ libos_fault:
 	cmpl $0, %gs:A_RIP + 4
 	js 1f
 	save_interrupted
-	mov %rax, %rdi
+	lock_libos
+	mov %gs:L_REGS, %rdi
 	mov %gs:A_VECTOR, %rsi
 	mov %gs:A_ERROR, %rdx
 	mov %gs:A_CR2, %rcx
@@ -319,6 +356,25 @@ libos_fault:
 	popfq
 	ret
 
+/* For lock_libos. */
+finish_lock:
+	push %rdx
+	push %rsi
+	push %rdi
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	call libos_lock
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rdi
+	pop %rsi
+	pop %rdx
+	ret
+
 /*
  * long user_copy(void *dst, const void *src, size_t n)
  * Copies between the library OS and the program; the bytes NOT copied, when
@@ -360,6 +416,25 @@ user_string:
 	jmp 1b
 2:	mov $-1, %rax
 3:	ret
+
+/* long user_load(const u32 *p): what is there; -1 after a fault. */
+	.globl user_load
+user_load:
+	guarded 1f, mov (%rdi), %eax
+	ret
+1:	mov $-1, %rax
+	ret
+
+/* long user_cmpxchg(u32 *p, u32 expected, u32 new): what was there; -1 after a
+ * fault. */
+	.globl user_cmpxchg
+user_cmpxchg:
+	mov %esi, %eax
+	guarded 1f, lock cmpxchg %edx, (%rdi)
+	mov %eax, %eax
+	ret
+1:	mov $-1, %rax
+	ret
 
 /* Memory functions: REP MOVSB and STOSB are fast on every CPU that has this
  * program's KVM (ERMS, FSRM). */

@@ -38,10 +38,14 @@
 #define L_WORK    (A_LIBOS + 0x28)
 #define L_CLOCK   (A_LIBOS + 0x30)
 #define L_TRAPS   (A_LIBOS + 0x48)
+#define L_CPU     (A_LIBOS + 0x50)
+#define L_INSIDE  (A_LIBOS + 0x58)
+#define L_STALE   (A_LIBOS + 0x5c)
 
 #define WORK_SIGNAL  1 /* a signal may have to be delivered */
 #define WORK_FULL    2 /* every register is to be loaded, not only those C clobbers */
 #define WORK_RESCHED 4 /* the time slice is over */
+#define WORK_SHARE   8 /* others could run in this thread's place: see sched.c */
 
 #define SYSCALL_COUNT 463
 
@@ -82,17 +86,25 @@ struct libos_area {
 	u64 work; /* WORK_*: looked at before every return to the program */
 	struct clock_base clock;
 	u64 traps; /* the first system calls, which nobody looks at */
+	struct cpu *cpu; /* cpus.h */
+	/* While the lock is in use: the vCPU is not in the program, nor will be
+	 * without the lock; and has to flush its TLB once it has that. */
+	u32 inside, stale;
 };
 _Static_assert(sizeof(struct libos_area) <= sizeof(((struct vcpu_area *)0)->libos), "fits");
 _Static_assert(offsetof(struct libos_area, current) + A_LIBOS == L_CURRENT, "L_CURRENT");
 _Static_assert(offsetof(struct libos_area, work) + A_LIBOS == L_WORK, "L_WORK");
 _Static_assert(offsetof(struct libos_area, clock) + A_LIBOS == L_CLOCK, "L_CLOCK");
 _Static_assert(offsetof(struct libos_area, traps) + A_LIBOS == L_TRAPS, "L_TRAPS");
+_Static_assert(offsetof(struct libos_area, cpu) + A_LIBOS == L_CPU, "L_CPU");
+_Static_assert(offsetof(struct libos_area, inside) + A_LIBOS == L_INSIDE, "L_INSIDE");
+_Static_assert(offsetof(struct libos_area, stale) + A_LIBOS == L_STALE, "L_STALE");
 
+/* Not to be kept across a wait: the thread may go on on another vCPU. */
 static inline struct vcpu_area *vcpu(void)
 {
 	struct vcpu_area *area;
-	asm("mov %%gs:0, %0" : "=r"(area));
+	asm volatile("mov %%gs:0, %0" : "=r"(area));
 	return area;
 }
 static inline struct libos_area *libos_area(void)

@@ -62,7 +62,7 @@ static long wait_until(u32 *uaddr, u32 val, u32 bits, u64 deadline)
 		return -EINVAL;
 	if (result)
 		return result;
-	if (get_user(now, uaddr))
+	if (load_user(&now, uaddr))
 		return -EFAULT;
 	if (now != val)
 		return -EAGAIN;
@@ -151,7 +151,7 @@ static long requeue(const u32 *from, int most, int move, const u32 *to, const u3
 	if (error)
 		return error;
 	if (expected) {
-		if (get_user(now, from))
+		if (load_user(&now, from))
 			return -EFAULT;
 		if (now != *expected)
 			return -EAGAIN;
@@ -208,10 +208,25 @@ static int compare(u32 cmp, i32 old, i32 arg)
 	}
 }
 
-/* The operation would have to be atomic if a thread ran on another vCPU. */
+/* Puts the operation's result in place of the word, in one step: 0, -ENOSYS or
+ * -EFAULT; *old: what was there. */
+static int operate_on(u32 *word, u32 op, u32 arg, u32 *old)
+{
+	u32 new;
+	int error;
+	if (load_user(old, word))
+		return -EFAULT;
+	do {
+		error = operate(op, *old, arg, &new);
+		if (!error)
+			error = cmpxchg_user(word, old, new);
+	} while (error == -EAGAIN);
+	return error;
+}
+
 static long wake_op(u32 *uaddr, int most, int most2, u32 *uaddr2, u32 encoded)
 {
-	u32 op = encoded >> 28 & 7, cmp = encoded >> 24 & 15, old, new;
+	u32 op = encoded >> 28 & 7, cmp = encoded >> 24 & 15, old;
 	u32 arg = signed12(encoded >> 12);
 	int error = check(uaddr);
 
@@ -221,11 +236,7 @@ static long wake_op(u32 *uaddr, int most, int most2, u32 *uaddr2, u32 encoded)
 		return error;
 	if (encoded & (u32)FUTEX_OP_OPARG_SHIFT << 28)
 		arg = 1u << (arg & 31);
-	if (get_user(old, uaddr2))
-		return -EFAULT;
-	error = operate(op, old, arg, &new);
-	if (!error)
-		error = put_user(uaddr2, new);
+	error = operate_on(uaddr2, op, arg, &old);
 	if (error)
 		return error;
 	int holds = compare(cmp, (i32)old, signed12(encoded));
@@ -298,15 +309,19 @@ long sys_set_robust_list(struct robust_list_head *head, size_t len)
 static bool robust_let_go(const struct thread *thread, u64 address, bool pending)
 {
 	u32 *word = (u32 *)address, value;
-	if (check(word) || get_user(value, word))
+	if (check(word) || load_user(&value, word))
 		return false;
 	if (pending && !value) { /* let go already, but nobody woken yet */
 		wake(word, 1, FUTEX_BITSET_MATCH_ANY);
 		return true;
 	}
-	if ((value & FUTEX_TID_MASK) != (u32)thread->tid)
-		return true;
-	if (put_user(word, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
+	int error = -EAGAIN;
+	while (error == -EAGAIN) {
+		if ((value & FUTEX_TID_MASK) != (u32)thread->tid)
+			return true;
+		error = cmpxchg_user(word, &value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+	}
+	if (error)
 		return false;
 	if (value & FUTEX_WAITERS)
 		wake(word, 1, FUTEX_BITSET_MATCH_ANY);

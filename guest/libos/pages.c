@@ -7,6 +7,7 @@
  */
 #include "../kernel/kcall.h"
 #include "aio.h"
+#include "cpus.h"
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
@@ -106,6 +107,7 @@ static void free_run(struct space *space, u64 va, u64 end)
 		for (; n < BATCH && va < end; va += size)
 			batch[n++] = page_entry(va, &size);
 		kcall(KCALL_UNMAP, start, (va - start) >> PAGE_SHIFT, 0);
+		cpus_flush();
 		for (unsigned i = 0; i < n; i++) {
 			unsigned order = batch[i] & PTE_PS ? BLOCK_ORDER : 0;
 			paddr_t pa = batch[i] & PTE_ADDR;
@@ -149,10 +151,15 @@ void pages_drop_file(struct space *space, u64 start, u64 end)
 void pages_protect(u64 start, u64 end, u32 prot)
 {
 	u64 run_end;
+	bool any = false;
 	split_at(start);
 	split_at(end);
-	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)
+	for (u64 va = start; next_used(&va, end, &run_end); va = run_end) {
 		kcall(KCALL_PROTECT, va, pte_bits(prot), (run_end - va) >> PAGE_SHIFT);
+		any = true;
+	}
+	if (any)
+		cpus_flush();
 }
 
 /* One entry at a time: mremap is rare, and runs need not be contiguous. */
@@ -171,6 +178,7 @@ int pages_move(u64 from, u64 to, u64 len)
 			}
 			u64 bits = entry & (PTE_P | PTE_W | PTE_NX | PTE_PS | PTE_FILE);
 			kcall(KCALL_UNMAP, va, size >> PAGE_SHIFT, 0);
+			cpus_flush();
 			if (pages_map(target, entry & PTE_ADDR, bits, 1))
 				return -ENOMEM;
 			va += size;

@@ -32,6 +32,7 @@
  */
 #include "../kernel/kcall.h"
 #include "boot_info.h"
+#include "cpus.h"
 #include "frames.h"
 #include "heap.h"
 #include "memory.h"
@@ -513,8 +514,10 @@ bool patch_stepped(struct regs *regs)
 
 void patch_report(void)
 {
-	u64 traps = forgotten + TRAPS_UNCOUNTED;
-	if (libos_area()->traps < TRAPS_UNCOUNTED)
+	u64 traps = forgotten;
+	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
+		traps += cpus[i]->libos->traps;
+	if (traps < TRAPS_UNCOUNTED)
 		return;
 	for (unsigned i = 0; i < SITES; i++)
 		traps += sites[i].count;

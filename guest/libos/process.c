@@ -4,6 +4,7 @@
 #include "aio.h"
 #include "boot_info.h"
 #include "clock.h"
+#include "cpus.h"
 #include "entry.h"
 #include "file.h"
 #include "frames.h"
@@ -67,6 +68,9 @@ static void default_limits(struct process *p)
 void process_init(void *stack_top)
 {
 	struct libos_area *area = libos_area();
+	cpus_init();
+	first_thread.cpu = area->cpu;
+	area->cpu->running = &first_thread;
 	first_thread.stack = stack_top;
 	area->current = &first_thread;
 	area->regs = &first_thread.regs;
@@ -96,6 +100,7 @@ void process_init_files(void)
 void process_exit(int status)
 {
 	struct boot_record *record = phys_to_virt(BOOT_RECORD_GPA);
+	sched_alone();
 	if (boot_info.stats)
 		patch_report();
 	net_end();

@@ -58,6 +58,7 @@ struct process {
 	struct file *exe; /* the program's own file, for /proc/self/exe */
 	char *exe_path;
 	u64 start_ns;
+	u64 ended_ns; /* CPU time of threads that have ended */
 	/* where /proc/self/cmdline, environ and auxv are, in the program's memory */
 	u64 arg_start, arg_end, env_start, env_end, auxv_start, auxv_end;
 	struct signal_state *signals;

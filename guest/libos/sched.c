@@ -1,83 +1,36 @@
 /*
- * Events, timers, waiting, and which thread runs. Events only set bits in the
+ * Which thread runs on which vCPU, and events. Events only set bits in the
  * vCPU's pending word; they are handled here, when the library OS is about to
  * return to the program or waits, so nothing in it is ever interrupted.
  *
- * Threads that could run wait in one queue, first come, first served. A thread
- * that waits hands the vCPU to the first of them; with none there it looks for
- * events on its own stack until there is one, often itself. Only while others
- * wait in the queue is there a time slice.
+ * Each vCPU has a queue of the threads that could run there, first come, first
+ * served. Who becomes ready goes to the queue of the vCPU that made him so: when
+ * that waits next, it hands over without an interrupt. If it returns to the
+ * program instead, it gives those who wait to vCPUs that have nothing to do, or
+ * less (share). A vCPU that has nothing takes from the others' queues, then
+ * halts. Only while others wait in its queue has a thread a time slice.
+ *
+ * With a single thread, and on a VM's only vCPU, a thread that waits looks for
+ * events on its own stack; else that is done on a stack of the vCPU's own, since
+ * another vCPU may go on with the thread.
  */
 #include "../drv/console.h"
 #include "../drv/virtio.h"
-#include "clock.h"
 #include "cpus.h"
-#include "entry.h"
 #include "signal.h"
 #include "thread.h"
+#include "timer.h"
 
-static struct list timers = { &timers, &timers }; /* by deadline */
-static u64 armed = NEVER; /* when VECTOR_TIMER will come */
-static u64 idle;
-static struct list ready = { &ready, &ready }; /* struct thread's run */
+#define SLICE_NS 3000000
+
 static unsigned held;
+static struct thread *last_one; /* nobody else is to run any more */
 bool (*sched_idle_work)(void);
 unsigned sched_threads = 1;
 
-#define SLICE_NS 3000000
-static void slice_over(struct timer *timer);
-static struct timer slice = { .expired = slice_over };
-
 void return_work(void);
 
-static struct timer *first_timer(void)
-{
-	return list_empty(&timers) ? NULL : container_of(timers.next, struct timer, link);
-}
-
-/* Has the local APIC's timer come no later than the earliest need. */
-static void arm(u64 deadline)
-{
-	struct timer *first = first_timer();
-	if (first)
-		deadline = MIN(deadline, first->deadline);
-	if (deadline >= armed)
-		return; /* an early interrupt costs less than moving it */
-	armed = deadline;
-	clock_arm(deadline);
-}
-
-void timer_arm(struct timer *timer, u64 deadline_ns)
-{
-	struct list *at;
-	timer_cancel(timer);
-	timer->deadline = deadline_ns;
-	timer->armed = true;
-	list_for_each (at, &timers)
-		if (container_of(at, struct timer, link)->deadline > deadline_ns)
-			break;
-	list_add_tail(at, &timer->link);
-	arm(NEVER);
-}
-
-void timer_cancel(struct timer *timer)
-{
-	if (timer->armed)
-		list_del(&timer->link);
-	timer->armed = false;
-}
-
-static void run_timers(void)
-{
-	struct timer *timer;
-	u64 now = now_ns();
-	armed = NEVER;
-	while ((timer = first_timer()) && timer->deadline <= now) {
-		timer_cancel(timer);
-		timer->expired(timer);
-	}
-	arm(NEVER);
-}
+/* ---- events ---- */
 
 static void fetch_host_signals(void)
 {
@@ -86,14 +39,12 @@ static void fetch_host_signals(void)
 		signal_from_host(sig);
 }
 
-/* Handles what is pending on this vCPU; true when there was anything. */
-static bool handle_events(void)
+static bool handle(u64 pending)
 {
-	u64 pending = __atomic_exchange_n(&vcpu()->pending, 0, __ATOMIC_ACQ_REL);
 	if (!pending)
 		return false;
 	if (pending & 1ull << (VECTOR_TIMER - VECTOR_BASE))
-		run_timers();
+		timers_run();
 	if (pending & 1ull << (VECTOR_SIGNAL - VECTOR_BASE))
 		fetch_host_signals();
 	if (pending & 1ull << (VECTOR_IPI - VECTOR_BASE))
@@ -104,50 +55,161 @@ static bool handle_events(void)
 	return true;
 }
 
+bool sched_events(void)
+{
+	return handle(__atomic_exchange_n(&vcpu()->pending, 0, __ATOMIC_ACQ_REL));
+}
+
 /* Before every return to the program that does not take the short way. */
+static void share(struct cpu *me);
 void return_work(void)
 {
 	do {
-		while (handle_events())
+		while (sched_events())
 			;
+		if (libos_area()->work & WORK_SHARE)
+			share(this_cpu());
 		if (libos_area()->work & WORK_RESCHED)
 			sched_yield();
 		if (libos_area()->work & WORK_SIGNAL)
 			signal_deliver();
-	} while (vcpu()->pending || libos_area()->work & WORK_RESCHED);
+	} while (vcpu()->pending || libos_area()->work & (WORK_RESCHED | WORK_SHARE));
 }
 
-/* ---- which thread runs ---- */
+/* ---- queues ---- */
 
-/* Others wait for the vCPU: the current thread may keep it for the rest of its
- * slice. */
-static void compete(void)
+static bool allowed(const struct thread *thread, const struct cpu *cpu)
 {
-	struct thread *thread = current();
-	if (thread->state != THREAD_RUNNING || slice.armed)
+	return !thread->attr.affinity || thread->attr.affinity & 1ull << cpu->number;
+}
+
+static unsigned load(const struct cpu *cpu)
+{
+	return cpu->nready + (cpu->running != NULL);
+}
+
+static void enqueue(struct cpu *cpu, struct thread *thread)
+{
+	list_add_tail(&cpu->ready, &thread->run);
+	cpu->nready++;
+	thread->cpu = cpu;
+}
+
+static void dequeue(struct thread *thread)
+{
+	list_del(&thread->run);
+	thread->cpu->nready--;
+}
+
+static void reschedule(struct cpu *cpu)
+{
+	cpu->libos->work |= WORK_RESCHED;
+	if (cpu != this_cpu())
+		cpu_kick(cpu);
+}
+
+/* Others wait for the vCPU: its thread may keep it for the rest of its slice. */
+static void compete(struct cpu *cpu)
+{
+	const struct thread *thread = cpu->running;
+	if (!thread || thread->state != THREAD_RUNNING || cpu->slice.armed)
 		return;
 	u64 end = thread->since + SLICE_NS;
 	if (end > now_ns())
-		timer_arm(&slice, end);
+		timer_arm(&cpu->slice, end);
 	else
-		libos_area()->work |= WORK_RESCHED;
+		reschedule(cpu);
 }
 
-static void slice_over(struct timer *timer)
+void sched_slice_over(struct timer *timer)
 {
-	(void)timer;
-	if (!list_empty(&ready))
-		compete();
+	struct cpu *cpu = container_of(timer, struct cpu, slice);
+	if (cpu->nready)
+		compete(cpu);
+}
+
+/* The vCPU with the least to do, of those where the thread may run; the one
+ * where it was if that is as good. If none of its set has started yet, here, where
+ * that one will find it. */
+static struct cpu *least_loaded(const struct thread *thread)
+{
+	struct cpu *best = thread->cpu && allowed(thread, thread->cpu) ? thread->cpu : NULL;
+	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
+		if (cpus[i]->up && allowed(thread, cpus[i]) &&
+		    (!best || load(cpus[i]) < load(best)))
+			best = cpus[i];
+	return best ? best : this_cpu();
+}
+
+static void give(struct cpu *cpu, struct thread *thread)
+{
+	enqueue(cpu, thread);
+	if (cpu->running)
+		compete(cpu);
+	else
+		cpu_kick(cpu);
+}
+
+/* Those who wait here go where there is less to do. */
+static void share(struct cpu *me)
+{
+	struct list *at = me->ready.next;
+	libos_area()->work &= ~WORK_SHARE;
+	while (at != &me->ready) {
+		struct thread *thread = container_of(at, struct thread, run);
+		struct cpu *best = least_loaded(thread);
+		at = at->next;
+		if (best == me || load(best) + 1 >= load(me))
+			continue;
+		dequeue(thread);
+		give(best, thread);
+	}
 }
 
 void thread_ready(struct thread *thread)
 {
+	struct cpu *me = this_cpu();
 	if (thread->state != THREAD_SLEEPING)
 		return;
 	thread->state = THREAD_READY;
-	list_add_tail(&ready, &thread->run);
-	compete();
+	if (!allowed(thread, me)) {
+		give(least_loaded(thread), thread);
+		return;
+	}
+	enqueue(me, thread);
+	compete(me);
+	if (libos_smp)
+		libos_area()->work |= WORK_SHARE;
 }
+
+static struct thread *first_allowed(struct cpu *from, const struct cpu *to)
+{
+	struct list *at;
+	list_for_each (at, &from->ready) {
+		struct thread *thread = container_of(at, struct thread, run);
+		if (allowed(thread, to) && (!last_one || thread == last_one))
+			return thread;
+	}
+	return NULL;
+}
+
+/* The next thread for this vCPU, out of its queue or, if that is empty, out of
+ * the longest that has one for it; or NULL. */
+static struct thread *next_thread(struct cpu *me)
+{
+	struct thread *next = first_allowed(me, me);
+	unsigned longest = 0;
+	for (unsigned i = 0; !next && i < MAX_CPUS && cpus[i]; i++)
+		longest = MAX(longest, cpus[i]->nready);
+	for (unsigned i = 0; longest && !next && i < MAX_CPUS && cpus[i]; i++)
+		if (cpus[i]->nready == longest)
+			next = first_allowed(cpus[i], me);
+	if (next)
+		dequeue(next);
+	return next;
+}
+
+/* ---- running and waiting ---- */
 
 /* The current thread stops, or goes on, using the CPU. */
 static void account(struct thread *thread)
@@ -159,50 +221,103 @@ static void account(struct thread *thread)
 
 static void resume(struct thread *thread)
 {
+	struct cpu *me = this_cpu();
 	thread->state = THREAD_RUNNING;
 	thread->since = now_ns();
-	if (!list_empty(&ready))
-		compete();
+	thread->cpu = me;
+	if (!me->nready)
+		return;
+	compete(me);
+	if (libos_smp)
+		libos_area()->work |= WORK_SHARE;
 }
 
-static void idle_wait(void)
+static void wake_up(struct cpu *me)
 {
+	if (me->halted_since)
+		me->idle_ns += now_ns() - me->halted_since;
+	me->halted = false;
+	me->halted_since = 0;
+}
+
+static void halt(void)
+{
+	struct cpu *me = this_cpu();
 	if (sched_idle_work && sched_idle_work())
 		return;
-	u64 start = now_ns();
-	arm(NEVER);
+	timers_arm();
+	me->halted = true;
+	me->halted_since = now_ns();
+	libos_unlock();
 	kcall(KCALL_WAIT, 0, 0, 0);
-	idle += now_ns() - start;
+	libos_lock();
+	wake_up(me);
 }
 
+void sched_idle(void)
+{
+	wake_up(this_cpu());
+	for (;;) {
+		struct cpu *me = this_cpu();
+		struct thread *next = next_thread(me);
+		if (next) {
+			thread_switch_to(next);
+		} else if (!sched_events()) {
+			halt();
+		}
+	}
+}
+
+/* Who is to run instead of the current thread, which may be itself. */
 static struct thread *pick(void)
 {
-	while (list_empty(&ready))
-		if (!handle_events())
-			idle_wait();
-	struct thread *thread = container_of(ready.next, struct thread, run);
-	list_del(&thread->run);
-	return thread;
+	for (;;) {
+		struct thread *next = next_thread(this_cpu());
+		if (next)
+			return next;
+		if (libos_smp)
+			return this_cpu()->idle;
+		if (!sched_events())
+			halt();
+	}
 }
 
-/* Until somebody makes the current thread ready; the others run meanwhile. */
-static void block(u64 deadline)
+static void run_others(struct thread *thread)
+{
+	struct thread *next = pick();
+	if (next != thread)
+		thread_switch_to(next);
+}
+
+/* While nobody else may run: devices interrupt vCPU 0, which may be waiting for
+ * the lock. */
+static void wait_alone(struct thread *thread)
+{
+	const u64 devices = (1ull << VIRTIO_MMIO_MAX) - 1;
+	u64 *pending = &cpus[0]->area->pending;
+	while (thread->state == THREAD_SLEEPING) {
+		if (sched_events() ||
+		    handle(__atomic_fetch_and(pending, ~devices, __ATOMIC_ACQ_REL) & devices))
+			continue;
+		if (this_cpu() == cpus[0])
+			kcall(KCALL_WAIT, 0, 0, 0);
+		else
+			__builtin_ia32_pause();
+	}
+	dequeue(thread);
+}
+
+void sched_block(u64 deadline)
 {
 	struct thread *thread = current();
 	account(thread);
 	thread->state = THREAD_SLEEPING;
 	if (deadline != NEVER)
 		timer_arm(&thread->timeout, deadline);
-	if (held) {
-		while (thread->state == THREAD_SLEEPING)
-			if (!handle_events())
-				idle_wait();
-		list_del(&thread->run);
-	} else {
-		struct thread *next = pick();
-		if (next != thread)
-			thread_switch_to(next);
-	}
+	if (held)
+		wait_alone(thread);
+	else
+		run_others(thread);
 	timer_cancel(&thread->timeout);
 	resume(thread);
 }
@@ -225,13 +340,14 @@ void sched_release(void)
 void sched_yield(void)
 {
 	struct thread *thread = current();
+	struct cpu *me = this_cpu();
 	libos_area()->work &= ~WORK_RESCHED;
-	if (list_empty(&ready))
+	if (!me->nready && allowed(thread, me) && !last_one)
 		return;
 	account(thread);
 	thread->state = THREAD_SLEEPING;
 	thread_ready(thread);
-	thread_switch_to(pick());
+	run_others(thread);
 	resume(thread);
 }
 
@@ -247,103 +363,43 @@ void sched_begin(void)
 	resume(current());
 }
 
-/* ---- waiting ---- */
-
-void wait_add(struct waitq *q, struct waiter *w)
+void sched_alone(void)
 {
-	w->thread = current();
-	w->thread->waits++;
-	w->woken = false;
-	w->wake = NULL;
-	list_add_tail(&q->waiters, &w->link);
+	if (last_one)
+		sched_yield(); /* another one was first */
+	last_one = current();
+	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
+		if (cpus[i] != this_cpu() && cpus[i]->running)
+			reschedule(cpus[i]);
 }
 
-void wait_watch(struct waitq *q, struct waiter *w, void (*wake)(struct waiter *w))
-{
-	w->thread = NULL;
-	w->wake = wake;
-	list_add_tail(&q->waiters, &w->link);
-}
-
-/* What woke the thread on one queue is not forgotten while it is on another. */
-void wait_done(struct waiter *w)
-{
-	list_del(&w->link);
-	if (w->thread && --w->thread->waits == 0)
-		w->thread->woken = false;
-	w->thread = NULL;
-}
-
-void wake_all(struct waitq *q)
-{
-	struct list *next;
-	for (struct list *at = q->waiters.next; at != &q->waiters; at = next) {
-		struct waiter *w = container_of(at, struct waiter, link);
-		next = at->next;
-		if (w->wake) {
-			w->wake(w);
-			continue;
-		}
-		w->woken = true;
-		w->thread->woken = true;
-		thread_ready(w->thread);
-	}
-}
-
-void waitq_end(struct waitq *q)
-{
-	wake_all(q);
-	while (!list_empty(&q->waiters))
-		list_del(q->waiters.next);
-}
+/* ---- other threads ---- */
 
 void thread_kick(struct thread *thread)
 {
 	thread_ready(thread);
+	if (thread->state != THREAD_RUNNING || thread == current())
+		return;
+	thread->cpu->libos->work |= WORK_SIGNAL;
+	cpu_kick(thread->cpu);
 }
 
-int wait_sleep(u64 deadline_ns)
+void sched_affinity_changed(struct thread *thread)
 {
-	struct thread *thread = current();
-	for (;;) {
-		while (handle_events())
-			;
-		if (thread->woken) {
-			thread->woken = false;
-			return 0;
-		}
-		if (signal_pending())
-			return -EINTR;
-		if (deadline_ns != NEVER && now_ns() >= deadline_ns)
-			return -ETIMEDOUT;
-		block(deadline_ns);
+	if (allowed(thread, thread->cpu))
+		return;
+	if (thread->state == THREAD_RUNNING) {
+		reschedule(thread->cpu);
+	} else if (thread->state == THREAD_READY) {
+		dequeue(thread);
+		give(least_loaded(thread), thread);
 	}
 }
 
-int wait_on(struct waitq *q, u64 deadline_ns)
+u64 idle_ns(unsigned n)
 {
-	struct waiter w;
-	wait_add(q, &w);
-	int result = wait_sleep(deadline_ns);
-	wait_done(&w);
-	return result;
-}
-
-void wait_uninterruptible(struct waitq *q)
-{
-	struct waiter w;
-	wait_add(q, &w);
-	for (;;) {
-		while (handle_events())
-			;
-		if (w.woken)
-			break;
-		block(NEVER);
-	}
-	wait_done(&w);
-}
-
-u64 idle_ns(void)
-{
-	return idle;
+	const struct cpu *cpu = cpus[n];
+	if (!cpu)
+		return 0;
+	return cpu->idle_ns + (cpu->halted_since ? now_ns() - cpu->halted_since : 0);
 }

@@ -1,7 +1,7 @@
 /*
- * Waiting and waking. The library OS runs under one lock, which a thread
- * holds from its entry until it returns to the program or waits; so what is
- * checked before wait_sleep() still holds when the wait begins.
+ * Waiting and waking. The library OS runs under one lock (cpus.h), which a
+ * thread holds from its entry until it returns to the program or waits; so what
+ * is checked before wait_sleep() still holds when the wait begins.
  */
 #ifndef LIBOS_SCHED_H
 #define LIBOS_SCHED_H
@@ -69,8 +69,8 @@ void sched_release(void);
 /* How many threads there are. */
 extern unsigned sched_threads;
 
-/* One-shot timers of the library OS: sched.c arms the earliest. Runs in
- * event context under the libos lock. */
+/* One-shot timers of the library OS (timer.c). Run in event context under the
+ * lock, on any vCPU. */
 struct timer {
 	struct list link;
 	u64 deadline; /* monotonic ns */
@@ -88,7 +88,7 @@ u64 realtime_ns(void);
  * all, and may have woken somebody. */
 extern bool (*sched_idle_work)(void);
 
-/* How long the VM's vCPU 0 has waited since boot. */
-u64 idle_ns(void);
+/* How long a vCPU has waited since it came up. */
+u64 idle_ns(unsigned cpu);
 
 #endif

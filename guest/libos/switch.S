@@ -3,12 +3,13 @@
  * Leaves the registers that C keeps on this stack, and its pointer in
  * *save_sp; goes on at another stack that was left like that.
  *
- * thread_start: where a new thread's stack leads to (thread.c makes it).
+ * thread_start, idle_start: where new stacks lead to (thread.c makes them), a
+ * thread's and that of a vCPU that looks for threads.
  */
 #include "entry.h"
 
 	.text
-	.globl thread_switch, thread_start
+	.globl thread_switch, thread_start, idle_start
 thread_switch:
 	push %rbx
 	push %rbp
@@ -30,5 +31,10 @@ thread_start:
 	xor %ebp, %ebp
 	call thread_begin
 	jmp libos_window_restart
+
+idle_start:
+	xor %ebp, %ebp
+	call idle_begin
+	ud2
 
 	.section .note.GNU-stack, "", @progbits

@@ -7,6 +7,7 @@
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include "boot_info.h"
+#include "cpus.h"
 #include "sigstate.h"
 #include "sys.h"
 #include "timespec.h"
@@ -57,7 +58,10 @@ long sys_sched_setaffinity(int pid, unsigned len, const u64 *mask)
 		return -ESRCH;
 	if (!(set & all_cpus()))
 		return -EINVAL;
+	if (~set & all_cpus() && thread_share())
+		return -ENOMEM;
 	thread->attr.affinity = set & all_cpus();
+	sched_affinity_changed(thread);
 	return 0;
 }
 
@@ -188,7 +192,6 @@ long sys_getcpu(u32 *cpu, u32 *node, void *cache)
 	return node ? put_user(node, 0u) : 0;
 }
 
-/* Threads take turns on one vCPU, and a turn's end is a barrier for all. */
 #define BARRIERS                                                                       \
 	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                     \
 	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED | \
@@ -207,9 +210,13 @@ long sys_membarrier(int command, unsigned flags, int cpu)
 		process->attr.membarrier = true;
 		return 0;
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		return process->attr.membarrier ? 0 : -EPERM;
+		if (!process->attr.membarrier)
+			return -EPERM;
+		/* fallthrough */
 	case MEMBARRIER_CMD_GLOBAL:
 	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+		cpus_flush(); /* an interrupt on each vCPU that runs a thread */
+		return 0;
 	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
 		return 0;
 	default:

@@ -10,6 +10,7 @@
  */
 #include <linux/capability.h>
 #include "clocks.h"
+#include "cpus.h"
 #include "fpu.h"
 #include "frames.h"
 #include "heap.h"
@@ -31,6 +32,8 @@
 void thread_switch(void **save_sp, void *sp);
 void thread_start(void);
 void thread_begin(void);
+void idle_start(void);
+_Noreturn void idle_begin(void);
 
 static u64 slots[MAX_THREADS / 64]; /* stacks in use */
 static struct list kept = { &kept, &kept };
@@ -83,6 +86,7 @@ static void stack_free(void *top)
 	u64 bottom = (u64)top - STACK_SIZE, size;
 	paddr_t pa = page_entry(bottom, &size) & PTE_ADDR;
 	kcall(KCALL_UNMAP, bottom, 1 << STACK_ORDER, 0);
+	cpus_flush();
 	frames_free(pa, STACK_ORDER);
 	free_slot((bottom - STACKS) / STACK_SPAN);
 }
@@ -95,6 +99,14 @@ static int fpu_new(struct thread *thread)
 	return thread->fpu_memory ? 0 : -ENOMEM;
 }
 
+int thread_share(void)
+{
+	struct thread *thread = current();
+	if (!thread->fpu && fpu_new(thread))
+		return -ENOMEM;
+	return cpus_share();
+}
+
 static void thread_free(struct thread *thread)
 {
 	bool of_image = thread->stack && (u64)thread->stack >= IMAGE_BASE; /* the first one */
@@ -104,6 +116,32 @@ static void thread_free(struct thread *thread)
 	if (thread->stack)
 		stack_free(thread->stack);
 	kfree(thread);
+}
+
+/* The frame that thread_switch() finds: six registers and where to start, which
+ * has the stack aligned for a call. */
+static void prepare_stack(struct thread *thread, void (*start)(void))
+{
+	u64 *sp = (u64 *)((u64)thread->stack - 16);
+	*--sp = 0;
+	*--sp = 0;
+	*--sp = (u64)start;
+	for (int i = 0; i < 6; i++)
+		*--sp = 0;
+	thread->sp = sp;
+}
+
+struct thread *thread_of_cpu(void *stack_top, bool begins)
+{
+	struct thread *thread = kalloc(sizeof(*thread));
+	if (!thread)
+		return NULL;
+	thread->process = current_process();
+	thread->stack = stack_top;
+	thread->state = THREAD_DEAD; /* nobody makes it ready */
+	if (begins)
+		prepare_stack(thread, idle_start);
+	return thread;
 }
 
 static struct thread *thread_alloc(void)
@@ -167,17 +205,21 @@ void thread_switch_to(struct thread *next)
 	struct thread *me = current();
 	struct libos_area *area = libos_area();
 
-	fpu_save(me->fpu, fpu_features());
+	if (me->fpu)
+		fpu_save(me->fpu, fpu_features());
 	me->fs_base = fs_base_now(me);
-	me->work = area->work & ~WORK_RESCHED;
+	me->work = area->work & ~(u64)(WORK_RESCHED | WORK_SHARE);
 	area->current = next;
 	area->regs = &next->regs;
 	area->stack = next->stack;
 	area->work = next->work;
-	if (deliverable(next))
-		area->work |= WORK_SIGNAL;
-	fpu_restore(next->fpu, fpu_features());
-	fs_base_set(next->fs_base);
+	area->cpu->running = next == area->cpu->idle ? NULL : next;
+	if (next->fpu) {
+		if (deliverable(next))
+			area->work |= WORK_SIGNAL;
+		fpu_restore(next->fpu, fpu_features());
+		fs_base_set(next->fs_base);
+	}
 	thread_switch(&me->sp, next->sp);
 	bury();
 }
@@ -187,6 +229,12 @@ void thread_begin(void)
 {
 	bury();
 	sched_begin();
+}
+
+void idle_begin(void)
+{
+	bury();
+	sched_idle();
 }
 
 u64 thread_cpu_ns(const struct thread *thread)
@@ -225,19 +273,6 @@ static int next_tid(struct process *process)
 	return last_tid;
 }
 
-/* The frame that thread_switch() finds: six registers and thread_start, which
- * has the stack aligned for its call. */
-static void prepare_stack(struct thread *thread)
-{
-	u64 *sp = (u64 *)((u64)thread->stack - 16);
-	*--sp = 0;
-	*--sp = 0;
-	*--sp = (u64)thread_start;
-	for (int i = 0; i < 6; i++)
-		*--sp = 0;
-	thread->sp = sp;
-}
-
 static bool too_many(const struct process *process)
 {
 	u64 limit = process->rlimit[RLIMIT_NPROC].rlim_cur;
@@ -274,7 +309,7 @@ long thread_new(const struct thread_new *new)
 
 	if (too_many(process))
 		return -EAGAIN;
-	if (!parent->fpu && fpu_new(parent))
+	if (thread_share())
 		return -ENOMEM;
 	thread = thread_alloc();
 	if (!thread)
@@ -285,7 +320,7 @@ long thread_new(const struct thread_new *new)
 	}
 	inherit(thread, parent, new);
 	thread->tid = next_tid(process);
-	prepare_stack(thread);
+	prepare_stack(thread, thread_start);
 	process->threads++;
 	sched_threads++;
 	thread_ready(thread);
@@ -314,6 +349,7 @@ void thread_exit(int status)
 	clear_tid(thread);
 	posix_timers_thread_exit(thread);
 	signals_thread_exit(thread);
+	process->ended_ns += thread_cpu_ns(thread);
 	process->threads--;
 	sched_threads--;
 	if (thread != process->leader || process->only) { /* else it is /proc's */

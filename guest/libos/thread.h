@@ -17,7 +17,7 @@ struct thread_attributes {
 
 enum thread_state {
 	THREAD_RUNNING, /* zero: as the first thread begins */
-	THREAD_READY, /* in sched.c's queue */
+	THREAD_READY, /* in a vCPU's queue */
 	THREAD_SLEEPING,
 	THREAD_DEAD,
 };
@@ -32,12 +32,14 @@ struct thread {
 	bool woken; /* a queue that it is on was woken */
 	unsigned waits; /* queues that it is on */
 	enum thread_state state;
-	struct list run; /* in the queue of those who could run */
+	struct cpu *cpu; /* where it runs, could run or ran last; NULL: nowhere yet */
+	struct list run; /* in that vCPU's queue */
 	struct timer timeout; /* of its sleep */
 	u64 since, cpu_ns; /* when it began to run; how long it did before that */
 	/* while it does not run */
 	void *sp; /* on its library-OS stack */
-	void *fpu; /* 64-byte aligned, in fpu_memory; NULL until there are two threads */
+	void *fpu; /* 64-byte aligned, in fpu_memory; NULL until there are two threads,
+		    * and for those that vCPUs look for threads in */
 	void *fpu_memory;
 	u64 work; /* WORK_* */
 	u64 clear_child_tid; /* the program's address, or 0 */
@@ -49,7 +51,10 @@ struct thread {
 
 static inline struct thread *current(void)
 {
-	return libos_area()->current;
+	/* a thread's own variable, wherever it runs: the compiler may keep it */
+	struct thread *thread;
+	asm("mov %%gs:%c1, %0" : "=r"(thread) : "i"(L_CURRENT));
+	return thread;
 }
 
 /* Ends the process and with it the VM: status as wait(2) gives it to a shell
@@ -81,7 +86,7 @@ bool can_wrfsbase(void);
 /* Wakes waiters of a futex: for clear_child_tid when a thread ends. futex.c */
 void futex_wake(u64 address, int most);
 
-/* Lets a sleeping thread look at its signals. sched.c */
+/* Has a thread look at its signals, whatever it does. sched.c */
 void thread_kick(struct thread *thread);
 
 /*
@@ -91,11 +96,27 @@ void thread_ready(struct thread *thread); /* if it sleeps: it could run */
 void sched_timed_out(struct timer *timer); /* struct thread's timeout */
 void sched_yield(void); /* lets those who could run do so */
 void sched_begin(void); /* a new thread runs for the first time */
+/* From here on no other thread runs, or goes on in the library OS; at most for
+ * a moment in the program. Does not return to a second thread that calls it. */
+void sched_alone(void);
+void sched_affinity_changed(struct thread *thread);
+void sched_slice_over(struct timer *timer); /* struct cpu's slice */
+/* The current thread sleeps: until it is ready or the deadline has passed. */
+void sched_block(u64 deadline_ns);
+bool sched_events(void); /* handles what is pending on this vCPU: was there any? */
 _Noreturn void sched_leave(void); /* the current thread is THREAD_DEAD */
 /* Saves the current thread and goes on with the other, until somebody comes
  * back. */
 void thread_switch_to(struct thread *next);
 u64 thread_cpu_ns(const struct thread *thread);
+
+/* For a vCPU that looks for threads on this stack: it runs there already, or
+ * begins when switched to. NULL: no memory. */
+struct thread *thread_of_cpu(void *stack_top, bool begins);
+
+/* The current thread will no longer be the only one, or leaves its vCPU: 0 or
+ * -ENOMEM. */
+int thread_share(void);
 
 /* Ends the current thread, and with the last one the process. */
 _Noreturn void thread_exit(int status);

@@ -1,6 +1,5 @@
 /*
- * Clocks and sleeping. CPU clocks count the time that the VM was not idle: all
- * of it is its only program's.
+ * Clocks and sleeping.
  */
 #include <linux/times.h>
 #include "clock.h"
@@ -19,11 +18,12 @@
 
 u64 cpu_time_ns(void)
 {
-	static u64 last;
-	u64 elapsed = now_ns() - current_process()->start_ns, idle = idle_ns();
-	if (elapsed > idle && elapsed - idle > last)
-		last = elapsed - idle;
-	return last;
+	const struct process *process = current_process();
+	const struct list *at, *threads = &process->signals->threads;
+	u64 sum = process->ended_ns;
+	list_for_each (at, threads)
+		sum += thread_cpu_ns(container_of(at, struct thread_signals, link)->thread);
+	return sum;
 }
 
 /* Clock numbers below 0 name the CPU time of a process or thread. */

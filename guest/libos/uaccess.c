@@ -9,6 +9,8 @@
 long user_copy(void *dst, const void *src, size_t n);
 long user_clear(void *dst, size_t n);
 long user_string(char *dst, const char *src, size_t size);
+long user_load(const u32 *p);
+long user_cmpxchg(u32 *p, u32 expected, u32 new);
 
 static bool in_program(const void *user, size_t n)
 {
@@ -39,6 +41,24 @@ long strncpy_from_user(char *dst, const char *user, size_t size)
 	if (n < 0 || ((size_t)n == room && room < size))
 		return -EFAULT;
 	return (size_t)n == size ? -ENAMETOOLONG : n;
+}
+
+int load_user(u32 *value, const u32 *user)
+{
+	long found = in_program(user, sizeof(*user)) ? user_load(user) : -1;
+	*value = found;
+	return found < 0 ? -EFAULT : 0;
+}
+
+int cmpxchg_user(u32 *user, u32 *expected, u32 new)
+{
+	long found = in_program(user, sizeof(*user)) ? user_cmpxchg(user, *expected, new) : -1;
+	if (found < 0)
+		return -EFAULT;
+	if ((u32)found == *expected)
+		return 0;
+	*expected = found;
+	return -EAGAIN;
 }
 
 enum direction { TO_BUFFERS, FROM_BUFFERS, ZERO_BUFFERS };

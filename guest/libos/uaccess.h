@@ -24,6 +24,14 @@ long strncpy_from_user(char *dst, const char *user, size_t size);
 		copy_to_user((user), &put_user_value, sizeof(put_user_value)); \
 	})
 
+/* A word that threads on other vCPUs may change, as one of its values: 0 or
+ * -EFAULT. */
+int load_user(u32 *value, const u32 *user);
+
+/* Puts `new` where *expected is, in one step for threads on other vCPUs too: 0,
+ * -EFAULT, or -EAGAIN with what is there instead in *expected. */
+int cmpxchg_user(u32 *user, u32 *expected, u32 new);
+
 /*
  * A transfer in progress over the buffers of read, readv and their like.
  * `resid` is what is left. With `kernel` set the buffers are the library OS's.

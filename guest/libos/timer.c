@@ -1,0 +1,59 @@
+/*
+ * One-shot timers. One list by deadline serves all vCPUs; one of them has its
+ * local APIC set for the first deadline, or earlier.
+ */
+#include "clock.h"
+#include "cpus.h"
+#include "timer.h"
+
+static struct list timers = { &timers, &timers };
+static u64 armed = NEVER; /* when VECTOR_TIMER will come... */
+static struct cpu *armed_cpu; /* ...and where */
+
+static struct timer *first_timer(void)
+{
+	return list_empty(&timers) ? NULL : container_of(timers.next, struct timer, link);
+}
+
+void timers_arm(void)
+{
+	const struct timer *first = first_timer();
+	if (!first || first->deadline >= armed)
+		return; /* an early interrupt costs less than moving it */
+	armed = first->deadline;
+	armed_cpu = this_cpu();
+	clock_arm(armed);
+}
+
+void timer_arm(struct timer *timer, u64 deadline_ns)
+{
+	struct list *at;
+	timer_cancel(timer);
+	timer->deadline = deadline_ns;
+	timer->armed = true;
+	list_for_each (at, &timers)
+		if (container_of(at, struct timer, link)->deadline > deadline_ns)
+			break;
+	list_add_tail(at, &timer->link);
+	timers_arm();
+}
+
+void timer_cancel(struct timer *timer)
+{
+	if (timer->armed)
+		list_del(&timer->link);
+	timer->armed = false;
+}
+
+void timers_run(void)
+{
+	struct timer *timer;
+	u64 now = now_ns();
+	if (armed_cpu == this_cpu())
+		armed = NEVER;
+	while ((timer = first_timer()) && timer->deadline <= now) {
+		timer_cancel(timer);
+		timer->expired(timer);
+	}
+	timers_arm();
+}
