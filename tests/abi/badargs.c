@@ -40,6 +40,7 @@
 #define KERNEL (long)0xffff900000000000
 #define WILD   0x4000000000000000
 #define GOOD   0x7e0000000000
+#define ZERO   (GOOD + 0x3800) /* stays so */
 #define EDGE   (GOOD + 0x3ffc) /* four bytes, then nothing */
 #define RDONLY (GOOD + 0x10000) /* cannot be written */
 #define PATH   (GOOD + 0x1000) /* "file" */
@@ -417,7 +418,7 @@ static const struct call process[] = {
 	B(sched_getscheduler, 1 << 22), B(sched_get_priority_max, 99),
 	B(sched_get_priority_min, 99), B(sched_rr_get_interval, 0, BAD),
 	B(sched_rr_get_interval, -1, GOOD), B(sched_rr_get_interval, 1 << 22, GOOD),
-	B(sched_setaffinity, 0, 8, BAD), B(sched_setaffinity, 0, 8, GOOD),
+	B(sched_setaffinity, 0, 8, BAD), B(sched_setaffinity, 0, 8, ZERO),
 	B(sched_setaffinity, 1 << 22, 8, ONE), B(sched_getaffinity, 0, 1, GOOD),
 	B(sched_getaffinity, 0, 128, BAD), B(sched_getaffinity, 1 << 22, 128, GOOD),
 	B(getcpu, BAD, 0, 0), B(getcpu, 0, BAD, 0), B(setpgid, -1, 0), B(setpgid, 0, -1),
