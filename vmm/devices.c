@@ -8,6 +8,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ring.h>
+#include "balloon.h"
 #include "blk.h"
 #include "console.h"
 #include "devices.h"
@@ -126,6 +127,8 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		nets_add(vm, i);
+	if (vm->ndev < VIRTIO_MMIO_MAX) /* nobody misses it */
+		balloon_add(vm);
 	return vm->ndev;
 }
 
@@ -213,5 +216,7 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 	for (unsigned i = 0; i < nets_count(); i++)
 		create_net(vm, i, &gpa, device);
 	create_shares(vm, &gpa, device);
+	if (vm->ndev < VIRTIO_MMIO_MAX) /* nobody misses it */
+		describe(device, balloon_add(vm));
 	return vm->ndev;
 }

@@ -3,7 +3,9 @@
  * ranges from which small runs are taken at the bottom and 2 MiB blocks at
  * the top, without ever touching it, since each first touch costs the host a
  * page. Freed runs go to buddy lists, linked through the runs themselves;
- * order_of[] says for each frame that begins a free run which order it has.
+ * order_of[] says for each frame that begins a free run which order it has. Free
+ * blocks whose memory the host has back (drv/balloon.c) are the last of their list:
+ * what is used again first is what is still there.
  *
  * The direct map of the first GiB is made at link time; the rest comes in
  * pieces of DIRECT_STEP when memory is taken there.
@@ -14,9 +16,11 @@
 #include "frames.h"
 #include "memory.h"
 #include "space.h"
+#include "../drv/balloon.h"
 #include "../fs/block_cache.h"
 
 #define MAX_RANGES  16
+#define GIVEN_BACK  0x80 /* in free_order: the host has this block's memory back */
 #define ORDERS      (BLOCK_ORDER + 1)
 #define DIRECT_STEP (128ull << 20)
 #define STATIC_MAP  (1ull << 30)
@@ -258,7 +262,32 @@ void frames_free(paddr_t pa, unsigned order)
 		order++;
 	}
 	free_order[pa >> PAGE_SHIFT] = order + 1;
-	list_add_tail(&free_runs[order], phys_to_virt(pa));
+	if (order < BLOCK_ORDER) {
+		list_add_tail(&free_runs[order], phys_to_virt(pa));
+	} else {
+		list_add_tail(free_runs[order].next, phys_to_virt(pa)); /* the first */
+		balloon_block_freed();
+	}
+}
+
+paddr_t frames_take_idle(void)
+{
+	paddr_t pa;
+	if (list_empty(&free_runs[BLOCK_ORDER]))
+		return 0;
+	pa = virt_to_phys(free_runs[BLOCK_ORDER].next);
+	return free_order[pa >> PAGE_SHIFT] & GIVEN_BACK ? 0 : take_freed(BLOCK_ORDER);
+}
+
+void frames_put_idle(paddr_t pa, bool given_back)
+{
+	free_order[pa >> PAGE_SHIFT] = BLOCK_ORDER + 1;
+	if (given_back) {
+		free_order[pa >> PAGE_SHIFT] |= GIVEN_BACK;
+		list_add_tail(&free_runs[BLOCK_ORDER], phys_to_virt(pa));
+	} else {
+		list_add_tail(free_runs[BLOCK_ORDER].next, phys_to_virt(pa));
+	}
 }
 
 /* The kernel needs memory for page tables. */

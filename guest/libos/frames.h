@@ -32,6 +32,11 @@ void frames_free(paddr_t pa, unsigned order);
  * run. */
 paddr_t frames_alloc_run(u64 n);
 
+/* A free block that the host may have back, or 0; it still counts as available. To
+ * be put where it was, soon, and `given_back` when its contents are gone. */
+paddr_t frames_take_idle(void);
+void frames_put_idle(paddr_t pa, bool given_back);
+
 u64 frames_total(void); /* in 4 KiB frames */
 u64 frames_available(void);
 /* Asked for frames when there are none, after the disks' page cache: how many it
