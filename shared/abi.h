@@ -89,8 +89,9 @@
  *   mayfly,args       string list: argv[0]... of the program
  *   mayfly,env        string list: the environment, K=V
  *   mayfly,cwd        string: working directory
- *   mayfly,path       string: where the program is in the root that the host
- *                     shares, if it does
+ *   mayfly,path       string list: where the program is in the root, if the
+ *                     host gives one; more than one where only the guest can
+ *                     look: it is the first of them that there is
  *   mayfly,hostname   string
  *   mayfly,program    u64 gpa, u64 size: the program's ELF file
  *   mayfly,base       u64: what is added to the addresses in the program's
@@ -118,7 +119,8 @@
  *   mayfly,disk       u32: n-th disk, /dev/vda + n
  *   mayfly,share      string: a file system, to be mounted at this path; "/":
  *                     it is the root, with mayfly,readonly below a layer in
- *                     memory that takes the changes
+ *                     memory that takes the changes; a disk may have this "/",
+ *                     too, and then holds the program, which nobody has mapped
  *   mayfly,readonly   present: it refuses changes
  *   mayfly,dax        u64 gpa, u64 size: where the host maps files for it, as
  *                     its shared memory region 0 says (virtio 1.2, 5.11.6.4);

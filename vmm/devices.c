@@ -1,6 +1,8 @@
 /* The devices of a VM, see devices.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -18,6 +20,7 @@
 #include "net.h"
 #include "nets.h"
 #include "rng.h"
+#include "root.h"
 #include "serial.h"
 
 /* ---- descriptors 0, 1 and 2 */
@@ -180,6 +183,22 @@ static void create_share(struct vm *vm, const struct share *share, unsigned i, u
 	hand_over(dev, features, 2, gpa, told);
 }
 
+/* The disk behind those of --disk; "/" says that it is the root. */
+static void create_root_disk(struct vm *vm, const struct share *root, struct fdt_device *device)
+{
+	const unsigned number = vm->opt->disk.count;
+	char value[PATH_MAX + 4];
+	struct fdt_device *told;
+
+	snprintf(value, sizeof(value), "%.*s%s", (int)root->dir_len, root->dir,
+		 root->read_only ? ",ro" : "");
+	told = describe(device, blk_add(vm, value, number));
+	told->disk = (int)number;
+	told->share = root->path;
+	told->share_len = root->path_len;
+	told->read_only = root->read_only;
+}
+
 static void create_shares(struct vm *vm, uint64_t *gpa, struct fdt_device *device)
 {
 	const struct options *opt = vm->opt;
@@ -187,7 +206,10 @@ static void create_shares(struct vm *vm, uint64_t *gpa, struct fdt_device *devic
 
 	if (opt->root) {
 		root_parse(opt->root, &share);
-		create_share(vm, &share, opt->share.count, gpa, device);
+		if (root_is_image(opt))
+			create_root_disk(vm, &share, device);
+		else
+			create_share(vm, &share, opt->share.count, gpa, device);
 	}
 	for (unsigned i = 0; i < opt->share.count; i++) {
 		share_parse(opt->share.item[i], &share);

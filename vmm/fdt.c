@@ -127,7 +127,7 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 	string(t, "mayfly,cwd", m->cwd);
 	string(t, "mayfly,hostname", m->hostname);
 	if (m->path)
-		string(t, "mayfly,path", m->path);
+		property(t, "mayfly,path", m->path, (int)m->path_len);
 	if (m->program_size)
 		u64s(t, "mayfly,program", program, 2);
 	if (m->program_base)
@@ -236,8 +236,7 @@ static void device(struct tree *t, const struct fdt_device *dev)
 static size_t bound(const struct fdt_machine *m)
 {
 	size_t n = 2048 + m->cpus * 96 + m->ndevices * (256 + FDT_MAX_QUEUES * 28) +
-		   strlen(m->program) + strlen(m->cwd) + strlen(m->hostname) +
-		   (m->path ? strlen(m->path) : 0);
+		   strlen(m->program) + strlen(m->cwd) + strlen(m->hostname) + m->path_len;
 
 	for (unsigned i = 0; i < m->ndevices; i++)
 		n += m->device[i].share_len + (m->device[i].net ? 1024 : 0); /* net_options.h */

@@ -49,7 +49,8 @@ struct fdt_machine {
 	char *const *env;
 	unsigned nenv;
 	const char *cwd, *hostname;
-	const char *path; /* of the program, in the root that is shared; NULL: not there */
+	const char *path; /* of the program, in the root; NULL: not there */
+	size_t path_len; /* with the NUL; of an image: of all paths to be tried */
 	uint64_t program_gpa, program_size; /* size 0: none */
 	uint64_t program_base; /* 0: not said */
 	uint64_t data_gpa, data_size; /* its memory that was mapped ahead; size 0: none */

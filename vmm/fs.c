@@ -418,7 +418,8 @@ int share_open(const struct share *share)
 	snprintf(dir, sizeof(dir), "%.*s", len, share->dir);
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOTDIR)
-		fail(EXIT_VMM, "%s %s: not a directory; give --copy a file", share->option, dir);
+		fail(EXIT_VMM, "%s %s: not a directory%s", share->option, dir,
+		     share->path_len > 1 ? "; give --copy a file" : ", and no image either");
 	if (fd < 0 && errno == ENOENT)
 		fail(EXIT_VMM, "%s %s: not found; give a directory", share->option, dir);
 	if (fd < 0 || faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0)

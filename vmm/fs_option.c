@@ -73,6 +73,6 @@ const char *root_check(const char *value)
 
 	root_parse(value, &share);
 	if (share.dir_len == 0)
-		return "give DIR or DIR,rw, such as / or ./debian";
+		return "give DIR or DIR,rw, such as / or ./debian, or an image";
 	return share.dir_len < PATH_MAX ? NULL : "too long for a path";
 }

@@ -41,6 +41,11 @@ static struct copied copied;
 /* IMAGE is looked at first: what is wrong with it is the likeliest error. */
 static const struct image *open_images(void)
 {
+	if (root_is_image(&options)) {
+		load_guest_image(&guest_image, options.kernel);
+		vm.own_guest = guest_image.elf.tables != 0;
+		return &guest_image;
+	}
 	if (options.root)
 		root_load_image(&image, &options);
 	else
@@ -61,6 +66,15 @@ static const struct image *open_images(void)
 	return &guest_image;
 }
 
+static void place_program(const struct image *kernel, uint64_t free)
+{
+	boot.program_gpa = load_program(&vm.mem, &image, free);
+	boot.program_size = image.size;
+	if (vm.own_guest)
+		data = premap_program(&vm.mem, kernel, &image, boot.program_gpa);
+	timeline_mark("program loaded");
+}
+
 static void load_memory(const struct image *kernel)
 {
 	uint64_t free = load_kernel(&vm.mem, kernel);
@@ -72,11 +86,8 @@ static void load_memory(const struct image *kernel)
 			     options.root ? "root" : "copy", options.image);
 		return;
 	}
-	boot.program_gpa = load_program(&vm.mem, &image, free);
-	boot.program_size = image.size;
-	if (vm.own_guest)
-		data = premap_program(&vm.mem, kernel, &image, boot.program_gpa);
-	timeline_mark("program loaded");
+	if (!root_is_image(&options))
+		place_program(kernel, free);
 	if ((options.copy.count || options.root) && !vm.own_guest)
 		fail(EXIT_VMM, "--%s needs Mayfly's own guest image; leave --kernel out",
 		     options.root ? "root" : "copy");
@@ -85,9 +96,23 @@ static void load_memory(const struct image *kernel)
 		timeline_mark("files mapped");
 }
 
+/* Where the program is in the root, if there is one. */
+static const char *program_path(size_t *len)
+{
+	*len = 0;
+	if (root_is_image(&options))
+		return root_places(&options, len);
+	if (!options.root)
+		return NULL;
+	*len = strlen(image.path) + 1;
+	return image.path;
+}
+
 /* The device tree, for our own guest image. */
 static void describe(void)
 {
+	size_t path_len;
+	const char *path = program_path(&path_len);
 	struct fdt_machine m = {
 		.mem = &vm.mem,
 		.cpus = options.cpus,
@@ -98,7 +123,8 @@ static void describe(void)
 		.env = options.env.item,
 		.nenv = options.env.count,
 		.cwd = options.cwd,
-		.path = options.root ? image.path : NULL,
+		.path = path,
+		.path_len = path_len,
 		.hostname = options.hostname,
 		.program_gpa = boot.program_gpa,
 		.program_size = boot.program_size,

@@ -31,7 +31,7 @@ struct options {
 	/* As given, in this order; their own files parse them: net_options.c,
 	 * blk.c, copy.c, fs_option.c. */
 	struct string_list net, publish, disk, copy, share;
-	const char *root; /* DIR[,rw], or NULL; fs_option.c parses it */
+	const char *root; /* DIR|IMG[,rw], or NULL; fs_option.c parses it */
 	const char *pcap; /* file, or NULL */
 	/* private to options.c and config.c */
 	const char *config; /* file of --config, or NULL */

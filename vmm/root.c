@@ -39,6 +39,19 @@ int root_open(const struct options *options, const char *path)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+bool root_is_image(const struct options *options)
+{
+	struct share share;
+	struct stat st;
+	char path[PATH_MAX];
+
+	if (!options->root)
+		return false;
+	root_parse(options->root, &share);
+	snprintf(path, sizeof(path), "%.*s", (int)share.dir_len, share.dir);
+	return stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
 static bool may_execute(int fd)
 {
 	char name[32];
@@ -47,16 +60,21 @@ static bool may_execute(int fd)
 	return access(name, X_OK) == 0;
 }
 
-/* Relative paths count from --cwd. */
-static void open_inside(struct image *image, const struct options *options, const char *path)
+/* Relative paths count from --cwd. False: too long. */
+static bool from_root(char full[PATH_MAX], const struct options *options, const char *path)
 {
 	const char *cwd = path[0] == '/' ? "" : options->cwd;
 	const size_t len = strlen(cwd);
-	int n = snprintf(image->path, sizeof(image->path), "%s%s%s", cwd,
-			 len > 0 && cwd[len - 1] != '/' ? "/" : "", path);
+	int n = snprintf(full, PATH_MAX, "%s%s%s", cwd, len > 0 && cwd[len - 1] != '/' ? "/" : "",
+			 path);
 
+	return n > 0 && n < PATH_MAX;
+}
+
+static void open_inside(struct image *image, const struct options *options, const char *path)
+{
 	image->fd = -ENAMETOOLONG;
-	if (n > 0 && (size_t)n < sizeof(image->path))
+	if (from_root(image->path, options, path))
 		image->fd = root_open(options, image->path);
 }
 
@@ -89,6 +107,28 @@ static void find_in_path(struct image *image, const struct options *options)
 	}
 	fail(EXIT_NOT_FOUND, "%s: not found in PATH inside of --root %s; give its path there", name,
 	     options->root);
+}
+
+const char *root_places(const struct options *options, size_t *len)
+{
+	const char *name = options->image, *dirs = path_variable(options);
+	char path[PATH_MAX], full[PATH_MAX], *list = NULL;
+	FILE *out = open_memstream(&list, len);
+
+	if (!out)
+		fail(EXIT_VMM, "no memory for the paths of %s", name);
+	if (strchr(name, '/')) {
+		if (!from_root(full, options, name))
+			fail(EXIT_NOT_FOUND, "the name of the program is too long for a path");
+		fwrite(full, 1, strlen(full) + 1, out);
+	} else {
+		while (load_next_in_path(&dirs, name, path))
+			if (from_root(full, options, path))
+				fwrite(full, 1, strlen(full) + 1, out);
+	}
+	if (fclose(out) || *len == 0)
+		fail(EXIT_NOT_FOUND, "%s: PATH names no directory to look in; give its path", name);
+	return list;
 }
 
 void root_load_image(struct image *image, const struct options *options)

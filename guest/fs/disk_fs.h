@@ -20,8 +20,8 @@ struct super *erofs_mount(struct block_cache *cache, bool read_only, int *error)
 void ext2_unmount(struct super *sb);
 void erofs_unmount(struct super *sb);
 
-/* The file system of a type ("ext2", "erofs"; NULL: any) on disk n. -EBUSY: it is
- * mounted already, somewhere. */
+/* The file system of a type ("ext2", "erofs"; NULL: what the disk says it is) on disk
+ * n. -EBUSY: it is mounted already, somewhere; -ENODEV: no such type. */
 struct super *disk_fs_mount(unsigned n, const char *type, bool read_only, int *error);
 /* The end of a mounted one; nothing refers to it but sb->root. */
 void disk_fs_unmount(struct super *sb);

@@ -4,7 +4,8 @@
  * is copied, and the inode becomes one of tmpfs; who has it open reads the copy
  * from then on.
  *
- * Pages that are mapped are those below, where these can be (get_dax); others are
+ * Pages that are mapped are those below, where these can be (get_dax, or a disk's
+ * get_page, which get_dax finds to be there); others are
  * read once, some at a time, and kept in the inode: programs and libraries start
  * without being read as a whole.
  */
@@ -26,21 +27,23 @@ static bool is_below(const struct inode *inode)
 /* What is below counts as mapped, too, from its first page on. */
 static void show(struct inode *inode, struct inode *low)
 {
-	if (tmpfs_inode(inode)->shown != NULL || inode->mappings == 0)
+	if (inode->below != NULL || inode->mappings == 0)
 		return;
-	inode_get(low);
-	low->mappings++;
-	tmpfs_inode(inode)->shown = low;
+	inode->below = inode_get(low);
+	if (low->mappings++ == 0 && low->ops->mapped != NULL)
+		low->ops->mapped(low, true);
 }
 
 static void hide(struct inode *inode)
 {
-	struct inode *low = tmpfs_inode(inode)->shown;
+	struct inode *low = inode->below;
 
 	if (low == NULL)
 		return;
-	tmpfs_inode(inode)->shown = NULL;
-	low->mappings--;
+	inode_unmap(low, 0, LAST_PAGE, false);
+	inode->below = NULL;
+	if (--low->mappings == 0 && low->ops->mapped != NULL)
+		low->ops->mapped(low, false);
 	inode_put(low);
 }
 
@@ -93,8 +96,8 @@ static void take_content(struct inode *inode, struct inode *from)
 {
 	struct tmpfs_inode *ti = tmpfs_inode(inode), *tf = tmpfs_inode(from);
 
-	inode_unmap(inode, 0, LAST_PAGE, false);
 	hide(inode);
+	inode_unmap(inode, 0, LAST_PAGE, false);
 	page_tree_remove(&ti->pages, 0, LAST_PAGE);
 	ti->pages = tf->pages;
 	tf->pages = (struct page_tree){ .root = 0 };
@@ -169,6 +172,30 @@ static int read_window(struct inode *inode, u64 index)
 	return error;
 }
 
+static bool has_pages(const struct inode *low)
+{
+	return low != NULL && low->ops->get_page != NULL;
+}
+
+/* Of a mapping that shows the file below, which may be left while it waits. */
+static int get_page_below(struct inode *inode, u64 index, paddr_t *pa)
+{
+	struct inode *low = inode_get(inode->below);
+	int error = low->ops->get_page(low, index, false, pa);
+
+	inode_put(low);
+	return error;
+}
+
+static paddr_t get_near(struct inode *inode, u64 index)
+{
+	struct inode *low = inode->below;
+
+	if (has_pages(low))
+		return low->ops->get_near != NULL ? low->ops->get_near(low, index) : 0;
+	return page_tree_get(&tmpfs_inode(inode)->pages, index);
+}
+
 /* Never to be written: who may write has the file open for it. */
 static int get_page(struct inode *inode, u64 index, bool write, paddr_t *pa)
 {
@@ -177,6 +204,8 @@ static int get_page(struct inode *inode, u64 index, bool write, paddr_t *pa)
 
 	if (index >= (inode->size + PAGE_SIZE - 1) / PAGE_SIZE)
 		return -ENXIO;
+	if (has_pages(inode->below))
+		return write ? -EACCES : get_page_below(inode, index, pa);
 	if (page_tree_get(pages, index) == 0)
 		error = read_window(inode, index);
 	if (!is_below(inode))
@@ -214,8 +243,13 @@ static u64 get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa)
 {
 	struct file *low = file->priv;
 
-	if (!is_below(file->inode) || file->ops != &read_ops || low->inode->ops->get_dax == NULL)
+	if (!is_below(file->inode) || file->ops != &read_ops)
 		return 0;
+	if (low->inode->ops->get_dax == NULL) {
+		if (has_pages(low->inode))
+			show(file->inode, low->inode);
+		return 0;
+	}
 	n = low->inode->ops->get_dax(low, offset, n, pa);
 	if (!is_below(file->inode)) /* copied meanwhile */
 		return 0;
@@ -269,6 +303,7 @@ void overlay_init_file_ops(void)
 	overlay_file_ops.getattr = get_attr;
 	overlay_file_ops.setattr = set_attr;
 	overlay_file_ops.get_page = get_page;
+	overlay_file_ops.get_near = get_near;
 	overlay_file_ops.get_run = NULL;
 	overlay_file_ops.get_dax = get_dax;
 	overlay_file_ops.mapped = mapped;

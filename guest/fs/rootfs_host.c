@@ -1,10 +1,12 @@
 /*
- * The root of --root: the directory of the host itself, or the root's tmpfs as
- * an overlay above it. It has directories and files of its own; what the library
- * OS has to bring is mounted over it at once.
+ * The root of --root: the directory of the host itself, or what its disk holds; or
+ * the root's tmpfs as an overlay above it. It has directories and files of its own; what the
+ * library OS has to bring is mounted over it at once.
  */
+#include <linux/virtio_ids.h>
 #include "../libos/boot_info.h"
 #include "../libos/heap.h"
+#include "disk_fs.h"
 #include "overlay.h"
 
 static struct super *tmp_super(void)
@@ -52,10 +54,44 @@ static void mount_over_root(void)
 	shares_mount();
 }
 
+static struct mount *refuse(int *error, const char *why)
+{
+	klog("mayfly: --root: %s", why);
+	*error = -EINVAL;
+	return NULL;
+}
+
+static struct mount *disk_root(const struct virtio_place *place, int *error)
+{
+	struct super *sb = disk_fs_mount(place->disk, NULL, place->read_only, error);
+	struct mount *m;
+
+	if (sb == NULL && *error == -ENODEV)
+		return refuse(error, "the image has no file system that is known: make it by "
+				     "mkfs.ext2 or mkfs.erofs");
+	if (sb == NULL && *error == -EIO)
+		return refuse(error, "the image is damaged, or cannot be read");
+	if (sb == NULL)
+		return NULL;
+	if (sb->read_only && !place->read_only)
+		return refuse(error, "the image can only be read: leave \",rw\" out");
+	m = kalloc(sizeof(*m));
+	*error = -ENOMEM;
+	if (m == NULL)
+		return NULL;
+	m->source = "root";
+	m->sb = sb;
+	m->root = sb->root;
+	m->read_only = sb->read_only;
+	return m;
+}
+
 int rootfs_of_host(struct mount *memory)
 {
+	const struct virtio_place *place = boot_info.root;
 	int error;
-	struct mount *host = virtiofs_root(boot_info.root, &error);
+	struct mount *host = place->type == VIRTIO_ID_BLOCK ? disk_root(place, &error) :
+							      virtiofs_root(place, &error);
 
 	if (host == NULL)
 		return error;

@@ -12,7 +12,6 @@ struct tmpfs_inode {
 	struct inode inode;
 	struct xattr *xattrs; /* xattr.c */
 	char *lower; /* overlay.c: path of what is below; NULL: all is here */
-	struct inode *shown; /* overlay_file.c: what is below, while its pages are mapped */
 	union {
 		struct { /* regular files */
 			struct page_tree pages;

@@ -88,6 +88,7 @@ struct inode {
 	struct __kernel_timespec atime, mtime, ctime, btime;
 	struct pipe *pipe; /* fifos, while open: pipe.c */
 	struct file_locks *locks; /* fcntl and flock: locks.c */
+	struct inode *below; /* a reference: whose pages its mappings show; NULL: its own */
 };
 
 /* What stat and statx are made of. */

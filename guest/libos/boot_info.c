@@ -91,7 +91,8 @@ static void read_chosen(const void *fdt)
 	b->env = property_strings(fdt, node, "mayfly,env");
 	b->cwd = property_string(fdt, node, "mayfly,cwd", "/");
 	b->hostname = property_string(fdt, node, "mayfly,hostname", "mayfly");
-	b->path = property_string(fdt, node, "mayfly,path", NULL);
+	b->paths = property_strings(fdt, node, "mayfly,path");
+	b->path = b->paths.data;
 	b->seed = fdt_getprop(fdt, node, "rng-seed", &len);
 	b->seed_len = b->seed && len > 0 ? len : 0;
 	b->verbose = fdt_getprop(fdt, node, "mayfly,verbose", &len) != NULL;

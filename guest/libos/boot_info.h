@@ -55,6 +55,7 @@ struct boot_info {
 	struct strings args, env;
 	const char *cwd, *hostname;
 	const char *path; /* of the program in the file system of `root`; NULL: not there */
+	struct strings paths; /* all where it may be */
 	const struct virtio_place *root; /* the file system of --root; NULL: none */
 	const void *seed;
 	unsigned seed_len;

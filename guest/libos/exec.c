@@ -279,6 +279,11 @@ static void run_mapped(struct process *p, const char *path)
 
 void exec_boot_program(void)
 {
+	if (!boot_info.program && boot_info.path) {
+		exec_boot_from_root(current_process());
+		set_comm(current(), current_process()->exe_path);
+		return;
+	}
 	if (!boot_info.program)
 		exec_cannot_run("the VMM passed no program");
 	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");

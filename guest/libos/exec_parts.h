@@ -26,6 +26,8 @@ char *exec_find_boot_program(const char *path);
  * Both end the VM with a line that says why not. */
 void exec_boot_loader(struct space *space, const char *name, struct elf_image *image);
 void exec_boot_script(struct process *p, const char *path);
+/* The boot program is in the root, at one of boot_info.paths. */
+void exec_boot_from_root(struct process *p);
 _Noreturn void exec_cannot_run(const char *why);
 
 #endif

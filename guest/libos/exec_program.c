@@ -104,24 +104,60 @@ void exec_boot_loader(struct space *space, const char *name, struct elf_image *i
 	elf_close(elf);
 }
 
-/* What the VMM passed is a script: its interpreter is a program of the guest. */
-void exec_boot_script(struct process *p, const char *path)
+/* Becomes what the file is; `what`: it is not that. */
+static void run_file(struct process *p, struct file *file, const char *path, const char *what)
 {
 	char *culprit = kalloc(PATH_MAX);
 	struct program program;
-	int error;
-	struct file *file = exec_open(AT_FDCWD, path, LOOKUP_FOLLOW, &error);
-	if (!file || !culprit)
-		exec_cannot_run("it cannot be read in the VM");
-	error = program_open(&program, file, path, &boot_info.args, culprit);
+	if (!culprit)
+		exec_cannot_run("not enough memory");
+	int error = program_open(&program, file, path, &boot_info.args, culprit);
 	if (!error)
 		error = exec_program(&program, path, &boot_info.env, true);
 	if (error && culprit[0])
 		blame_interpreter(culprit, error);
 	if (error)
-		exec_cannot_run("not a script that can be run");
+		exec_cannot_run(what);
 	kfree(culprit);
 	p->exe = elf_take_file(program.elf); /* nobody may write to it as long as it runs */
 	program.elf = NULL;
 	program_close(&program);
+}
+
+/* What the VMM passed is a script: its interpreter is a program of the guest. */
+void exec_boot_script(struct process *p, const char *path)
+{
+	int error;
+	struct file *file = exec_open(AT_FDCWD, path, LOOKUP_FOLLOW, &error);
+	if (!file)
+		exec_cannot_run("it cannot be read in the VM");
+	run_file(p, file, path, "not a script that can be run");
+}
+
+_Noreturn static void not_in_root(int error)
+{
+	bool missing = error == -ENOENT || error == -ENOTDIR;
+	klog("mayfly: %s: %s", boot_info.args.data,
+	     missing ? "not found in the image of --root" : reason(error));
+	process_exit(missing ? 127 : 126);
+}
+
+void exec_boot_from_root(struct process *p)
+{
+	const struct strings *paths = &boot_info.paths;
+	const char *path = paths->data;
+	int error = -ENOENT, first = 0;
+	struct file *file = NULL;
+	while (path < paths->data + paths->len) {
+		file = exec_open(AT_FDCWD, path, LOOKUP_FOLLOW, &error);
+		if (file)
+			break;
+		if (!first && error != -ENOENT && error != -ENOTDIR)
+			first = error;
+		path += strlen(path) + 1;
+	}
+	if (!file)
+		not_in_root(first ? first : error);
+	p->exe_path = text_of(&file->path);
+	run_file(p, file, path, "not an x86-64 Linux program");
 }

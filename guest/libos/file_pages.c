@@ -196,6 +196,12 @@ int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u
 
 /* ---- pages that leave the file ---- */
 
+static bool shows(const struct vma *vma, const struct inode *inode)
+{
+	const struct inode *mapped = vma->file ? vma->file->inode : NULL;
+	return mapped && (mapped->below ? mapped->below : mapped) == inode;
+}
+
 static void unmap_part(struct space *space, const struct vma *vma, u64 first, u64 last, bool copies)
 {
 	u64 from = vma->offset >> PAGE_SHIFT, n = (vma->end - vma->start) >> PAGE_SHIFT;
@@ -217,9 +223,8 @@ void space_protect_file(struct inode *inode, u64 index)
 	for (unsigned i = 0; i < space->count; i++) {
 		const struct vma *vma = &space->vma[i];
 		u64 first = vma->offset >> PAGE_SHIFT;
-		if (!vma->file || vma->file->inode != inode || !(vma->flags & MAP_SHARED) ||
-		    !(vma->prot & PROT_WRITE) || index < first ||
-		    index - first >= (vma->end - vma->start) >> PAGE_SHIFT)
+		if (!shows(vma, inode) || !(vma->flags & MAP_SHARED) || !(vma->prot & PROT_WRITE) ||
+		    index < first || index - first >= (vma->end - vma->start) >> PAGE_SHIFT)
 			continue;
 		u64 va = vma->start + (index - first) * PAGE_SIZE;
 		pages_protect(va, va + PAGE_SIZE, (vma->prot & ~(u32)PROT_WRITE) | PROT_READ);
@@ -231,6 +236,6 @@ void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)
 	struct space *space = current_process()->space;
 	space->changes++;
 	for (unsigned i = 0; i < space->count; i++)
-		if (space->vma[i].file && space->vma[i].file->inode == inode)
+		if (shows(&space->vma[i], inode))
 			unmap_part(space, &space->vma[i], first, last, copies);
 }

@@ -73,7 +73,7 @@ void libos_main(paddr_t start_info)
 	random_init();
 	process_init(libos_stack_top);
 	if (fs_init())
-		panic("no root file system");
+		machine_exit(125); /* the VMM's own status; it has said why */
 	process_init_files();
 	console_start();
 	net_boot();

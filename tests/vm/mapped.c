@@ -6,6 +6,8 @@
  *                         its file system; "-": goes nowhere; else a directory
  *     small    everything on small files
  *     large N  a file of N MiB: read, written here and there, compared
+ *     copied FILE  reads a file of some pages by a mapping while it is opened to be
+ *              written, which makes a copy of it in an overlay
  *     leave    leaves a file "left", written by a mapping only, for who looks later
  */
 #include <errno.h>
@@ -249,6 +251,22 @@ static void large(size_t n)
 	unlink("large");
 }
 
+static void copied(const char *name)
+{
+	int fd = open(name, O_RDONLY), out;
+	unsigned char *p = (unsigned char *)map(fd, 40, PROT_READ, MAP_SHARED, 0);
+
+	for (size_t k = 0; k < 40; k += 2)
+		expect(byte_at(fd, k * PAGE + k) == p[k * PAGE + k], "page %zu", k);
+	out = open(name, O_RDWR);
+	expect(out >= 0 && pwrite(out, "new", 3, 6 * PAGE) == 3, "write to the copy");
+	for (size_t k = 0; k < 40; k++)
+		expect(byte_at(out, k * PAGE + k) == p[k * PAGE + k], "page %zu of the copy", k);
+	munmap(p, 40 * PAGE);
+	close(fd);
+	close(out);
+}
+
 static void leave(void)
 {
 	int fd = open("left", O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -285,6 +303,8 @@ int main(int argc, char **argv)
 			gone();
 		} else if (!strcmp(argv[i], "large") && i + 1 < argc) {
 			large(strtoul(argv[++i], NULL, 10));
+		} else if (!strcmp(argv[i], "copied") && i + 1 < argc) {
+			copied(argv[++i]);
 		} else if (!strcmp(argv[i], "leave")) {
 			leave();
 		}

@@ -151,7 +151,9 @@ rm "$root/up" "$root/out" "$root/inside" "$root/program"
 t_run 'no such directory' 125 "$VMM" run --root "$T/nothing" /bin/hello
 t_err_line '--root .*nothing: not found'
 t_run 'a file' 125 "$VMM" run --root "$root/large" /bin/hello
-t_err_line '--root .*large: not a directory'
+t_err 'mayfly: --root: the image has no file system that is known: make it by mkfs.ext2 or mkfs.erofs'
+t_run 'a device' 125 "$VMM" run --root /dev/null /bin/hello
+t_err_line '--root /dev/null: not a directory, and no image either'
 t_run 'nothing given' 125 "$VMM" run --root ,rw /bin/hello
 t_err_line 'give DIR'
 t_run 'no such program' 127 "$VMM" run --root "$root" /bin/nothing
