@@ -5,7 +5,7 @@
  * The caller has looked the name up: a dentry with an inode exists, one
  * without does not.
  */
-#include "vfs.h"
+#include "notify.h"
 #include <asm/statfs.h>
 
 int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out)
@@ -73,7 +73,10 @@ int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev)
 		return error;
 	if (dir->dentry->inode->ops->create == NULL)
 		return -EACCES;
-	return dir->dentry->inode->ops->create(d, mode, rdev);
+	error = dir->dentry->inode->ops->create(d, mode, rdev);
+	if (error == 0)
+		notify_name(dir->dentry, d, IN_CREATE);
+	return error;
 }
 
 int vfs_mkdir(struct path *dir, struct dentry *d, u32 mode)
@@ -84,7 +87,10 @@ int vfs_mkdir(struct path *dir, struct dentry *d, u32 mode)
 		return error;
 	if (dir->dentry->inode->ops->mkdir == NULL)
 		return -EPERM;
-	return dir->dentry->inode->ops->mkdir(d, mode);
+	error = dir->dentry->inode->ops->mkdir(d, mode);
+	if (error == 0)
+		notify_name(dir->dentry, d, IN_CREATE);
+	return error;
 }
 
 int vfs_symlink(struct path *dir, struct dentry *d, const char *target)
@@ -95,7 +101,18 @@ int vfs_symlink(struct path *dir, struct dentry *d, const char *target)
 		return error;
 	if (dir->dentry->inode->ops->symlink == NULL)
 		return -EPERM;
-	return dir->dentry->inode->ops->symlink(d, target);
+	error = dir->dentry->inode->ops->symlink(d, target);
+	if (error == 0)
+		notify_name(dir->dentry, d, IN_CREATE);
+	return error;
+}
+
+static void notify_linked(struct dentry *dir, struct dentry *d)
+{
+	if (likely(!notify_watches))
+		return;
+	notify_itself_now(d->inode, IN_ATTRIB);
+	notify_name_now(dir, d, IN_CREATE);
 }
 
 int vfs_link(struct path *dir, struct inode *inode, struct dentry *d)
@@ -110,7 +127,10 @@ int vfs_link(struct path *dir, struct inode *inode, struct dentry *d)
 		return -EPERM;
 	if (inode->nlink == 0 && !inode->linkable)
 		return -ENOENT;
-	return dir->dentry->inode->ops->link(inode, d);
+	error = dir->dentry->inode->ops->link(inode, d);
+	if (error == 0)
+		notify_linked(dir->dentry, d);
+	return error;
 }
 
 /* What all that take a name away have in common. */
@@ -133,6 +153,13 @@ static int may_delete(const struct path *dir, struct dentry *d, bool want_dir)
 	return 0;
 }
 
+static void removed(struct path *dir, struct dentry *d)
+{
+	d->deleted = true;
+	if (unlikely(notify_watches))
+		notify_unlinked_now(dir->dentry, d);
+}
+
 int vfs_unlink(struct path *dir, struct dentry *d)
 {
 	int error = may_delete(dir, d, false);
@@ -143,7 +170,7 @@ int vfs_unlink(struct path *dir, struct dentry *d)
 		return -EPERM;
 	error = dir->dentry->inode->ops->unlink(d);
 	if (error == 0)
-		d->deleted = true;
+		removed(dir, d);
 	return error;
 }
 
@@ -157,7 +184,7 @@ int vfs_rmdir(struct path *dir, struct dentry *d)
 		return -EPERM;
 	error = dir->dentry->inode->ops->rmdir(d);
 	if (error == 0)
-		d->deleted = true;
+		removed(dir, d);
 	return error;
 }
 
@@ -195,18 +222,24 @@ int vfs_rename(struct dentry *from, struct path *to_dir, struct dentry *to, unsi
 	error = from->parent->inode->ops->rename(from, to, flags);
 	if (error == 0 && victim != NULL && !(flags & RENAME_EXCHANGE))
 		to->deleted = true;
+	if (error == 0 && unlikely(notify_watches))
+		notify_renamed_now(from_dir.dentry, from, to, victim, flags & RENAME_EXCHANGE);
 	return error;
 }
 
 int vfs_setattr(const struct path *p, const struct attr *attr)
 {
 	struct inode *inode = p->dentry->inode;
+	int error;
 
 	if (vfs_writable(p) < 0)
 		return -EROFS;
 	if (inode->ops == NULL || inode->ops->setattr == NULL)
 		return -EPERM;
-	return inode->ops->setattr(inode, attr);
+	error = inode->ops->setattr(inode, attr);
+	if (error == 0 && unlikely(notify_watches))
+		notify_attr_now(p->dentry, attr);
+	return error;
 }
 
 int vfs_truncate(const struct path *p, u64 size)

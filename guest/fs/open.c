@@ -3,6 +3,7 @@
  * type of the inode. Flags have been checked and the object exists.
  */
 #include "blockdev.h"
+#include "notify.h"
 
 /* O_PATH: only a place in the tree. */
 static const struct file_ops path_file_ops = { .name = NULL };
@@ -72,5 +73,7 @@ struct file *vfs_open(const struct path *p, u32 flags, int *error)
 		file_put(file);
 		return NULL;
 	}
+	if (!(flags & O_PATH))
+		notify_file(file, IN_OPEN);
 	return file;
 }

@@ -6,7 +6,7 @@
  * systems. It starts as a few static buckets, because most programs open a
  * handful of files, and grows with the number of attached names.
  */
-#include "vfs.h"
+#include "notify.h"
 #include "../libos/heap.h"
 
 /* ---- inodes ---- */
@@ -177,6 +177,22 @@ struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len)
 	return d;
 }
 
+static bool is_nameless(const struct inode *inode)
+{
+	return inode != NULL && inode->nlink == 0;
+}
+
+/* Those who watch the inode may be the last who refer to it. */
+static void put_inode_of(struct dentry *d)
+{
+	struct inode *inode = d->inode;
+	bool watched = unlikely(notify_watches) && is_nameless(inode) && inode->refs > 1;
+
+	inode_put(inode);
+	if (watched)
+		notify_put_now(inode);
+}
+
 void dentry_put(struct dentry *d)
 {
 	while (d != NULL && --d->refs == 0) {
@@ -185,12 +201,14 @@ void dentry_put(struct dentry *d)
 		if (d->attached)
 			dentry_detach(d);
 		if (d->inode != NULL)
-			inode_put(d->inode);
+			put_inode_of(d);
 		if (d->name != d->small)
 			kfree(d->name);
 		kfree(d);
 		d = parent;
 	}
+	if (unlikely(notify_watches) && d != NULL && is_nameless(d->inode))
+		notify_put_now(d->inode);
 }
 
 /* Failure to grow only makes the chains longer. */

@@ -5,7 +5,7 @@
  */
 #include <asm/fcntl.h>
 #include <linux/close_range.h>
-#include "../fs/vfs.h"
+#include "../fs/notify.h"
 #include "fd.h"
 #include "heap.h"
 #include "locks.h"
@@ -59,6 +59,8 @@ void file_put(struct file *file)
 	if (--file->refs > 0)
 		return;
 	tell_watches(file);
+	if (!(file->flags & O_PATH))
+		notify_file(file, file_writable(file) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (file->inode != NULL)
 		locks_file_closed(file);
 	if (file->ops->release != NULL)

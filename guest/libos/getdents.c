@@ -3,7 +3,7 @@
  * program's buffer is full. They come to it all at once at the end, as a file
  * system may be locked meanwhile that the buffer's pages are to come from.
  */
-#include "../fs/vfs.h"
+#include "../fs/notify.h"
 #include "heap.h"
 #include "sys.h"
 
@@ -73,6 +73,8 @@ static long list(struct file *file, void *user, unsigned int size, bool old)
 		r = -EFAULT;
 	}
 	kfree(g.buffer);
+	if (r == 0)
+		notify_file(file, IN_ACCESS);
 	if (r == 0)
 		r = g.done > 0 ? (long)g.done : g.error;
 	return r;

@@ -306,6 +306,12 @@ long sys_recvmmsg(int fd, struct many *user, unsigned n, u32 flags,
 long sys_setsockopt(int fd, int level, int name, const void *user, int len);
 long sys_getsockopt(int fd, int level, int name, void *user, int *user_len);
 
+/* inotify.c */
+long sys_inotify_init(void);
+long sys_inotify_init1(int flags);
+long sys_inotify_add_watch(int fd, const char *path, u32 mask);
+long sys_inotify_rm_watch(int fd, int wd);
+
 /* epoll: sys_epoll.c */
 struct epoll_event;
 long sys_epoll_create(int size);

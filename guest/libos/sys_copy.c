@@ -7,7 +7,7 @@
 #include "iovec.h"
 #include "process.h"
 #include "sys.h"
-#include "../fs/vfs.h"
+#include "../fs/notify.h"
 
 #define BUFFER (64 << 10)
 
@@ -80,6 +80,8 @@ static long send_into(struct file *out, struct file *in, u64 *pos, size_t n)
 {
 	long r = out->ops->sendfile != NULL ? out->ops->sendfile(out, in, pos, n) : -EOPNOTSUPP;
 
+	if (r > 0)
+		notify_file(in, IN_ACCESS);
 	return r == -EOPNOTSUPP ? copy(in, pos, out, NULL, n) : r;
 }
 

@@ -6,7 +6,7 @@
 #include "iovec.h"
 #include "process.h"
 #include "sys.h"
-#include "../fs/vfs.h"
+#include "../fs/notify.h"
 
 /* ---- one transfer ---- */
 
@@ -32,6 +32,14 @@ static int limit_size(const struct file *file, struct uio *uio, u64 pos)
 	return 0;
 }
 
+/* Of r bytes that were moved, those who watch learn. */
+static inline long notify_done(const struct file *file, long r, u32 mask)
+{
+	if (r > 0)
+		notify_file(file, mask);
+	return r;
+}
+
 /* At *at, or at the file's own position. */
 long file_read(struct file *file, struct uio *uio, const u64 *at)
 {
@@ -43,13 +51,13 @@ long file_read(struct file *file, struct uio *uio, const u64 *at)
 	if (file->ops->read == NULL)
 		return file->ops->readdir != NULL ? -EISDIR : -EINVAL;
 	if (!file_seekable(file))
-		return file->ops->read(file, uio, NULL);
+		return notify_done(file, file->ops->read(file, uio, NULL), IN_ACCESS);
 	r = check_area(pos, uio->resid);
 	if (r == 0)
 		r = file->ops->read(file, uio, &pos);
 	if (r > 0 && at == NULL)
 		file->pos = pos;
-	return r;
+	return notify_done(file, r, IN_ACCESS);
 }
 
 long file_write(struct file *file, struct uio *uio, const u64 *at)
@@ -62,7 +70,7 @@ long file_write(struct file *file, struct uio *uio, const u64 *at)
 	if (file->ops->write == NULL)
 		return -EINVAL;
 	if (!file_seekable(file))
-		return file->ops->write(file, uio, NULL);
+		return notify_done(file, file->ops->write(file, uio, NULL), IN_MODIFY);
 	r = check_area(pos, uio->resid);
 	if (r == 0)
 		r = limit_size(file, uio, pos);
@@ -70,7 +78,7 @@ long file_write(struct file *file, struct uio *uio, const u64 *at)
 		r = file->ops->write(file, uio, &pos);
 	if (r > 0 && at == NULL)
 		file->pos = pos;
-	return r;
+	return notify_done(file, r, IN_MODIFY);
 }
 
 static long transfer(struct file *file, struct uio *uio, const u64 *at, bool write)

@@ -8,6 +8,7 @@
 #include "process.h"
 #include "sys.h"
 #include "../fs/disk_fs.h"
+#include "../fs/notify.h"
 
 /* sync_file_range(2): WAIT_BEFORE and WAIT_AFTER; these and WRITE */
 #define SYNC_WAIT  (1 | 4)
@@ -102,6 +103,8 @@ long sys_fallocate(int fd, int mode, i64 offset, i64 len)
 		r = check_limit(offset + len);
 	if (r == 0)
 		r = file->inode->ops->fallocate(file->inode, mode, offset, len);
+	if (r == 0)
+		notify_file(file, IN_MODIFY);
 	file_put(file);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "path.h"
 #include "process.h"
 #include "sys.h"
+#include "../fs/notify.h"
 #include "../fs/xattr.h"
 
 #define NAME_SIZE 256 /* with its NUL */
@@ -137,7 +138,11 @@ static long change(const struct path *p, const char *name, const void *value, si
 		r = check_name(name);
 	if (r == 0 && (inode->ops == NULL || inode->ops->setxattr == NULL))
 		r = -EOPNOTSUPP;
-	return r == 0 ? inode->ops->setxattr(inode, name, value, size, flags) : r;
+	if (r == 0)
+		r = inode->ops->setxattr(inode, name, value, size, flags);
+	if (r == 0 && unlikely(notify_watches))
+		notify_dentry_now(p->dentry, IN_ATTRIB);
+	return r;
 }
 
 static long set(const struct target *t, const char *user_name, const void *user, size_t size,

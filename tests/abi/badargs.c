@@ -7,8 +7,8 @@
  * those that cannot fail, or not without an effect.
  *
  * Without a case: exit, exit_group, pause, sched_yield, getpid, getppid, gettid,
- * getuid, getgid, geteuid, getegid, getpgrp, eventfd, umask, sync, alarm, personality,
- * munlockall, setfsuid, setfsgid, restart_syscall, rt_sigreturn, set_tid_address,
+ * getuid, getgid, geteuid, getegid, getpgrp, eventfd, inotify_init, umask, sync, alarm,
+ * personality, munlockall, setfsuid, setfsgid, restart_syscall, rt_sigreturn, set_tid_address,
  * setsid, setreuid, setregid, setresuid, setresgid (for root), brk (which answers
  * with the old end); and rseq, which is not there.
  *
@@ -251,6 +251,9 @@ static const struct call descriptor_calls[] = {
 	B(ioctl, FILE_FD, 0x5401, GOOD), B(ioctl, FILE_FD, 0x12345678, GOOD),
 	B(ioctl, PIPE_READ, 0x541b, BAD), B(ioctl, FILE_FD, 0x5421, BAD), B(pipe, BAD),
 	B(pipe, RDONLY), B(pipe, EDGE), B(pipe2, BAD, 0), B(pipe2, GOOD, 0x40000000),
+	B(inotify_init1, 1), B(inotify_add_watch, NO_FD, PATH, 2),
+	B(inotify_add_watch, FILE_FD, PATH, 2), B(inotify_add_watch, FILE_FD, PATH, 0),
+	B(inotify_rm_watch, NO_FD, 1), B(inotify_rm_watch, FILE_FD, 1),
 	B(eventfd2, 0, 0x40000000), B(epoll_create, 0), B(epoll_create, -1), B(epoll_create1, 1),
 	B(epoll_ctl, NO_FD, EPOLL_CTL_ADD, EVENT, GOOD),
 	B(epoll_ctl, EPOLL, EPOLL_CTL_ADD, NO_FD, GOOD),

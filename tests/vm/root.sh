@@ -10,6 +10,8 @@ mkdir -p "$root/bin" "$root/etc" "$root/d/sub" "$root/full/deep" "$root/empty"
 cp "$busybox" "$root/bin/busybox"
 cp "$B/vm/hello-musl" "$root/bin/hello"
 cp "$B/vm/ops" "$root/bin/ops"
+mkdir "$root/watched"
+cp "$B/abi/glibc/inotify" "$root/watched/"
 mkdir "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 for name in sh cat ls mv rm ln; do
 	ln -s busybox "$root/bin/$name"
@@ -117,6 +119,11 @@ same 'one directory over another' mkdir /new , mkdir /new/d , mv /new/d /full , 
 same 'exchanged' swap /full /d/two , cat /full , ls /d/two/deep , swap /etc/file /large , cat /large , ls /d , ls /
 same 'hard links' hard /etc/file /d/hard , append /d/hard x , cat /etc/file , stat /d/hard , rm /etc/file , \
 	stat /d/hard , cat /d/hard , hard /d/hard /d/two
+for case in dir_of_names file_itself both_watched; do
+	t_run "inotify: $case" 0 "$VMM" run --root "$root" /watched/inotify --env ABI_TMP=/watched -- "$case"
+	ABI_TMP=$T "$root/watched/inotify" "$case" >"$T/linux"
+	t_check 'the output differs from Linux' cmp "$T/linux" "$T/out"
+done
 t_run '--copy on top' 0 "$VMM" run --root "$root" /bin/cat --copy "$root/d/two:/etc/file" \
 	--copy "$root/full:/d/sub/" -- /etc/file /d/sub/full/deep/four /d/sub/three
 t_out 'two
