@@ -89,6 +89,8 @@ unsigned virtq_room(const struct virtq *q); /* free descriptors */
 /* Asks for an interrupt when more is done. True when there is some already, so
  * that the caller looks again. */
 bool virtq_arm(struct virtq *q);
+/* Is there something for virtq_take()? */
+bool virtq_any(const struct virtq *q);
 /* The same when n more are done than virtq_take() has given; without EVENT_IDX,
  * at once. */
 bool virtq_arm_after(struct virtq *q, unsigned n);

@@ -194,6 +194,11 @@ void *virtq_take(struct virtq *q, u32 *len)
 	return token;
 }
 
+bool virtq_any(const struct virtq *q)
+{
+	return __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) != q->seen && !q->dead;
+}
+
 bool virtq_arm_after(struct virtq *q, unsigned n)
 {
 	if (q->event_idx)

@@ -60,6 +60,8 @@
 #ifndef __ASSEMBLER__
 #include "lib.h"
 
+extern u32 flavour_soft; /* SYSCALL stays at CPL3 */
+
 /* The program's registers while it is in the library OS. The names and the
  * order are those of Linux's struct pt_regs. */
 struct regs {

@@ -240,6 +240,24 @@ static void wake_up(struct cpu *me)
 	me->halted_since = 0;
 }
 
+/* Others take the vCPU for halted: what they have for it ends the wait. */
+bool sched_spin(bool (*there)(void), u64 ns)
+{
+	struct cpu *me = this_cpu();
+	u64 until = now_ns() + ns;
+	bool found = false;
+	if (!flavour_soft)
+		return false;
+	me->halted = true;
+	libos_unlock();
+	while (!(found = there()) && !vcpu()->pending && now_ns() < until)
+		for (int i = 0; i < 20; i++)
+			__builtin_ia32_pause();
+	libos_lock();
+	me->halted = false;
+	return found;
+}
+
 static void halt(void)
 {
 	struct cpu *me = this_cpu();

@@ -61,6 +61,13 @@ static struct peer_chain chain;
 /* ---- the library OS ---- */
 
 bool (*sched_idle_work)(void);
+
+bool sched_spin(bool (*there)(void), u64 ns)
+{
+	(void)ns;
+	return there();
+}
+
 struct waitq net_activity = WAITQ_INIT(net_activity);
 static void *object[4096]; /* all that is in use, to be freed at the end */
 static bool is_frame[ARRAY_SIZE(object)];

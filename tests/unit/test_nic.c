@@ -87,6 +87,20 @@ paddr_t frames_alloc_run(u64 n)
 }
 
 bool (*sched_idle_work)(void);
+static unsigned spins;
+static void (*while_it_spins)(void);
+
+bool sched_spin(bool (*there)(void), u64 ns)
+{
+	assert_false(there());
+	spins++;
+	if (while_it_spins)
+		while_it_spins();
+	else
+		fake_advance(ns);
+	return there();
+}
+
 struct waitq net_activity = WAITQ_INIT(net_activity);
 
 /* ---- the stack */
@@ -456,6 +470,41 @@ static void a_flood_leaves_time_for_the_program(void **state)
 	stop();
 }
 
+static void one_comes_unheard(void)
+{
+	assert_false(arrive(1, 60, plain));
+}
+
+static void what_comes_soon_is_awaited_awake(void **state)
+{
+	(void)state;
+	start(ALL | BIT(VIRTIO_RING_F_EVENT_IDX), 256, 1 << 16);
+	spins = 0;
+	fake_advance(1000000); /* a long halt */
+	assert_true(arrive(0, 60, plain));
+	interrupt();
+	assert_false(sched_idle_work());
+	assert_int_equal(spins, 0);
+	fake_advance(20000); /* a short one */
+	assert_true(arrive(0, 60, plain));
+	interrupt();
+	while_it_spins = one_comes_unheard;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(sched_idle_work());
+		assert_int_equal(spins, i);
+		assert_int_equal(nreceived, 2 + i);
+	}
+	while_it_spins = NULL; /* in vain: once */
+	assert_false(sched_idle_work());
+	assert_int_equal(spins, 4);
+	assert_false(sched_idle_work());
+	assert_int_equal(spins, 4);
+	assert_true(arrive(1, 60, plain)); /* there are interrupts again */
+	interrupt();
+	forget();
+	stop();
+}
+
 /* ---- transmitting */
 
 static struct pkt *packet(unsigned number, u32 front, unsigned nfrags, u32 frag)
@@ -685,6 +734,7 @@ int main(void)
 		cmocka_unit_test(without_memory_packets_are_lost_but_not_the_device),
 		cmocka_unit_test(small_memory_has_a_small_ring),
 		cmocka_unit_test(a_flood_leaves_time_for_the_program),
+		cmocka_unit_test(what_comes_soon_is_awaited_awake),
 		cmocka_unit_test(packets_of_all_shapes_go_out),
 		cmocka_unit_test(what_the_device_does_is_asked_for),
 		cmocka_unit_test(a_full_ring_keeps_the_order),
