@@ -124,7 +124,8 @@
  *   mayfly,readonly   present: it refuses changes
  *   mayfly,dax        u64 gpa, u64 size: where the host maps files for it, as
  *                     its shared memory region 0 says (virtio 1.2, 5.11.6.4);
- *                     not part of /memory, only to be read
+ *                     not part of /memory; only to be read, but for what was
+ *                     asked for to be written (FUSE_SETUPMAPPING_FLAG_WRITE)
  *   A network interface (eth0 is the first):
  *   local-mac-address 6 bytes
  *   mayfly,mtu        u32

@@ -16,6 +16,7 @@
 /* Of all shares, for the handler of SIGBUS. */
 static const uint8_t *all;
 static uint64_t all_size;
+static int zeroes_prot = PROT_READ;
 
 static uint64_t round_up(uint64_t n, uint64_t unit)
 {
@@ -30,14 +31,17 @@ static uint64_t free_above(const struct guest_mem *mem)
 	return mem->size > mem->low ? RAM_HOLE_END + mem->size - mem->low : RAM_HOLE_END;
 }
 
-void dax_reserve(struct guest_mem *mem, unsigned shares)
+void dax_reserve(struct guest_mem *mem, unsigned shares, bool writable)
 {
 	const uint64_t size = shares * DAX_SIZE;
 	void *p;
 
 	if (shares == 0)
 		return;
-	p = mmap(NULL, size + CHUNK, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	mem->dax.writable = writable;
+	zeroes_prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	p = mmap(NULL, size + CHUNK, zeroes_prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		 0);
 	if (p == MAP_FAILED)
 		fail(EXIT_VMM, "a share needs %llu MiB of address space: %s; raise \"ulimit -v\"",
 		     (unsigned long long)size >> 20, strerror(errno));
@@ -61,13 +65,13 @@ void dax_init(struct fs_dax *dax, const struct guest_mem *mem, unsigned n)
 
 /* ---- mapping */
 
-/* Zeroes, which cost no memory as nobody can write there. */
+/* Zeroes, which cost no memory until somebody writes there. */
 static int put_zeroes(uint8_t *at, uint64_t len)
 {
 	if (len == 0)
 		return 0;
-	return mmap(at, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		    0) == MAP_FAILED ?
+	return mmap(at, len, zeroes_prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		    -1, 0) == MAP_FAILED ?
 		       -errno :
 		       0;
 }
@@ -88,45 +92,55 @@ static void note(struct fs_dax *dax, uint64_t moffset, uint64_t span, uint64_t l
 	}
 }
 
-static int unmap(struct fs_dax *dax, uint64_t moffset, uint64_t span)
+/* Up to where chunks from moffset on have something of a file. */
+static uint64_t used_from(const struct fs_dax *dax, uint64_t moffset, uint64_t span)
 {
 	uint64_t used = 0;
-	int error;
 
 	for (uint64_t at = 0; at < span; at += CHUNK)
 		if (dax->mapped[(moffset + at) >> DAX_SHIFT])
 			used = at + CHUNK;
-	error = put_zeroes(dax->base + moffset, used);
+	return used;
+}
+
+static int unmap(struct fs_dax *dax, uint64_t moffset, uint64_t span)
+{
+	int error = put_zeroes(dax->base + moffset, used_from(dax, moffset, span));
+
 	if (!error)
 		note(dax, moffset, span, 0);
 	return error;
 }
 
+/* A handle that was not opened to be written is refused by mmap(2). */
 int dax_map(struct fs_dax *dax, int fd, const struct fuse_setupmapping_in *in)
 {
-	uint64_t span, len;
+	const uint64_t known = FUSE_SETUPMAPPING_FLAG_READ | FUSE_SETUPMAPPING_FLAG_WRITE;
+	const bool writes = in->flags & FUSE_SETUPMAPPING_FLAG_WRITE;
+	uint64_t span, len, used;
 	struct stat st;
-	int error;
+	int error = 0;
 
 	if (!range_ok(dax, in->moffset, in->len) || in->foffset & (CHUNK - 1))
 		return -EINVAL;
-	if (in->flags & ~(uint64_t)FUSE_SETUPMAPPING_FLAG_READ)
+	if (in->flags & ~known || (writes && zeroes_prot == PROT_READ))
 		return -EOPNOTSUPP;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (in->foffset >= (uint64_t)st.st_size)
 		return -ENXIO;
-	len = round_up((uint64_t)st.st_size - in->foffset, PAGE_SIZE);
-	len = len < in->len ? len : in->len;
+	len = (uint64_t)st.st_size - in->foffset;
+	len = round_up(len < in->len ? len : in->len, PAGE_SIZE);
 	span = round_up(in->len, CHUNK);
-	error = unmap(dax, in->moffset, span);
-	if (error)
-		return error;
-	if (mmap(dax->base + in->moffset, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-		 (off_t)in->foffset) == MAP_FAILED)
+	used = used_from(dax, in->moffset, span);
+	/* at once in place of what was there: other vCPUs may be reading it */
+	if (mmap(dax->base + in->moffset, len, PROT_READ | (writes ? PROT_WRITE : 0),
+		 MAP_SHARED | MAP_FIXED, fd, (off_t)in->foffset) == MAP_FAILED)
 		return -errno;
-	note(dax, in->moffset, span, len);
-	return 0;
+	if (used > len)
+		error = put_zeroes(dax->base + in->moffset + len, used - len);
+	note(dax, in->moffset, span, error ? used : len);
+	return error;
 }
 
 int dax_unmap(struct fs_dax *dax, const struct fuse_removemapping_one *one)

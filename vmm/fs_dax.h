@@ -2,8 +2,11 @@
  * Files of a share in guest-physical memory (virtio 1.2, 5.11.6.4; DAX, "direct
  * access"): the guest has the host map a file somewhere in the share's region,
  * and reads the host's page cache from then on, without a request and without a
- * copy. Of all shares together the regions are one memory slot, above all RAM,
- * which the guest can only read; where no file is mapped it reads zeroes.
+ * copy. Of all shares together the regions are one memory slot, above all RAM; where
+ * no file is mapped there are zeroes. If all shares are read-only, the slot is; else
+ * what a file was opened for to write can be mapped to be written, and writes where no
+ * such file is come to nothing, but memory for zeroes, at most as large as the region,
+ * or end the VM.
  *
  * A file may become shorter while it is mapped. Then the host gives SIGBUS or
  * EFAULT for what was behind its end; zeroes are put there, and who met that
@@ -26,8 +29,9 @@ struct fs_dax {
 	uint32_t mapped[DAX_CHUNKS]; /* bytes of a file at the chunk's beginning */
 };
 
-/* Reserves the regions of that many shares in mem->dax. Before vm_create(). */
-void dax_reserve(struct guest_mem *mem, unsigned shares);
+/* Reserves the regions of that many shares in mem->dax; `writable`: not all of them
+ * are read-only. Before vm_create(). */
+void dax_reserve(struct guest_mem *mem, unsigned shares, bool writable);
 /* The n-th share's region; size 0 when there is none. */
 void dax_init(struct fs_dax *dax, const struct guest_mem *mem, unsigned n);
 

@@ -11,6 +11,7 @@
 #include "copy.h"
 #include "devices.h"
 #include "fail.h"
+#include "fs.h"
 #include "fs_dax.h"
 #include "help.h"
 #include "interp.h"
@@ -94,6 +95,24 @@ static void load_memory(const struct image *kernel)
 	copied = copy_load(&vm.mem, &options.copy);
 	if (options.copy.count)
 		timeline_mark("files mapped");
+}
+
+/* For the shares, one of which the root may be. */
+static void reserve_dax(void)
+{
+	const bool root = options.root && !root_is_image(&options);
+	bool writable = false;
+	struct share share;
+
+	if (root) {
+		root_parse(options.root, &share);
+		writable = !share.read_only;
+	}
+	for (unsigned i = 0; i < options.share.count; i++) {
+		share_parse(options.share.item[i], &share);
+		writable |= !share.read_only;
+	}
+	dax_reserve(&vm.mem, options.share.count + root, writable);
 }
 
 /* Where the program is in the root, if there is one. */
@@ -201,7 +220,7 @@ static _Noreturn void run(int argc, char **argv)
 	vm.opt = &options;
 	mem_create(&vm.mem, options.mem);
 	load_memory(kernel);
-	dax_reserve(&vm.mem, options.share.count + (options.root != NULL));
+	reserve_dax();
 	vm_create(&vm); /* with memory and interrupts */
 	vcpu_create(&vm, 0);
 	ndevices = devices_create(&vm, stdio, device);

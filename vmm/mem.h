@@ -19,10 +19,11 @@ struct guest_mem {
 		uint8_t *base;
 		uint64_t gpa, size;
 	} contents;
-	/* Files of shares, which the guest may only read, too (fs_dax.h). */
+	/* Files of shares, which the VMM only reads (fs_dax.h). */
 	struct {
 		uint8_t *base;
 		uint64_t gpa, size;
+		bool writable; /* by the guest */
 	} dax;
 };
 

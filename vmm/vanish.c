@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include "../shared/x86.h"
 #include "exits.h"
+#include "fs.h"
 #include "gone.h"
 #include "vanish.h"
 
@@ -38,6 +39,8 @@ void vanish_look(struct vcpu *vcpu)
 	const uint64_t rip = exit_rip(vcpu);
 	struct kvm_sregs sregs;
 
+	if (mem->dax.writable)
+		fs_mend(vcpu->vm);
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0 || !(sregs.efer & EFER_LMA) ||
 	    sregs.cr4 & CR4_LA57)
 		return;

@@ -97,7 +97,8 @@ void vm_create(struct vm *vm)
 		set_slot(vm, 2, KVM_MEM_READONLY, mem->contents.gpa, mem->contents.base,
 			 mem->contents.size);
 	if (mem->dax.size > 0)
-		set_slot(vm, 3, KVM_MEM_READONLY, mem->dax.gpa, mem->dax.base, mem->dax.size);
+		set_slot(vm, 3, mem->dax.writable ? 0 : KVM_MEM_READONLY, mem->dax.gpa,
+			 mem->dax.base, mem->dax.size);
 	timeline_mark("memory slots");
 	vm_ioctl(vm->fd, KVM_ENABLE_CAP, &split, "KVM_CAP_SPLIT_IRQCHIP (Linux 4.5 has it)");
 	timeline_mark("interrupt controller");

@@ -239,18 +239,18 @@ static const struct file_ops read_ops = {
 	.release = release,
 };
 
-static u64 get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa)
+static u64 get_dax(struct file *file, u64 offset, u64 n, bool write, paddr_t *pa)
 {
 	struct file *low = file->priv;
 
-	if (!is_below(file->inode) || file->ops != &read_ops)
+	if (write || !is_below(file->inode) || file->ops != &read_ops)
 		return 0;
 	if (low->inode->ops->get_dax == NULL) {
 		if (has_pages(low->inode))
 			show(file->inode, low->inode);
 		return 0;
 	}
-	n = low->inode->ops->get_dax(low, offset, n, pa);
+	n = low->inode->ops->get_dax(low, offset, n, false, pa);
 	if (!is_below(file->inode)) /* copied meanwhile */
 		return 0;
 	if (n > 0)

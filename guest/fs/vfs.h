@@ -165,9 +165,9 @@ struct inode_ops {
 	/* The first of its mappings is made, or the last one is gone. */
 	void (*mapped)(struct inode *inode, bool any);
 	/* Of an open file, bytes from offset on, at most n, that lie in one piece of
-	 * memory, to be mapped and only read; *pa is where. The piece stays as long as
-	 * the inode is mapped. May wait. 0: none. */
-	u64 (*get_dax)(struct file *file, u64 offset, u64 n, paddr_t *pa);
+	 * memory, to be mapped and only read, or to be written, too; *pa is where. The
+	 * piece stays as long as the inode is mapped. May wait. 0: none. */
+	u64 (*get_dax)(struct file *file, u64 offset, u64 n, bool write, paddr_t *pa);
 	/* Bytes from offset on, at most n, that lie in one piece of memory
 	 * which nobody ever writes or frees; *pa is where. 0: none. */
 	u64 (*get_run)(struct inode *inode, u64 offset, u64 n, paddr_t *pa);

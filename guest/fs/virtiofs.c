@@ -139,6 +139,9 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 	if (attr->valid & ATTR_SIZE)
 		virtiofs_drop_pages(virtiofs_inode(inode));
 	error = virtiofs_ask(inode, FUSE_SETATTR, &in, sizeof(in), &out, sizeof(out));
+	if (error == 0 && attr->valid & ATTR_SIZE)
+		inode_unmap(inode, (attr->size + PAGE_SIZE - 1) / PAGE_SIZE, UINT64_MAX / PAGE_SIZE,
+			    true);
 	return error < 0 ? error : virtiofs_take_attr(virtiofs_inode(inode), &out.attr);
 }
 
@@ -166,6 +169,8 @@ static const struct inode_ops file_ops = {
 	.setattr = set_attr,
 	.fallocate = virtiofs_fallocate,
 	.open = virtiofs_open,
+	.get_page = virtiofs_get_page,
+	.get_near = virtiofs_get_near,
 	.get_dax = virtiofs_get_dax,
 };
 static const struct inode_ops link_ops = {

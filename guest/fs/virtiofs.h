@@ -42,6 +42,7 @@ struct virtiofs_inode {
 		u64 len; /* bytes from the file's beginning that are mapped; 0: not yet */
 		u64 used; /* when last, as the region counts */
 		bool stale; /* the file has changed: to be mapped again */
+		bool writable; /* mapped to be written */
 		bool refused; /* the host cannot map it */
 	} dax;
 };
@@ -103,13 +104,15 @@ int virtiofs_open_dir(struct inode *inode, struct file *file);
 /* virtiofs_file.c */
 extern const struct file_ops virtiofs_file_ops;
 int virtiofs_open(struct inode *inode, struct file *file);
+int virtiofs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
 int virtiofs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
 void virtiofs_drop_pages(struct virtiofs_inode *vi);
 /* Frees pages of files for who needs memory: how many, about n. */
 u64 virtiofs_reclaim(u64 n);
 
 /* virtiofs_dax.c: an inode_ops.get_dax. */
-u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa);
+u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, bool write, paddr_t *pa);
+paddr_t virtiofs_get_near(struct inode *inode, u64 index);
 void virtiofs_drop_dax(struct virtiofs_inode *vi); /* the inode goes */
 
 /* The handle of an open file is its priv. */

@@ -29,6 +29,7 @@ static void give_back(struct virtiofs *fs, struct virtiofs_inode *vi)
 		fs->dax_owner[vi->dax.first + i] = NULL;
 	vi->dax.chunks = 0;
 	vi->dax.len = 0;
+	vi->dax.writable = false;
 }
 
 static bool find_free(const struct virtiofs *fs, u32 n, u32 *first)
@@ -85,15 +86,30 @@ static bool take_chunks(struct virtiofs *fs, struct virtiofs_inode *vi, u32 n)
 	return true;
 }
 
+/* Another place for a larger file, which programs see no more at the old one. False:
+ * there is none, or the file is being read there. */
+static bool move(struct virtiofs *fs, struct virtiofs_inode *vi, u32 n)
+{
+	u32 first = vi->dax.first, chunks = vi->dax.chunks;
+
+	if (vi->busy > 0 || vi->dax.len == 0 || !take_chunks(fs, vi, n))
+		return false;
+	vi->dax.len = 0;
+	inode_unmap(&vi->inode, 0, UINT64_MAX / PAGE_SIZE, false);
+	for (u32 i = 0; i < chunks; i++)
+		fs->dax_owner[first + i] = NULL;
+	return true;
+}
+
 /* ---- mapping */
 
-static int ask_host(struct file *file, u64 len)
+static int ask_host(struct file *file, u64 len, bool write)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
 	struct fuse_setupmapping_in in = {
 		.fh = virtiofs_handle_of(file),
 		.len = len,
-		.flags = FUSE_SETUPMAPPING_FLAG_READ,
+		.flags = FUSE_SETUPMAPPING_FLAG_READ | (write ? FUSE_SETUPMAPPING_FLAG_WRITE : 0),
 		.moffset = vi->dax.first * CHUNK,
 	};
 	int error;
@@ -104,8 +120,9 @@ static int ask_host(struct file *file, u64 len)
 	return error;
 }
 
-/* Has the host map the file as it is now: whether it is. */
-static bool map(struct file *file)
+/* Has the host map the file as it is now: whether it is. What was mapped to be written
+ * remains so, unless this file cannot: then the program has to ask again. */
+static bool map(struct file *file, bool write)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
 	struct virtiofs *fs = virtiofs_of(file->inode);
@@ -114,38 +131,67 @@ static bool map(struct file *file)
 
 	if (vi->dax.chunks > 0 && n > vi->dax.chunks && !in_use(vi))
 		give_back(fs, vi);
-	if (vi->dax.chunks > 0 ? n > vi->dax.chunks : !take_chunks(fs, vi, n))
+	if (n > vi->dax.chunks && !(vi->dax.chunks > 0 ? move(fs, vi, n) : take_chunks(fs, vi, n)))
 		return false;
+	write = file_writable(file) && (write || vi->dax.writable);
+	if (vi->dax.writable && !write)
+		inode_unmap(file->inode, 0, UINT64_MAX / PAGE_SIZE, false);
+	vi->dax.writable = false;
 	before = vi->dax.len;
 	vi->dax.len = 0; /* until it is done, nobody else uses or moves it */
 	vi->dax.stale = false;
-	error = ask_host(file, len);
-	vi->dax.refused = error < 0 && error != -ENOMEM && error != -ENXIO;
+	error = ask_host(file, len, write);
+	vi->dax.writable = error == 0 && write;
+	vi->dax.refused = error < 0 && !write && error != -ENOMEM && error != -ENXIO;
 	if (error == 0)
 		vi->dax.len = len;
-	else if (vi->inode.mappings > 0)
+	else if (vi->inode.mappings > 0 && before > 0)
 		vi->dax.len = before; /* the program still sees it there */
 	else
 		give_back(fs, vi);
 	return error == 0;
 }
 
-u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, paddr_t *pa)
+/* Another thread is having it mapped: what the host is asked comes after that. */
+static bool wait_for_other(struct file *file)
+{
+	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
+
+	for (unsigned tries = 8; vi->dax.chunks > 0 && vi->dax.len == 0 && tries > 0; tries--)
+		if (virtiofs_refresh(file->inode, true) < 0)
+			return false;
+	return vi->dax.chunks == 0 || vi->dax.len > 0;
+}
+
+u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, bool write, paddr_t *pa)
 {
 	struct virtiofs_inode *vi = virtiofs_inode(file->inode);
 	struct virtiofs *fs = virtiofs_of(file->inode);
-	bool mapped = vi->dax.len > 0;
+	bool mapped;
 
 	if (chunks_of(fs) == 0 || offset >= vi->inode.size || vi->dax.refused ||
-	    (!mapped && vi->dax.chunks > 0)) /* another thread is at it */
+	    !wait_for_other(file))
 		return 0;
-	if ((!mapped || vi->dax.stale || vi->inode.size > vi->dax.len) && !map(file) && !mapped)
+	mapped = vi->dax.len > 0;
+	if ((!mapped || vi->dax.stale || vi->inode.size > vi->dax.len ||
+	     (write && !vi->dax.writable)) &&
+	    !map(file, write) && !mapped)
 		return 0;
-	if (offset >= vi->dax.len)
+	if (offset >= vi->dax.len || (write && !vi->dax.writable))
 		return 0;
 	vi->dax.used = ++fs->dax_clock;
 	*pa = fs->dev->dev.place->dax + vi->dax.first * CHUNK + offset;
 	return MIN(n, vi->dax.len - offset);
+}
+
+paddr_t virtiofs_get_near(struct inode *inode, u64 index)
+{
+	struct virtiofs_inode *vi = virtiofs_inode(inode);
+
+	if (vi->dax.len > index * PAGE_SIZE && !vi->dax.stale)
+		return virtiofs_of(inode)->dev->dev.place->dax + vi->dax.first * CHUNK +
+		       index * PAGE_SIZE;
+	return page_tree_get(&vi->pages, index);
 }
 
 void virtiofs_drop_dax(struct virtiofs_inode *vi)

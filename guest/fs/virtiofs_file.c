@@ -98,6 +98,8 @@ void virtiofs_drop_pages(struct virtiofs_inode *vi)
 {
 	vi->changes++;
 	if (vi->busy == 0) {
+		if (vi->pages.frames > 0)
+			inode_unmap(&vi->inode, 0, UINT64_MAX / PAGE_SIZE, false);
 		page_tree_remove(&vi->pages, 0, UINT64_MAX / PAGE_SIZE);
 		list_del(&vi->cached);
 		list_init(&vi->cached);
@@ -113,7 +115,7 @@ u64 virtiofs_reclaim(u64 n)
 		struct virtiofs_inode *vi = container_of(l, struct virtiofs_inode, cached);
 
 		next = l->next;
-		if (vi->busy > 0)
+		if (vi->busy > 0 || vi->inode.mappings > 0)
 			continue;
 		freed += vi->pages.frames;
 		virtiofs_drop_pages(vi);
@@ -211,6 +213,27 @@ static int find_page(struct file *file, u64 pos, u64 want, paddr_t *pa)
 	return 0;
 }
 
+/* For mappings of what is not mapped by the host: only to be read. */
+int virtiofs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa)
+{
+	struct file file = { .inode = inode };
+	u64 fh;
+	int error;
+
+	if (index >= (inode->size + PAGE_SIZE - 1) / PAGE_SIZE)
+		return -ENXIO;
+	*pa = write ? 0 : page_tree_get(&virtiofs_inode(inode)->pages, index);
+	if (write || *pa != 0)
+		return write ? -EIO : 0;
+	error = virtiofs_open_handle(inode, FUSE_OPEN, O_RDONLY, &fh);
+	if (error < 0)
+		return error;
+	file.priv = (void *)fh;
+	error = find_page(&file, index * PAGE_SIZE, PAGE_SIZE, pa);
+	virtiofs_release_handle(inode, FUSE_RELEASE, fh);
+	return error == 0 && *pa == 0 ? -ENXIO : error;
+}
+
 /* Reads where the host has the file: 0 when it cannot be. */
 static long read_mapped(struct file *file, struct uio *uio, u64 pos, u64 n)
 {
@@ -221,7 +244,7 @@ static long read_mapped(struct file *file, struct uio *uio, u64 pos, u64 n)
 
 	if (vi->inode.size < DAX_MIN)
 		return 0;
-	n = virtiofs_get_dax(file, pos, MIN(n, (u64)DAX_MIN), &pa);
+	n = virtiofs_get_dax(file, pos, MIN(n, (u64)DAX_MIN), false, &pa);
 	bytes = n > 0 ? physical_bytes(pa, n) : NULL;
 	if (bytes == NULL)
 		return 0;

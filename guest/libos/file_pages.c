@@ -35,8 +35,9 @@ static u64 index_at(const struct file_access *f, u64 va)
 
 static int page_of(const struct file_access *f, u64 va, bool write, paddr_t *pa)
 {
-	if (!write && f->inode->ops->get_dax &&
-	    f->inode->ops->get_dax(f->vma.file, index_at(f, va) << PAGE_SHIFT, PAGE_SIZE, pa))
+	if (f->inode->ops->get_dax &&
+	    f->inode->ops->get_dax(f->vma.file, index_at(f, va) << PAGE_SHIFT, PAGE_SIZE, write,
+				   pa))
 		return 0;
 	return f->inode->ops->get_page(f->inode, index_at(f, va), write, pa);
 }
@@ -60,7 +61,7 @@ static bool map_run(const struct file_access *f, int *error)
 			f->inode->ops->get_run(f->inode, view.offset, len, &view.backing);
 	else if (f->inode->ops->get_dax)
 		view.backing_len =
-			f->inode->ops->get_dax(view.file, view.offset, len, &view.backing);
+			f->inode->ops->get_dax(view.file, view.offset, len, false, &view.backing);
 	if (f->space->changes != f->changes || page_entry(f->va, &size) != f->entry)
 		return true; /* it waited, and the program tries again */
 	if (view.backing_len <= f->va - view.start)

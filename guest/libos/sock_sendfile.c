@@ -50,6 +50,16 @@ static long send_in_place(struct socket *s, const void *at, u64 run, bool nonblo
 	return r;
 }
 
+/* Where the host has the file, or its own. */
+static int page_of(struct file *in, u64 index, paddr_t *pa)
+{
+	const struct inode_ops *ops = in->inode->ops;
+
+	if (ops->get_dax != NULL && ops->get_dax(in, index * PAGE_SIZE, PAGE_SIZE, false, pa) > 0)
+		return 0;
+	return ops->get_page(in->inode, index, false, pa);
+}
+
 /* The pages from pos on as a vector: how many bytes; -errno. */
 static long map_pages(struct file *in, u64 pos, u64 n, struct iovec iov[PAGES])
 {
@@ -60,8 +70,7 @@ static long map_pages(struct file *in, u64 pos, u64 n, struct iovec iov[PAGES])
 		u64 offset = (pos + done) % PAGE_SIZE, part = MIN(n - done, PAGE_SIZE - offset);
 		const void *bytes = hole;
 		paddr_t pa;
-		int error =
-			in->inode->ops->get_page(in->inode, (pos + done) / PAGE_SIZE, false, &pa);
+		int error = page_of(in, (pos + done) / PAGE_SIZE, &pa);
 
 		if (error == 0 && pa != 0)
 			bytes = physical_bytes(pa, PAGE_SIZE);

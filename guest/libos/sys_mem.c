@@ -129,6 +129,11 @@ static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offs
 	bool pages = inode->ops->get_page && S_ISREG(inode->mode);
 	if (!pages && (shared || !(S_ISREG(inode->mode) || S_ISBLK(inode->mode))))
 		return -ENODEV;
+	/* the host's files can be written where they are, or not at all */
+	paddr_t pa;
+	if (shared && prot & PROT_WRITE && inode->ops->get_dax && inode->size &&
+	    !inode->ops->get_dax(file, 0, 1, true, &pa))
+		return -ENODEV;
 	/* a descriptor that cannot write never makes a mapping that can */
 	return shared ? MAP_SHARED : 0;
 }

@@ -239,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	prepare();
 	driver_new_vm();
-	dax_reserve(&driver_vm.mem, 1);
+	dax_reserve(&driver_vm.mem, 1, true);
 	snprintf(value, sizeof(value), "%s:/x%s", shared, size % 8 ? "" : ",ro");
 	share_parse(value, &share);
 	dev = fs_add(&driver_vm, &share, 0);

@@ -72,7 +72,7 @@ static void start(bool read_only)
 	put_file("outside", "secret");
 	put_file("shared/file", "contents");
 	driver_new_vm();
-	dax_reserve(&driver_vm.mem, 1);
+	dax_reserve(&driver_vm.mem, 1, true);
 	snprintf(value, sizeof(value), "%s:/x%s", shared, read_only ? ",ro" : "");
 	share_parse(value, &share);
 	dev = fs_add(&driver_vm, &share, 0);
@@ -420,11 +420,26 @@ static void refuses_to_map(void **state)
 	assert_int_equal(map_file(fh, 0, UINT64_MAX, CHUNK), -EINVAL);
 	assert_int_equal(map_file(fh, CHUNK, 8, 0), -ENXIO);
 	assert_int_equal(map_file(fh, 1ull << 63, 8, 0), -ENXIO);
+	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &write, sizeof(write)), -EACCES);
+	write.flags = 4;
 	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &write, sizeof(write)), -EOPNOTSUPP);
 	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &write, sizeof(write) - 1), -EINVAL);
 	assert_int_equal(unmap_file(DAX_SIZE, CHUNK), -EINVAL);
 	assert_int_equal(unmap_file(1, CHUNK), -EINVAL);
 	assert_int_equal(ask(FUSE_REMOVEMAPPING, 1, &(uint32_t){ ~0u }, 4), -EINVAL);
+}
+
+static void maps_to_be_written(void **state)
+{
+	const uint64_t fh = open_file(lookup(1, "file"), O_RDWR);
+	struct fuse_setupmapping_in in = { fh, 0, 8, FUSE_SETUPMAPPING_FLAG_WRITE, CHUNK };
+
+	(void)state;
+	assert_int_equal(map_file(fh, 0, 8, CHUNK), 0);
+	assert_int_equal(ask(FUSE_SETUPMAPPING, 1, &in, sizeof(in)), 0);
+	memcpy((void *)mapped_at(CHUNK), "new", 3);
+	assert_int_equal(map_file(fh, 0, 8, 0), 0);
+	assert_memory_equal(mapped_at(0), "new", 3);
 }
 
 static void mends_what_is_gone(void **state)
@@ -468,6 +483,7 @@ int main(void)
 		CASE(broken_requests, set_up),
 		CASE(maps_files, set_up),
 		CASE(refuses_to_map, set_up),
+		CASE(maps_to_be_written, set_up),
 		CASE(mends_what_is_gone, set_up),
 	};
 

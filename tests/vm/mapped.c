@@ -8,6 +8,8 @@
  *     large N  a file of N MiB: read, written here and there, compared
  *     copied FILE  reads a file of some pages by a mapping while it is opened to be
  *              written, which makes a copy of it in an overlay
+ *     cut FILE  writes to 3 MiB of it, once before and once after a line of input, that
+ *              comes when somebody else has made the file shorter
  *     leave    leaves a file "left", written by a mapping only, for who looks later
  */
 #include <errno.h>
@@ -267,6 +269,21 @@ static void copied(const char *name)
 	close(out);
 }
 
+static void cut(const char *name)
+{
+	int fd = open(name, O_RDWR);
+	volatile char *p = map(fd, 768, RW, MAP_SHARED, 0);
+
+	p[0] = 'A';
+	p[600 * PAGE] = 'B';
+	printf("ready\n");
+	fflush(stdout);
+	getchar();
+	p[600 * PAGE] = 'C';
+	p[1] = 'D';
+	printf("done\n");
+}
+
 static void leave(void)
 {
 	int fd = open("left", O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -305,6 +322,8 @@ int main(int argc, char **argv)
 			large(strtoul(argv[++i], NULL, 10));
 		} else if (!strcmp(argv[i], "copied") && i + 1 < argc) {
 			copied(argv[++i]);
+		} else if (!strcmp(argv[i], "cut") && i + 1 < argc) {
+			cut(argv[++i]);
 		} else if (!strcmp(argv[i], "leave")) {
 			leave();
 		}

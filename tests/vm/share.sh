@@ -147,6 +147,35 @@ t_check 'they are still there' [ ! -e "$tree/many" ]
 t_run 'few descriptors' 0 sh -c "ulimit -n 300; exec '$VMM' run '$busybox' --share '$tree:/x' -- cat /x/sub/deep/../../short"
 t_out short
 
+# ---- mappings that are written to
+
+mkdir "$T/mapped"
+for cpus in 1 4; do
+	t_run "mappings, $cpus vCPUs" 0 "$VMM" run "$B/vm/mapped" --cpus $cpus --share "$T/mapped:/x" --cwd /x -- \
+		- small large 5 leave
+	t_out ''
+	t_check 'the host does not have what was written' \
+		[ "$(tr -d '\0' <"$T/mapped/left")" = "$(printf 'first\nsecond\nthird')" ]
+done
+
+# The host makes it shorter: what is gone can be written to, and is nobody's.
+t_case 'a file that became shorter while it is written to'
+truncate -s 3M "$T/mapped/cut"
+mkfifo "$T/to" "$T/from"
+timeout "$T_LIMIT" "$VMM" run "$B/vm/mapped" --share "$T/mapped:/x" -- - cut /x/cut \
+	<"$T/to" >"$T/from" 2>"$T/err" &
+guest=$!
+exec 3>"$T/to" 4<"$T/from"
+t_check 'it does not begin' [ "$(timeout "$T_LIMIT" head -n 1 <&4)" = ready ]
+truncate -s 100 "$T/mapped/cut"
+echo >&3
+t_check 'it does not go on' [ "$(timeout "$T_LIMIT" head -n 1 <&4)" = 'done' ]
+exec 3>&- 4<&-
+wait "$guest"
+t_check 'the VM failed' [ $? = 0 ]
+t_check 'it is not what was written' [ "$(tr -d '\0' <"$T/mapped/cut")" = AD ]
+t_check 'its size is another one' [ "$(stat -c %s "$T/mapped/cut")" = 100 ]
+
 # ---- errors
 
 t_run 'nothing there' 125 "$VMM" run "$hello" --share "$T/nothing:/x"
