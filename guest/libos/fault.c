@@ -190,8 +190,9 @@ void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
 	if (!reason || (vector == EXC_DB && patch_stepped(regs)))
 		return;
 	if (reason == -ENOMEM) {
-		klog("mayfly: out of memory: %s (%lu KiB resident) at %lx", current()->comm,
-		     current_process()->space->resident * 4, cr2);
+		klog("mayfly: out of memory: %s is ended; it has %lu KiB of the VM's %lu KiB; give "
+		     "more with --mem",
+		     current()->comm, current_process()->space->resident * 4, frames_total() * 4);
 		process_exit(128 + 9);
 	}
 	signal_fault(regs, vector, error, cr2, reason == -EACCES, reason == -ENXIO);

@@ -140,8 +140,10 @@ static int copy_page(const struct file_access *f, u64 va, paddr_t to)
 static int copy_pages(struct file_access *f, u64 start, unsigned order)
 {
 	u64 n = 1ull << order, size;
-	paddr_t pa = frames_alloc_dirty(order);
-	int error = pa ? 0 : -ENOMEM;
+	int error = f->entry ? pages_cut(f->va, f->va + PAGE_SIZE) : 0;
+	paddr_t pa = error ? 0 : frames_alloc_dirty(order);
+	if (!pa)
+		error = -ENOMEM;
 
 	for (u64 i = 0; i < n && !error; i++)
 		error = copy_page(f, start + i * PAGE_SIZE, pa + i * PAGE_SIZE);

@@ -14,6 +14,7 @@
 #include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
+#include "heap.h"
 #include "memory.h"
 #include "space.h"
 #include "../drv/balloon.h"
@@ -192,6 +193,8 @@ static paddr_t take(unsigned order, bool zero)
 		pa = take_once(order, zero);
 	if (!pa && order < BLOCK_ORDER && frames_reclaim_more &&
 	    frames_reclaim_more(RECLAIM << order))
+		pa = take_once(order, zero);
+	if (!pa && order < BLOCK_ORDER && heap_reclaim())
 		pa = take_once(order, zero);
 	return pa;
 }

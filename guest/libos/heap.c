@@ -5,7 +5,8 @@
  * small objects come in size classes of 32 bytes to 2 KiB, cut from frames;
  * larger ones are runs of frames. A frame of small objects begins with its
  * class; a run of frames is remembered in its own table, keyed by address,
- * because its memory is all the caller's.
+ * because its memory is all the caller's. Frames without a small object in use are
+ * looked for when there are no others.
  */
 #include "entry.h"
 #include "frames.h"
@@ -16,7 +17,7 @@
 
 struct slab { /* head of a frame of small objects */
 	u64 class;
-	u64 pad;
+	u64 counted; /* by heap_reclaim() */
 };
 
 struct object {
@@ -32,7 +33,9 @@ static bool in_arena(const void *p)
 	return (const u8 *)p >= arena && (const u8 *)p < arena + ARENA_SIZE;
 }
 
+#define ENOUGH 64 /* objects freed, for a look to be worth it */
 static struct object *free_objects[CLASSES];
+static u64 freed; /* since the last look */
 static u8 *bump[CLASSES], *bump_end[CLASSES];
 
 static unsigned class_of(size_t size)
@@ -49,6 +52,16 @@ static unsigned order_of(size_t size)
 	while ((size_t)PAGE_SIZE << order < size)
 		order++;
 	return order;
+}
+
+static struct slab *slab_of(const void *object)
+{
+	return (struct slab *)ALIGN_DOWN((u64)object, PAGE_SIZE);
+}
+
+static size_t first_in_slab(unsigned class)
+{
+	return MAX(sizeof(struct slab), MIN((size_t)SMALLEST << class, 64));
 }
 
 /* Objects of a new frame are handed out in place, so that a frame which is
@@ -71,7 +84,7 @@ static void *alloc_small(unsigned class)
 			return NULL;
 		struct slab *slab = phys_to_virt(pa);
 		slab->class = class;
-		bump[class] = (u8 *)slab + MAX(sizeof(*slab), MIN(size, 64));
+		bump[class] = (u8 *)slab + first_in_slab(class);
 		bump_end[class] = (u8 *)slab + PAGE_SIZE;
 	}
 	bump[class] += size;
@@ -138,10 +151,50 @@ void kfree(void *p)
 		free_run(p);
 		return;
 	}
-	struct slab *slab = (struct slab *)ALIGN_DOWN((u64)p, PAGE_SIZE);
+	struct slab *slab = slab_of(p);
 	struct object *object = p;
 	object->next = free_objects[slab->class];
 	free_objects[slab->class] = object;
+	freed++;
+}
+
+/* Takes the objects of frames that have no other out of the list, and frees the
+ * frame with the last. */
+static u64 reclaim_class(unsigned class)
+{
+	const u64 all = (PAGE_SIZE - first_in_slab(class)) / (SMALLEST << class);
+	const struct slab *current = (struct slab *)(bump_end[class] - PAGE_SIZE);
+	struct object *o, **at = &free_objects[class];
+	u64 frames = 0;
+
+	for (o = *at; o; o = o->next)
+		slab_of(o)->counted = 0;
+	for (o = *at; o; o = o->next)
+		slab_of(o)->counted++;
+	while ((o = *at) != NULL) {
+		struct slab *slab = slab_of(o);
+		if (slab == current || slab->counted < all) {
+			at = &o->next;
+			continue;
+		}
+		*at = o->next;
+		if (++slab->counted < 2 * all)
+			continue;
+		frames_free(virt_to_phys(slab), 0);
+		frames++;
+	}
+	return frames;
+}
+
+u64 heap_reclaim(void)
+{
+	u64 frames = 0;
+	if (freed < ENOUGH)
+		return 0;
+	freed = 0;
+	for (unsigned class = 0; class < CLASSES; class ++)
+		frames += reclaim_class(class);
+	return frames;
 }
 
 char *kstrdup(const char *s)

@@ -71,14 +71,27 @@ int pages_map(u64 va, paddr_t pa, u64 bits, u64 n)
 }
 
 /* A block that lies only partly on one side of va becomes pages. */
-static void split_at(u64 va)
+static int split_at(u64 va)
 {
 	u64 size;
 	if (!(va & (BLOCK_SIZE - 1)) || !(page_entry(va, &size) & PTE_PS))
-		return;
+		return 0;
 	while (kcall(KCALL_SPLIT, va, 0, 0) == -ENOMEM)
 		if (!frames_feed_kernel())
-			panic("no memory for page tables");
+			return -ENOMEM;
+	return 0;
+}
+
+int pages_cut(u64 start, u64 end)
+{
+	return split_at(start) || split_at(end) ? -ENOMEM : 0;
+}
+
+/* For those who have no way to fail; their callers have cut before. */
+static void must_cut(u64 start, u64 end)
+{
+	if (pages_cut(start, end))
+		panic("no memory for page tables");
 }
 
 /* The next range of entries in use from *va on; false: none before end. */
@@ -126,8 +139,7 @@ void pages_free(struct space *space, u64 start, u64 end)
 		aio_drain();
 		sched_release();
 	}
-	split_at(start);
-	split_at(end);
+	must_cut(start, end);
 	for (u64 va = start; next_used(&va, end, &run_end); va = run_end)
 		free_run(space, va, run_end);
 }
@@ -135,8 +147,10 @@ void pages_free(struct space *space, u64 start, u64 end)
 void pages_drop_file(struct space *space, u64 start, u64 end)
 {
 	u64 size, next;
-	split_at(start);
-	split_at(end);
+	if (pages_cut(start, end)) { /* what goes beside can be had from the file again */
+		start = ALIGN_DOWN(start, BLOCK_SIZE);
+		end = ALIGN_UP(end, BLOCK_SIZE);
+	}
 	for (u64 va = start; va < end; va = next) {
 		u64 entry = page_entry(va, &size);
 		next = ALIGN_DOWN(va, size) + size;
@@ -166,14 +180,15 @@ void pages_protect(u64 start, u64 end, u32 prot)
 int pages_move(u64 from, u64 to, u64 len)
 {
 	u64 run_end, end = from + len;
-	split_at(from);
-	split_at(end);
+	if (pages_cut(from, end))
+		return -ENOMEM;
 	for (u64 va = from; next_used(&va, end, &run_end); va = run_end) {
 		while (va < run_end) {
 			u64 size, entry = page_entry(va, &size);
 			u64 target = va - from + to;
 			if (entry & PTE_PS && (target & (BLOCK_SIZE - 1))) {
-				split_at(va + PAGE_SIZE);
+				if (split_at(va + PAGE_SIZE))
+					return -ENOMEM;
 				continue;
 			}
 			u64 bits = entry & (PTE_P | PTE_W | PTE_NX | PTE_PS | PTE_FILE);

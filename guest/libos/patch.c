@@ -142,7 +142,7 @@ static u8 *make_own(struct space *space, const struct vma *vma, u64 va)
 	u8 *page = own_page(vma, va);
 	if (page)
 		return page;
-	paddr_t pa = frames_alloc_dirty(0);
+	paddr_t pa = pages_cut(va, va + PAGE_SIZE) ? 0 : frames_alloc_dirty(0);
 	if (!pa)
 		return NULL;
 	page = phys_to_virt(pa);

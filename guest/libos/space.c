@@ -195,7 +195,7 @@ static int isolate(struct space *space, u64 start, u64 end)
 
 int space_remove(struct space *space, u64 start, u64 end)
 {
-	if (isolate(space, start, end))
+	if (pages_cut(start, end) || isolate(space, start, end))
 		return -ENOMEM;
 	patch_undo(space, start, end);
 	unsigned i = index_of(space, start);
@@ -222,7 +222,7 @@ void space_clear(struct space *space)
 
 int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 {
-	if (isolate(space, start, end))
+	if (pages_cut(start, end) || isolate(space, start, end))
 		return -ENOMEM;
 	unsigned i = index_of(space, start);
 	u64 at = start;

@@ -98,6 +98,9 @@ int pages_map(u64 va, paddr_t pa, u64 bits, u64 n); /* n pages, or blocks with P
 /* The same with the next pages_flush(), so that one kcall makes many. */
 int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n);
 int pages_flush(void);
+/* Makes pages of the blocks that lie across the ends of a range, for which there must
+ * be memory: 0 or -ENOMEM. Before what follows, of a range that ends amidst blocks. */
+int pages_cut(u64 start, u64 end);
 void pages_free(struct space *space, u64 start, u64 end);
 /* Takes the pages that are a file's out, which may not be written without its
  * consent: faults bring private copies in, or ask for it. */

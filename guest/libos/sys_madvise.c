@@ -73,9 +73,11 @@ long sys_madvise(u64 addr, u64 len, int advice)
 		return -ENOMEM;
 	switch (advice) {
 	case MADV_FREE:
-		return all_anonymous(addr, len) ? for_each_vma (addr, len, forget) : -EINVAL;
+		if (!all_anonymous(addr, len))
+			return -EINVAL;
+		/* fallthrough */
 	case MADV_DONTNEED:
-		return for_each_vma (addr, len, forget);
+		return pages_cut(addr, addr + len) ? -ENOMEM : for_each_vma (addr, len, forget);
 	case MADV_WILLNEED:
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:

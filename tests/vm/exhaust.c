@@ -1,0 +1,175 @@
+/*
+ * exhaust WHAT: uses so much of something that there is no more, says how it was
+ * refused and how much there was, gives it back and uses some again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MIB  (1ul << 20)
+#define MOST 1000000
+
+static int fd[MOST];
+
+/* How a maker of descriptors was refused, after how many. */
+static int many(int (*make)(int *), int *error)
+{
+	int n = 0, made = 0;
+
+	while (n < MOST - 1 && (made = make(&fd[n])) > 0)
+		n += made;
+	*error = made < 0 ? errno : 0;
+	for (int i = 0; i < n; i++)
+		close(fd[i]);
+	if (make(fd) < 0) /* all is as it was */
+		exit(3);
+	return n;
+}
+
+static int make_null(int *at)
+{
+	*at = open("/dev/null", O_RDWR);
+	return *at < 0 ? -1 : 1;
+}
+
+static int make_event(int *at)
+{
+	*at = eventfd(0, 0);
+	return *at < 0 ? -1 : 1;
+}
+
+/* A socket with all that it takes without a reader. */
+static int make_full(int *at, int how)
+{
+	static char bytes[65536];
+
+	if (how == 0 ? pipe2(at, O_NONBLOCK) :
+		       socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, at))
+		return -1;
+	while (write(at[1], bytes, sizeof(bytes)) > 0)
+		;
+	if (errno == EAGAIN)
+		return 2;
+	close(at[0]);
+	close(at[1]);
+	return -1;
+}
+
+static int make_pipe(int *at)
+{
+	return make_full(at, 0);
+}
+
+static int make_socket(int *at)
+{
+	return make_full(at, 1);
+}
+
+static int fill_file(int *error)
+{
+	static char bytes[65536];
+	int n = 0, file = open("/tmp/large", O_RDWR | O_CREAT, 0600);
+	ssize_t done;
+
+	while ((done = write(file, bytes, sizeof(bytes))) == sizeof(bytes))
+		n++;
+	*error = done < 0 ? errno : 0;
+	if (done >= 0 && write(file, bytes, 1) < 0)
+		*error = errno;
+	if (ftruncate(file, 0) < 0 || write(file, bytes, sizeof(bytes)) != sizeof(bytes))
+		exit(3);
+	return n;
+}
+
+/* Mappings that are never touched. */
+static int map_many(int *error)
+{
+	int n = 0;
+
+	while (n < MOST && mmap(NULL, 4096, n & 1 ? PROT_READ : PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+		n++;
+	*error = errno;
+	return n;
+}
+
+static void touch(size_t step)
+{
+	for (;;) {
+		char *p =
+			mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return;
+		for (size_t at = 0; at < MIB; at += step)
+			p[at] = 1;
+	}
+}
+
+static unsigned long kib_free(void)
+{
+	char text[256] = "";
+	int file = open("/proc/meminfo", O_RDONLY);
+
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		exit(2);
+	close(file);
+	return strtoul(strstr(text, "MemFree:") + 8, NULL, 10);
+}
+
+/* Uses what there is in large pieces, and gives a page of each back: for that the
+ * system needs memory of its own. */
+static int punch(int *error)
+{
+	const size_t size = 1024 * MIB;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t at = 0;
+	int n = 0;
+
+	for (; at < size && kib_free() > 256; at += 65536)
+		p[at] = 1;
+	*error = 0;
+	for (size_t hole = 4096; hole < at && !*error; hole += 2 * MIB, n++)
+		if (munmap(p + hole, 4096) < 0)
+			*error = errno;
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*make)(int *);
+	} made[] = { { "null", make_null },
+		     { "event", make_event },
+		     { "pipes", make_pipe },
+		     { "sockets", make_socket } };
+	const char *what = argc > 1 ? argv[1] : "";
+	const struct rlimit all = { MOST, MOST };
+	int n = 0, error = 0;
+
+	if (argc > 2)
+		setrlimit(RLIMIT_NOFILE, &all);
+	if (!strcmp(what, "touch"))
+		touch(4096);
+	if (!strcmp(what, "sparse"))
+		touch(65536);
+	if (!strcmp(what, "file"))
+		n = fill_file(&error);
+	if (!strcmp(what, "holes"))
+		n = punch(&error);
+	if (!strcmp(what, "maps"))
+		n = map_many(&error);
+	for (unsigned i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		if (!strcmp(what, made[i].name))
+			n = many(made[i].make, &error);
+	printf("%s after %d\n", strerrorname_np(error), n);
+	return n == 0;
+}
