@@ -192,9 +192,16 @@ static inline int low_frames(uint64_t pa, uint64_t n)
 	return pa >= LOW_FREE_GPA && pa + n * PAGE_SIZE <= (uint64_t)kernel_start - IMAGE_BASE;
 }
 
+/* Files of the host: above 4 GiB nothing is the kernel's, nor counted; far enough
+ * below the top that a table of pages does not come round to 0. */
+static inline int above_all(uint64_t pa)
+{
+	return pa >> 32 && !(pa >> 50);
+}
+
 /*
  * The common run lies in the program's half, in one table, its frames in one
- * block between this image and 1 GiB, or below it: few checks decide.
+ * block between this image and 1 GiB, below it, or above 4 GiB: few checks decide.
  */
 static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
 {
@@ -206,13 +213,15 @@ static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
 	if (n - 1 >= ENTRIES || first + n > ENTRIES || va >> 47 || va & (PAGE_SIZE - 1) ||
 	    entry & ~(PTE_ADDR | ALLOWED) ||
 	    (pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
-	    pa >= BLOCKS * (uint64_t)BLOCK_SIZE ||
-	    (pa >> PAGE_SHIFT & (ENTRIES - 1)) + n > ENTRIES || pd_image[pa >> 21] & PTE_PS)
+	    (!above_all(pa) &&
+	     (pa >= BLOCKS * (uint64_t)BLOCK_SIZE ||
+	      (pa >> PAGE_SHIFT & (ENTRIES - 1)) + n > ENTRIES || pd_image[pa >> 21] & PTE_PS)))
 		return map_pages_anywhere(va, entry, n);
 	uint64_t *table = table_at(va, 1);
 	if (!table)
 		return -ENOMEM;
-	mapped[pa >> 21] += n;
+	if (!above_all(pa))
+		mapped[pa >> 21] += n;
 	fill_pages(table + first, entry | BOOKKEEPING, n);
 	return 0;
 }

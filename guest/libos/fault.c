@@ -14,7 +14,6 @@
 #include "thread.h"
 
 #define WINDOW_ORDER 4
-#define PLENTY_ORDER 6 /* while more than half of the memory is free */
 #define FILE_WINDOW  64 /* pages of a file mapped at once */
 #define FILE_BLOCKS  16 /* blocks of a file mapped at once */
 
@@ -79,8 +78,7 @@ static int fault_private(struct space *space, const struct vma *vma, u64 va)
 {
 	if (block_fits(vma, va) && !map_new(space, vma, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_ORDER))
 		return 0;
-	int order = frames_available() > frames_total() / 2 ? PLENTY_ORDER : WINDOW_ORDER;
-	for (; order >= 0; order--) {
+	for (int order = WINDOW_ORDER; order >= 0; order--) {
 		u64 len = PAGE_SIZE << order;
 		u64 start = ALIGN_DOWN(va, len);
 		if (start < vma->start || start + len > vma->end ||

@@ -137,14 +137,11 @@ static int copy_page(const struct file_access *f, u64 va, paddr_t to)
 	return 0;
 }
 
-static int copy_pages(struct file_access *f, u64 start, unsigned order)
+/* Takes over n frames from pa on (0: there were none). */
+static int copy_pages(struct file_access *f, u64 start, u64 n, paddr_t pa)
 {
-	u64 n = 1ull << order, size;
-	int error = f->entry ? pages_cut(f->va, f->va + PAGE_SIZE) : 0;
-	paddr_t pa = error ? 0 : frames_alloc_dirty(order);
-	if (!pa)
-		error = -ENOMEM;
-
+	u64 size;
+	int error = !pa ? -ENOMEM : f->entry ? pages_cut(f->va, f->va + PAGE_SIZE) : 0;
 	for (u64 i = 0; i < n && !error; i++)
 		error = copy_page(f, start + i * PAGE_SIZE, pa + i * PAGE_SIZE);
 	bool same = !error && f->space->changes == f->changes &&
@@ -156,9 +153,25 @@ static int copy_pages(struct file_access *f, u64 start, unsigned order)
 		error = pages_map(start, pa, pte_bits(f->vma.prot), n);
 		f->space->resident += error ? 0 : n;
 	}
-	if (pa && (error || !same))
-		frames_free(pa, order);
+	for (u64 i = 0; pa && (error || !same) && i < n; i++)
+		frames_free(pa + i * PAGE_SIZE, 0);
 	return error;
+}
+
+/*
+ * A small mapping that may be written, as the data of a library: what reads there
+ * first (the loader, relocating) writes next, and that would be two more kcalls
+ * for each page. So all of it is copied at once.
+ */
+static bool copy_small(struct file_access *f, int *error)
+{
+	const struct vma *vma = &f->vma;
+	u64 n = (vma->end - vma->start) >> PAGE_SHIFT;
+	if (vma->flags & MAP_SHARED || !(vma->prot & PROT_WRITE) || n > WINDOW || f->entry ||
+	    !pages_all_empty(vma->start, vma->end))
+		return false;
+	*error = copy_pages(f, vma->start, n, frames_alloc_run(n));
+	return *error != -ENOMEM;
 }
 
 static int copy_window(struct file_access *f)
@@ -169,7 +182,7 @@ static int copy_window(struct file_access *f)
 		u64 end = start + (PAGE_SIZE << order);
 		if (order == 0 ||
 		    (start >= f->vma.start && end <= f->vma.end && pages_all_empty(start, end)))
-			error = copy_pages(f, start, order);
+			error = copy_pages(f, start, 1ull << order, frames_alloc_dirty(order));
 	}
 	return error;
 }
@@ -187,7 +200,9 @@ int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u
 	if (pages - first < (vma->end - vma->start) >> PAGE_SHIFT)
 		f.vma.end = vma->start + ((pages - first) << PAGE_SHIFT);
 	file_get(f.vma.file);
-	if (write && !(vma->flags & MAP_SHARED))
+	if (copy_small(&f, &error))
+		;
+	else if (write && !(vma->flags & MAP_SHARED))
 		error = copy_window(&f);
 	else if (!map_run(&f, &error))
 		error = map_window(&f);
