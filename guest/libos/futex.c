@@ -5,57 +5,64 @@
  * Each has a wait queue of its own, so that waking one wakes only that. The
  * lock of the library OS makes looking at the word and queueing one step.
  *
- * Not here: priority inheritance (-ENOSYS, as on a kernel without
- * CONFIG_FUTEX_PI), and one futex in memory that two spaces share.
+ * Not here: one futex in memory that two spaces share.
  */
-#include <linux/futex.h>
+#include "futex.h"
 #include "sigstate.h"
 #include "sys.h"
-#include "timespec.h"
 #include "uaccess.h"
 
-#define BUCKETS 64
+struct list futex_buckets[FUTEX_BUCKETS];
 
-struct futex_waiter {
-	struct list link; /* of its bucket, or alone once woken */
-	struct space *space;
-	u64 address;
-	u32 bits;
-	bool woken;
-	struct waitq queue;
-};
-
-static struct list buckets[BUCKETS];
-
-static struct list *bucket(u64 address)
+struct list *futex_bucket(u64 address)
 {
-	struct list *b = &buckets[(address >> 2 ^ address >> 12) % BUCKETS];
+	struct list *b = &futex_buckets[(address >> 2 ^ address >> 12) % FUTEX_BUCKETS];
 	if (!b->next)
 		list_init(b);
 	return b;
 }
 
-static bool matches(const struct futex_waiter *w, u64 address, u32 bits)
-{
-	return w->space == current_process()->space && w->address == address && (w->bits & bits);
-}
-
-/* What Linux says about the address itself: 0, -EINVAL or -EFAULT. */
-static int check(const u32 *uaddr)
+int futex_check(const u32 *uaddr)
 {
 	if ((u64)uaddr % sizeof(u32))
 		return -EINVAL;
 	return (u64)uaddr < USER_END ? 0 : -EFAULT;
 }
 
+void futex_queue(struct futex_waiter *w, u64 address)
+{
+	w->space = current_process()->space;
+	w->thread = current();
+	w->address = address;
+	if (!w->queue)
+		w->queue = &w->own;
+	waitq_init(w->queue);
+	list_add_tail(futex_bucket(address), &w->link);
+}
+
+int futex_sleep(struct futex_waiter *w, u64 deadline)
+{
+	int result;
+	do
+		result = wait_on(w->queue, deadline);
+	while (!w->woken && !result);
+	list_del(&w->link);
+	return result;
+}
+
+void futex_wake_waiter(struct futex_waiter *w)
+{
+	list_del(&w->link);
+	w->woken = true;
+	wake_all(w->queue);
+}
+
 static long wait_again(struct restart_block *block);
 
 static long wait_until(u32 *uaddr, u32 val, u32 bits, u64 deadline)
 {
-	struct futex_waiter w = { .space = current_process()->space,
-				  .address = (u64)uaddr,
-				  .bits = bits };
-	int result = check(uaddr);
+	struct futex_waiter w = { .bits = bits };
+	int result = futex_check(uaddr);
 	u32 now;
 
 	if (!bits)
@@ -66,12 +73,8 @@ static long wait_until(u32 *uaddr, u32 val, u32 bits, u64 deadline)
 		return -EFAULT;
 	if (now != val)
 		return -EAGAIN;
-	waitq_init(&w.queue);
-	list_add_tail(bucket(w.address), &w.link);
-	do
-		result = wait_on(&w.queue, deadline);
-	while (!w.woken && !result);
-	list_del(&w.link);
+	futex_queue(&w, (u64)uaddr);
+	result = futex_sleep(&w, deadline);
 	if (w.woken)
 		return 0;
 	if (result != -EINTR)
@@ -90,18 +93,11 @@ static long wait_again(struct restart_block *block)
 	return wait_until((u32 *)block->arg[0], block->arg[1], block->arg[2], block->deadline);
 }
 
-static void wake_waiter(struct futex_waiter *w)
-{
-	list_del(&w->link);
-	w->woken = true;
-	wake_all(&w->queue);
-}
-
 /* Wakes up to `most` waiters (Linux: at least one), moves up to `move` more
- * to another address. How many that were. */
+ * to another address. How many that were; -EINVAL if one waits for a lock. */
 static long wake_and_move(const u32 *from, int most, u32 bits, const u32 *to, int move)
 {
-	struct list *head = bucket((u64)from), *at = head->next;
+	struct list *head = futex_bucket((u64)from), *at = head->next;
 	struct list moved;
 	long done = 0;
 
@@ -109,10 +105,16 @@ static long wake_and_move(const u32 *from, int most, u32 bits, const u32 *to, in
 	while (at != head && done < (long)most + move) {
 		struct futex_waiter *w = container_of(at, struct futex_waiter, link);
 		at = at->next;
-		if (!matches(w, (u64)from, bits))
+		if (!futex_at(w, (u64)from))
+			continue;
+		if (w->pi || w->lock) {
+			done = -EINVAL;
+			break;
+		}
+		if (!(w->bits & bits))
 			continue;
 		if (done++ < most) {
-			wake_waiter(w);
+			futex_wake_waiter(w);
 		} else {
 			list_del(&w->link);
 			w->address = (u64)to;
@@ -122,14 +124,14 @@ static long wake_and_move(const u32 *from, int most, u32 bits, const u32 *to, in
 	while (!list_empty(&moved)) {
 		struct list *first = moved.next;
 		list_del(first);
-		list_add_tail(bucket((u64)to), first);
+		list_add_tail(futex_bucket((u64)to), first);
 	}
 	return done;
 }
 
 static long wake(const u32 *uaddr, int most, u32 bits)
 {
-	int error = check(uaddr);
+	int error = futex_check(uaddr);
 	if (!bits)
 		return -EINVAL;
 	return error ? error : wake_and_move(uaddr, MAX(most, 1), bits, NULL, 0);
@@ -145,9 +147,9 @@ static long requeue(const u32 *from, int most, int move, const u32 *to, const u3
 	u32 now;
 	if (most < 0 || move < 0)
 		return -EINVAL;
-	int error = check(from);
+	int error = futex_check(from);
 	if (!error)
-		error = check(to);
+		error = futex_check(to);
 	if (error)
 		return error;
 	if (expected) {
@@ -228,10 +230,10 @@ static long wake_op(u32 *uaddr, int most, int most2, u32 *uaddr2, u32 encoded)
 {
 	u32 op = encoded >> 28 & 7, cmp = encoded >> 24 & 15, old;
 	u32 arg = signed12(encoded >> 12);
-	int error = check(uaddr);
+	int error = futex_check(uaddr);
 
 	if (!error)
-		error = check(uaddr2);
+		error = futex_check(uaddr2);
 	if (error)
 		return error;
 	if (encoded & (u32)FUTEX_OP_OPARG_SHIFT << 28)
@@ -248,36 +250,48 @@ static long wake_op(u32 *uaddr, int most, int most2, u32 *uaddr2, u32 encoded)
 	return woken;
 }
 
-/* FUTEX_WAIT's timeout is relative, FUTEX_WAIT_BITSET's absolute. */
-static int wait_deadline(int op, const struct __kernel_timespec *user, u64 *deadline)
+int futex_deadline(const struct __kernel_timespec *user, bool realtime, u64 *deadline)
 {
-	int error = timeout_from_user(user, deadline);
 	struct __kernel_timespec ts;
-	if (error || !user || (op & FUTEX_CMD_MASK) == FUTEX_WAIT)
+	int error = timeout_from_user(user, deadline);
+	if (error || !user)
 		return error;
 	if (get_user(ts, user))
 		return -EFAULT;
-	u64 until = timespec_ns(&ts), clock = op & FUTEX_CLOCK_REALTIME ? realtime_ns() : now_ns();
+	u64 until = timespec_ns(&ts), clock = realtime ? realtime_ns() : now_ns();
 	*deadline = until > clock ? deadline_after(now_ns(), until - clock) : 0;
 	return 0;
+}
+
+static long wait_bitset(u32 *uaddr, u32 val, const struct __kernel_timespec *timeout, bool realtime,
+			u32 bits)
+{
+	u64 deadline;
+	int error = futex_deadline(timeout, realtime, &deadline);
+	return error ? error : wait_until(uaddr, val, bits, deadline);
+}
+
+static long wait_relative(u32 *uaddr, u32 val, const struct __kernel_timespec *timeout)
+{
+	u64 deadline;
+	int error = timeout_from_user(timeout, &deadline);
+	return error ? error : wait_until(uaddr, val, FUTEX_BITSET_MATCH_ANY, deadline);
 }
 
 long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *timeout, u32 *uaddr2,
 	       u32 val3)
 {
 	int command = op & FUTEX_CMD_MASK, val2 = (int)(u64)timeout;
-	u64 deadline;
+	bool realtime = op & FUTEX_CLOCK_REALTIME;
 
-	if ((op & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
+	if (realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT_REQUEUE_PI &&
+	    command != FUTEX_LOCK_PI2)
 		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:
-		val3 = FUTEX_BITSET_MATCH_ANY;
-		/* fallthrough */
-	case FUTEX_WAIT_BITSET: {
-		int error = wait_deadline(op, timeout, &deadline);
-		return error ? error : wait_until(uaddr, val, val3, deadline);
-	}
+		return wait_relative(uaddr, val, timeout);
+	case FUTEX_WAIT_BITSET:
+		return wait_bitset(uaddr, val, timeout, realtime, val3);
 	case FUTEX_WAKE:
 		return wake(uaddr, val, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
@@ -288,6 +302,18 @@ long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *time
 		return requeue(uaddr, val, val2, uaddr2, &val3);
 	case FUTEX_WAKE_OP:
 		return wake_op(uaddr, val, val2, uaddr2, val3);
+	case FUTEX_LOCK_PI:
+		return futex_lock_pi(uaddr, timeout, true);
+	case FUTEX_LOCK_PI2:
+		return futex_lock_pi(uaddr, timeout, realtime);
+	case FUTEX_TRYLOCK_PI:
+		return futex_trylock_pi(uaddr);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(uaddr);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(uaddr, val, timeout, realtime, uaddr2);
+	case FUTEX_CMP_REQUEUE_PI:
+		return futex_cmp_requeue_pi(uaddr, val, val2, uaddr2, val3);
 	default:
 		return -ENOSYS;
 	}
@@ -305,13 +331,14 @@ long sys_set_robust_list(struct robust_list_head *head, size_t len)
 #define ROBUST_MOST 2048
 
 /* A lock that the dead thread may have held: says so to the next who takes
- * it. False: bad address. */
-static bool robust_let_go(const struct thread *thread, u64 address, bool pending)
+ * it. False: bad address. Who waits for a lock with priority inheritance has got
+ * it already (futex_pi.c). */
+static bool robust_let_go(const struct thread *thread, u64 address, bool pi, bool pending)
 {
 	u32 *word = (u32 *)address, value;
-	if (check(word) || load_user(&value, word))
+	if (futex_check(word) || load_user(&value, word))
 		return false;
-	if (pending && !value) { /* let go already, but nobody woken yet */
+	if (pending && !pi && !value) { /* let go already, but nobody woken yet */
 		wake(word, 1, FUTEX_BITSET_MATCH_ANY);
 		return true;
 	}
@@ -323,33 +350,39 @@ static bool robust_let_go(const struct thread *thread, u64 address, bool pending
 	}
 	if (error)
 		return false;
-	if (value & FUTEX_WAITERS)
+	if (!pi && value & FUTEX_WAITERS)
 		wake(word, 1, FUTEX_BITSET_MATCH_ANY);
 	return true;
 }
 
-/* Bit 0 of an entry says that its lock has priority inheritance. */
+/* An entry's lock; bit 0 says that it has priority inheritance. */
+static bool robust_entry(const struct thread *thread, u64 entry, long offset, bool pending)
+{
+	return robust_let_go(thread, (entry & ~1ull) + offset, entry & 1, pending);
+}
+
 void futex_thread_exit(struct thread *thread)
 {
 	const struct robust_list_head *user = (void *)thread->robust_list;
 	struct robust_list_head head;
 	u64 entry, next;
 
+	futex_pi_thread_exit(thread);
 	thread->robust_list = 0;
 	if (!user || get_user(head, user))
 		return;
-	u64 pending = (u64)head.list_op_pending & ~1ull;
-	entry = (u64)head.list.next & ~1ull;
-	for (int i = 0; i < ROBUST_MOST && entry != (u64)&user->list; i++) {
-		bool more = !get_user(next, (u64 *)entry); /* before it is let go */
-		if (entry != pending && !robust_let_go(thread, entry + head.futex_offset, false))
+	u64 pending = (u64)head.list_op_pending;
+	entry = (u64)head.list.next;
+	for (int i = 0; i < ROBUST_MOST && (entry & ~1ull) != (u64)&user->list; i++) {
+		bool more = !get_user(next, (u64 *)(entry & ~1ull)); /* before it is let go */
+		if ((entry ^ pending) > 1 && !robust_entry(thread, entry, head.futex_offset, false))
 			return;
 		if (!more)
 			return;
-		entry = next & ~1ull;
+		entry = next;
 	}
-	if (pending)
-		robust_let_go(thread, pending + head.futex_offset, true);
+	if (pending > 1)
+		robust_entry(thread, pending, head.futex_offset, true);
 }
 
 long sys_get_robust_list(int pid, struct robust_list_head **head, size_t *len)

@@ -92,11 +92,12 @@ long sys_timerfd_settime(int fd, int flags, const struct itimerspec *user, struc
 long sys_timerfd_gettime(int fd, struct itimerspec *user);
 
 /* Identity, limits, scheduling, the rest: sys_ids.c, sys_cred.c, sys_limits.c,
- * sys_sched.c, sys_prctl.c, sys_misc.c, futex.c */
+ * sys_sched.c, sys_prctl.c, sys_misc.c, futex.c, futex_waitv.c */
 struct new_utsname;
 struct sysinfo;
 struct rlimit64;
 struct robust_list_head;
+struct futex_waitv;
 struct __user_cap_header_struct;
 struct __user_cap_data_struct;
 long sys_getpid(void);
@@ -157,6 +158,8 @@ long sys_set_robust_list(struct robust_list_head *head, size_t len);
 long sys_get_robust_list(int pid, struct robust_list_head **head, size_t *len);
 long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *timeout, u32 *uaddr2,
 	       u32 val3);
+long sys_futex_waitv(const struct futex_waitv *user, unsigned n, unsigned flags,
+		     const struct __kernel_timespec *timeout, int clock);
 
 /* Files: fd.c, fcntl.c, locks.c, sys_open.c, sys_io.c, sys_copy.c, sys_size.c,
  * sys_stat.c, sys_attr.c, sys_xattr.c, sys_dir.c, getdents.c, pipe.c, eventfd.c, sys_poll.c */

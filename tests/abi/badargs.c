@@ -30,6 +30,9 @@
 
 #include "abi.h"
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -402,7 +405,8 @@ static const struct call process[] = {
 	B(futex, BAD, 0, 0, 0), B(futex, GOOD + 1, 0, 0, 0), B(futex, GOOD, 99, 0, 0),
 	B(futex, GOOD, 0, 0, TIME), B(futex, GOOD, 0, 0, BAD), B(futex, GOOD, 0, 1, 0),
 	B(futex, GOOD, 9, 0, 0, 0, 0), B(futex, GOOD, 3, 1, -1, GOOD),
-	B(futex, GOOD, 4, 1, 1, GOOD + 4, 7), B(set_robust_list, GOOD, 23),
+	B(futex, GOOD, 4, 1, 1, GOOD + 4, 7), B(futex_waitv, BAD, 1, 0, 0, 0), B(futex_waitv, ZERO, 1, 0, 0, 0),
+	B(futex_waitv, ZERO, 1, 1, 0, 0), B(futex_waitv, ZERO, 129, 0, 0, 0), B(set_robust_list, GOOD, 23),
 	B(get_robust_list, 1 << 22, GOOD, GOOD), B(get_robust_list, 0, BAD, GOOD),
 	B(get_robust_list, -1, GOOD, GOOD), B(arch_prctl, 99, 0), B(arch_prctl, 0x1003, BAD),
 	B(arch_prctl, 0x1002, KERNEL), B(prctl, 9999, 0), B(prctl, PR_SET_NAME, BAD),
