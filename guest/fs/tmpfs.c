@@ -10,6 +10,7 @@
  */
 #include "tmpfs.h"
 #include <asm/statfs.h>
+#include <linux/fcntl.h>
 #include <linux/capability.h>
 #include "../libos/frames.h"
 #include "../libos/heap.h"
@@ -33,6 +34,7 @@ struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev)
 	inode->rdev = rdev;
 	inode->ops = &node_ops;
 	if (S_ISREG(mode)) {
+		inode->seals = F_SEAL_SEAL;
 		inode->ops = &tmpfs_regular_ops;
 		inode->fops = &tmpfs_file_ops;
 	} else if (S_ISDIR(mode)) {
@@ -271,11 +273,24 @@ static int get_attr(struct inode *inode, struct kstat *st)
 	return 0;
 }
 
+/* What the seals forbid; F_SEAL_EXEC: no right to execute may come or go. */
+static bool is_sealed(const struct inode *inode, const struct attr *attr)
+{
+	if (attr->valid & ATTR_SIZE &&
+	    ((attr->size < inode->size && inode->seals & F_SEAL_SHRINK) ||
+	     (attr->size > inode->size && inode->seals & F_SEAL_GROW)))
+		return true;
+	return attr->valid & ATTR_MODE && inode->seals & F_SEAL_EXEC &&
+	       (attr->mode ^ inode->mode) & 0111;
+}
+
 static int set_attr(struct inode *inode, const struct attr *attr)
 {
 	bool resized = attr->valid & ATTR_SIZE &&
 		       (attr->size != inode->size || attr->valid & ATTR_OPEN_TRUNC);
 
+	if (is_sealed(inode, attr))
+		return -EPERM;
 	if (attr->valid & ATTR_SIZE && tmpfs_resize(tmpfs_inode(inode), attr->size) < 0)
 		return -ENOSPC;
 	inode_set_attr(inode, attr, resized);

@@ -9,6 +9,7 @@
  */
 #include "tmpfs.h"
 #include <linux/falloc.h>
+#include <linux/fcntl.h>
 #include "../libos/frames.h"
 #include "../libos/memory.h"
 
@@ -140,6 +141,8 @@ static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 {
 	u64 index = pos / PAGE_SIZE;
 	size_t offset = PAGE_OFFSET(pos), n = MIN(uio->resid, PAGE_SIZE - offset);
+	if (ti->inode.seals & F_SEAL_GROW && pos + n > ti->inode.size)
+		return -EPERM;
 	bool fresh = page_tree_get(&ti->pages, index) == 0;
 	/* with mappings, old memory could show while the bytes are fetched */
 	paddr_t pa = page_make(ti, index, n == PAGE_SIZE && ti->inode.mappings == 0);
@@ -173,6 +176,8 @@ static long tmpfs_write(struct file *file, struct uio *uio, u64 *pos)
 		return 0;
 	if (*pos >= MAX_FILE_SIZE)
 		return -EFBIG;
+	if (ti->inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
 	uio->resid = MIN(uio->resid, MAX_FILE_SIZE - *pos);
 	if (*pos + uio->resid > ti->inode.size && own_last_page(ti) < 0)
 		return -ENOSPC;
@@ -261,7 +266,10 @@ int tmpfs_fallocate(struct inode *inode, int mode, u64 offset, u64 len)
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	if (mode & FALLOC_FL_PUNCH_HOLE)
-		return punch(ti, offset, end);
+		return inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) ? -EPERM :
+									     punch(ti, offset, end);
+	if (inode->seals & F_SEAL_GROW && end > inode->size)
+		return -EPERM;
 	if ((end - offset) / PAGE_SIZE > frames_available() || own_last_page(ti) < 0)
 		return -ENOSPC;
 	for (u64 i = offset / PAGE_SIZE; i < (end + PAGE_SIZE - 1) / PAGE_SIZE; i++)

@@ -57,6 +57,9 @@
 #define SEEK_DATA 3
 #define SEEK_HOLE 4
 #endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
 #ifndef RENAME_EXCHANGE
 #define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE  2
@@ -84,6 +87,7 @@ struct inode {
 	u32 mappings; /* of its pages, in the program's memory */
 	i32 writers; /* files open for writing; < 0: being executed */
 	bool linkable; /* may get a name though it has none: O_TMPFILE */
+	u8 seals; /* F_SEAL_*, of files in memory: memfd.c */
 	u64 ino, size;
 	struct __kernel_timespec atime, mtime, ctime, btime;
 	struct pipe *pipe; /* fifos, while open: pipe.c */

@@ -6,6 +6,7 @@
 #include "../fs/vfs.h"
 #include "fd.h"
 #include "locks.h"
+#include "memfd.h"
 #include "pipe.h"
 #include "sys.h"
 
@@ -28,6 +29,10 @@ static long do_file(struct file *file, unsigned int cmd, unsigned long arg)
 		return pipe_set_size(file, arg);
 	case F_GETPIPE_SZ:
 		return pipe_get_size(file);
+	case F_ADD_SEALS:
+		return memfd_add_seals(file, arg);
+	case F_GET_SEALS:
+		return memfd_get_seals(file);
 	case F_SETOWN: /* SIGIO and SIGURG are not sent */
 	case F_GETOWN:
 	case F_SETSIG:

@@ -227,4 +227,5 @@ static void free_tables(const u64 *table, u64 va, unsigned shift, unsigned entri
 void pages_free_tables(void)
 {
 	free_tables(phys_to_virt((u64)pml4 - IMAGE_BASE), 0, 39, 256);
+	cpus_flush();
 }

@@ -231,7 +231,7 @@ int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 	for (; i < space->count && space->vma[i].start == at && at < end; i++) {
 		struct vma *vma = &space->vma[i];
 		if (prot & PROT_WRITE && vma->flags & MAP_SHARED && vma->file &&
-		    !file_writable(vma->file)) {
+		    (!file_writable(vma->file) || vma->flags & VMA_NEVER_WRITE)) {
 			error = -EACCES;
 			break;
 		}
@@ -248,6 +248,17 @@ int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 	for (i = index_of(space, start); i < space->count && space->vma[i].start < end; i++)
 		merge(space, i);
 	return at >= end ? 0 : error;
+}
+
+bool space_may_write(struct space *space, const struct inode *inode)
+{
+	for (unsigned i = 0; i < space->count; i++) {
+		const struct vma *vma = &space->vma[i];
+		if (vma->flags & MAP_SHARED && vma->file && vma->file->inode == inode &&
+		    file_writable(vma->file) && !(vma->flags & VMA_NEVER_WRITE))
+			return true;
+	}
+	return false;
 }
 
 int space_describe(struct space *space, unsigned index, struct vma_info *info)

@@ -11,7 +11,7 @@
 struct vma {
 	u64 start, end; /* page-aligned; the array is sorted and without overlap */
 	u32 prot; /* PROT_* */
-	u32 flags; /* MAP_SHARED, MAP_GROWSDOWN, MAP_NORESERVE as mmap had them */
+	u32 flags; /* MAP_SHARED, MAP_GROWSDOWN, MAP_NORESERVE as mmap had them; VMA_* */
 	paddr_t backing; /* physical memory with the first contents, or 0: zeroes */
 	u64 backing_len; /* bytes of it; beyond are zeroes */
 	const char *name; /* for /proc/self/maps, or NULL */
@@ -19,6 +19,9 @@ struct vma {
 	u64 offset; /* of `start` in the file */
 };
 
+#define VMA_NEVER_WRITE MAP_DENYWRITE /* mprotect gives no right to write: sealed */
+
+struct inode;
 struct patches; /* patch.h */
 
 struct space {
@@ -76,6 +79,9 @@ void space_populate(struct space *space, u64 start, u64 end);
 /* Queues (pages_queue) the pages of [start, end) of a VMA where nothing is
  * mapped yet; what cannot be had is left to faults. */
 void space_map_ahead(struct space *space, const struct vma *vma, u64 start, u64 end);
+
+/* Whether a mapping can write to the file, now or after an mprotect. */
+bool space_may_write(struct space *space, const struct inode *inode);
 
 /* file_pages.c: the same as space_fault() in the mapping of a file; `entry` is
  * what page_entry(va) says. */

@@ -3,6 +3,7 @@
  * pages cannot be mapped (get_page), a private mapping is filled when it is
  * made.
  */
+#include <linux/fcntl.h>
 #include <linux/mman.h>
 #include "../fs/vfs.h"
 #include "../kernel/kcall.h"
@@ -16,8 +17,9 @@
 #include "thread.h"
 #include "uaccess.h"
 
-#define LEN_MAX    (USER_END - USER_START)
-#define HEAP_AHEAD (256ull << 10)
+#define SEALS_WRITE (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+#define LEN_MAX     (USER_END - USER_START)
+#define HEAP_AHEAD  (256ull << 10)
 /* What MAP_SHARED_VALIDATE lets through: Linux's LEGACY_MAP_MASK. */
 #define KNOWN_FLAGS                                                                             \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_POPULATE | \
@@ -112,7 +114,7 @@ long space_fill(struct file *file, u64 start, u64 len, u64 offset, u32 prot)
 	return n < 0 ? n : 0;
 }
 
-/* -errno, or the VMA's flags. In Linux's order (do_mmap). */
+/* 0 or -errno, in Linux's order (do_mmap). */
 static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offset)
 {
 	const struct inode *inode = file->inode;
@@ -135,7 +137,7 @@ static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offs
 	    !inode->ops->get_dax(file, 0, 1, true, &pa))
 		return -ENODEV;
 	/* a descriptor that cannot write never makes a mapping that can */
-	return shared ? MAP_SHARED : 0;
+	return shared && prot & PROT_WRITE && inode->seals & SEALS_WRITE ? -EPERM : 0;
 }
 
 static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
@@ -147,6 +149,8 @@ static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, 
 			   .end = start + ALIGN_UP(len, PAGE_SIZE),
 			   .prot = prot,
 			   .flags = (flags & MAP_TYPE) == MAP_PRIVATE ? 0 : MAP_SHARED };
+	if (vma.flags && file->inode->seals & SEALS_WRITE)
+		vma.flags |= VMA_NEVER_WRITE;
 	if (file->inode->ops->get_page) {
 		vma.file = file;
 		vma.offset = offset;

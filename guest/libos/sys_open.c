@@ -51,7 +51,8 @@ static int truncate_found(const struct path *p)
 		return error;
 	error = vfs_setattr(p, &attr);
 	inode_end_write(inode);
-	return error == -EPERM ? 0 : error; /* files of /proc have no size */
+	/* files of /proc have no size */
+	return error == -EPERM && (!inode->ops || !inode->ops->setattr) ? 0 : error;
 }
 
 /* The last step of a walk with O_CREAT. 0: w->at is there, made if *created;

@@ -1,9 +1,8 @@
 /*
- * Sizes and storage: truncate, fallocate, fsync and their kin; memfd_create.
+ * Sizes and storage: truncate, fallocate, fsync and their kin.
  * Files in memory need no sync; what has a disk behind it brings ops->fsync.
  */
 #include <linux/falloc.h>
-#include <linux/memfd.h>
 #include "path.h"
 #include "process.h"
 #include "sys.h"
@@ -209,44 +208,4 @@ long sys_readahead(int fd, i64 offset, size_t count)
 		r = -EINVAL;
 	file_put(file);
 	return r;
-}
-
-/* ---- memfd ---- */
-
-#define MEMFD_PREFIX   "memfd:"
-#define MEMFD_NAME_MAX (NAME_MAX - (sizeof(MEMFD_PREFIX) - 1))
-
-static struct file *memfd_open(const char *name, int *error)
-{
-	struct path p = { root_mount, dentry_new(NULL, name, strlen(name)) };
-	struct file *file;
-
-	*error = -ENOMEM;
-	if (p.dentry == NULL)
-		return NULL;
-	p.dentry->deleted = true;
-	p.dentry->inode = tmpfs_new_file(0777);
-	file = p.dentry->inode != NULL ? vfs_open(&p, O_RDWR | O_LARGEFILE, error) : NULL;
-	dentry_put(p.dentry);
-	if (file != NULL) { /* Linux does not count it as a writer: it can be executed */
-		inode_end_write(file->inode);
-		file->writer = false;
-	}
-	return file;
-}
-
-long sys_memfd_create(const char *user, unsigned int flags)
-{
-	char name[NAME_MAX + 1] = MEMFD_PREFIX;
-	struct file *file;
-	int error;
-	long n;
-
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
-		return -EINVAL;
-	n = strncpy_from_user(name + sizeof(MEMFD_PREFIX) - 1, user, MEMFD_NAME_MAX + 1);
-	if (n < 0)
-		return n == -ENAMETOOLONG ? -EINVAL : n;
-	file = memfd_open(name, &error);
-	return file != NULL ? fd_install_or_put(file, flags & MFD_CLOEXEC ? O_CLOEXEC : 0) : error;
 }

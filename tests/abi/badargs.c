@@ -282,7 +282,7 @@ static const struct call descriptor_calls[] = {
 	B(timerfd_settime, FILE_FD, 0, GOOD, 0), B(timerfd_settime, TIMER, 0, BAD, 0),
 	B(timerfd_settime, TIMER, 99, GOOD, 0), B(timerfd_settime, TIMER, 0, ITIMER, 0),
 	B(timerfd_gettime, NO_FD, GOOD), B(timerfd_gettime, FILE_FD, GOOD),
-	B(timerfd_gettime, TIMER, BAD), B(memfd_create, BAD, 0), B(memfd_create, GOOD, 0x1000),
+	B(timerfd_gettime, TIMER, BAD), B(memfd_create, BAD, 0), B(memfd_create, GOOD, 0x1000), B(memfd_create, GOOD, 24),
 	B(memfd_create, LONG, 0), B(io_setup, 0, GOOD), B(io_setup, 1, BAD), B(io_setup, 1, ONE),
 	B(io_destroy, 1), B(io_getevents, 1, 0, 1, GOOD, 0), B(io_submit, 1, 1, GOOD),
 	B(io_cancel, 1, GOOD, GOOD), B(io_cancel, 1, BAD, GOOD),

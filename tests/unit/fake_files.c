@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "../../guest/libos/memfd.h"
 #include "fake_libos.h"
 #include "../../guest/fs/blockdev.h"
 #include "../../guest/fs/disk_fs.h"
@@ -92,4 +93,17 @@ int blockdev_open(struct inode *inode, struct file *file)
 __attribute__((weak)) void disk_fs_sync(bool end)
 {
 	(void)end;
+}
+
+/* No file has seals here. */
+long memfd_add_seals(struct file *file, u32 seals)
+{
+	(void)file;
+	(void)seals;
+	return -EINVAL;
+}
+long memfd_get_seals(const struct file *file)
+{
+	(void)file;
+	return -EINVAL;
 }
