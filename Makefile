@@ -257,6 +257,10 @@ $(B)/asan/guest.elf: $(B)/guest.elf # found beside the VMM
 bench: all ## measure, side by side with the peers
 	@bench/run.sh
 
+apps-test: all vm-programs ## Python's own tests in a VM, sqlite3 with a million rows; minutes
+	@tests/vm/pylib.py
+	@T_ROWS=1000000 T_LIMIT=300 tests/vm/run.sh apps servers
+
 MINUTES ?= 30
 soak: all vm-programs ## mixed work on 4 vCPUs for MINUTES=30, which checks itself
 	@$(B)/vmm run $(B)/vm/soak --cpus 4 -- $$(($(MINUTES) * 60))
@@ -324,7 +328,7 @@ clean: ## remove build/
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all run test bench soak docs lint format asan fuzz install deps clean help \
+.PHONY: all run test apps-test bench soak docs lint format asan fuzz install deps clean help \
 	vm-programs unit-programs fuzz-programs need-build need-test
 
 -include bench/bench.mk

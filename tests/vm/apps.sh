@@ -4,8 +4,9 @@
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-rows=100000 counts='1 2' # of rows, of vCPUs
+rows=${T_ROWS:-100000} counts='1 2' # of rows, of vCPUs
 [ -z "$LAB" ] || rows=2000 counts=1
+disk=$((rows > 100000 ? rows / 3000 : 32)) memory=$((rows > 100000 ? 2048 : 128)) # MiB
 
 # both NAME PROGRAM OPTION... -- ARG...: stdout and status in a VM are those on
 # Linux; stdin is $T/in, the directory $T/w, which the VM gets a copy of.
@@ -57,7 +58,7 @@ if t_have sqlite3; then
 		pragma integrity_check;
 		pragma page_count;
 	END
-	both "sqlite3: $rows rows" sqlite3 -- file.db
+	both "sqlite3: $rows rows" sqlite3 --mem "${memory}M" -- file.db
 	: >"$T/in"
 fi
 
@@ -75,12 +76,20 @@ if t_have /usr/bin/python3; then
 	both 'python3: threads, sockets, asyncio, sqlite3' /usr/bin/python3 $python -- apps.py
 	PATH=$PATH:/usr/sbin:/sbin
 	if t_have mke2fs; then
-		truncate -s 32M "$T/disk"
+		truncate -s "${disk}M" "$T/disk"
 		mke2fs -q -F -t ext2 "$T/disk"
 		# shellcheck disable=SC2086
 		both 'sqlite3 on ext2' /usr/bin/python3 $python --disk "$T/disk" -- apps-disk.py $rows
 		t_check 'e2fsck finds harm' e2fsck -fn "$T/disk" >"$T/fsck" 2>&1
 	fi
+fi
+
+# Some cases of Python's own tests; all of them: make apps-test. Not in the lab,
+# where the interpreter alone takes longer than all of this.
+if [ -z "$LAB" ] && t_have /usr/bin/python3 "/usr/lib/python${version:-3}/test/test_re.py"; then
+	limit=$T_LIMIT T_LIMIT=100
+	t_run 'python3: test cases of its own library' 0 tests/vm/pylib.py --quick
+	T_LIMIT=$limit
 fi
 
 # ---- runtimes and compilers

@@ -99,9 +99,12 @@ if t_have nginx curl wrk; then
 		serve 'using the "epoll"' nginx --$how "$T/srv:/srv" --copy "$T/nginx.conf:/etc/nginx.conf" \
 			--publish $port:80 -- -e stderr -c /etc/nginx.conf
 		for file in k m; do
-			# the second one on the same connection
-			curl -s -m "$T_LIMIT" http://127.0.0.1:$port/$file http://127.0.0.1:$port/$file >"$T/got"
-			cat "$T/srv/$file" "$T/srv/$file" | cmp -s - "$T/got" || t_fail "$file differs"
+			for connection in keep-alive close; do # the second on the same one, or not
+				curl -s -m "$T_LIMIT" -H "Connection: $connection" \
+					http://127.0.0.1:$port/$file http://127.0.0.1:$port/$file >"$T/got"
+				cat "$T/srv/$file" "$T/srv/$file" | cmp -s - "$T/got" ||
+					t_fail "$file differs, $connection"
+			done
 		done
 		curl -s -r 1000-200000 http://127.0.0.1:$port/m >"$T/got"
 		tail -c +1001 "$T/srv/m" | head -c 199001 | cmp -s - "$T/got" || t_fail 'a range differs'
