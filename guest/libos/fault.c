@@ -14,6 +14,7 @@
 #include "thread.h"
 
 #define WINDOW_ORDER 4
+#define STRIDE_ORDER 6 /* where one window follows another */
 #define FILE_WINDOW  64 /* pages of a file mapped at once */
 #define FILE_BLOCKS  16 /* blocks of a file mapped at once */
 
@@ -74,9 +75,21 @@ static bool block_fits(const struct vma *vma, u64 va)
 	       size >= BLOCK_SIZE;
 }
 
+/* What is touched in order will go on so: more at once, while there is plenty. */
+static bool map_stride(struct space *space, const struct vma *vma, u64 va)
+{
+	u64 start = ALIGN_DOWN(va, PAGE_SIZE << WINDOW_ORDER);
+	u64 end = start + (PAGE_SIZE << STRIDE_ORDER), size;
+	return start > vma->start && end <= vma->end && page_entry(start - PAGE_SIZE, &size) &&
+	       frames_available() > frames_total() / 2 && pages_all_empty(start, end) &&
+	       !map_new(space, vma, start, STRIDE_ORDER);
+}
+
 static int fault_private(struct space *space, const struct vma *vma, u64 va)
 {
 	if (block_fits(vma, va) && !map_new(space, vma, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_ORDER))
+		return 0;
+	if (map_stride(space, vma, va))
 		return 0;
 	for (int order = WINDOW_ORDER; order >= 0; order--) {
 		u64 len = PAGE_SIZE << order;
