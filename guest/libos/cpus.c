@@ -217,6 +217,8 @@ static int add(unsigned n)
 		cpu->idle = thread_of_cpu(stack_top(n), n == 0);
 	if (!cpu->idle)
 		return -ENOMEM;
+	if (n) /* the time may have been set meanwhile */
+		clock_copy(libos_area(), cpu->libos);
 	cpu->libos->cpu = cpu;
 	cpu->libos->inside = 1;
 	if (n) {

@@ -40,13 +40,19 @@ u64 page_entry(u64 va, u64 *size)
 	}
 }
 
-static unsigned queued; /* runs in the vCPU area */
+/* For the next KCALL_MAP. Not in the vCPU area: the thread may be on another
+ * vCPU by then, and the direct map of new memory is made there at once. */
+static struct map_run queue[MAP_RUNS];
+static unsigned queued;
 
 int pages_flush(void)
 {
+	memcpy(vcpu()->run, queue, queued * sizeof(queue[0]));
 	long error = queued ? kcall(KCALL_MAP, queued, 0, 0) : 0;
-	while (error == -ENOMEM && frames_feed_kernel())
+	while (error == -ENOMEM && frames_feed_kernel()) {
+		memcpy(vcpu()->run, queue, queued * sizeof(queue[0]));
 		error = kcall(KCALL_MAP, queued, 0, 0);
+	}
 	BUG_ON(error && error != -ENOMEM);
 	queued = 0;
 	return error;
@@ -54,13 +60,13 @@ int pages_flush(void)
 
 int pages_queue(u64 va, paddr_t pa, u64 bits, u64 n)
 {
-	struct map_run *last = &vcpu()->run[queued - 1];
+	struct map_run *last = &queue[queued - 1];
 	if (queued && last->va + last->n * PAGE_SIZE == va &&
 	    last->entry + last->n * PAGE_SIZE == (pa | bits)) {
 		last->n += n; /* what the last run goes on with */
 		return 0;
 	}
-	vcpu()->run[queued++] = (struct map_run){ va, pa | bits, n };
+	queue[queued++] = (struct map_run){ va, pa | bits, n };
 	return queued == MAP_RUNS ? pages_flush() : 0;
 }
 

@@ -304,7 +304,8 @@ static u64 make_thunk(struct space *space, const struct vma *vma, const u8 *code
 			if (t->behind == behind && t->copied == plan->copied &&
 			    !memcmp(t->code, code, plan->copied))
 				return page->va + i * sizeof(*t);
-			if (!t->behind)
+			/* one that was taken back may still have a thread inside */
+			if (!t->behind && !t->code[0])
 				return fill_thunk(page, i, code, plan, behind);
 		}
 	}
