@@ -5,7 +5,7 @@
  * is the program's, by atomic instructions; else it is done here, and the lock
  * goes to the next who waits before that one wakes.
  *
- * Who holds a lock inherits no priority: threads take turns whatever theirs is.
+ * Who holds a lock inherits no priority of those who wait.
  */
 #include "futex.h"
 #include "sigstate.h"

@@ -8,12 +8,15 @@
  * that waits next, it hands over without an interrupt. If it returns to the
  * program instead, it gives those who wait to vCPUs that have nothing to do, or
  * less (share). A vCPU that has nothing takes from the others' queues, then
- * halts. Only while others wait in its queue has a thread a time slice.
+ * halts. Only while others wait in its queue has a thread a time slice, which is
+ * shorter the nicer it is. Real-time threads (SCHED_FIFO, SCHED_RR) go before all
+ * others, by priority, and only those of the same priority take turns.
  *
  * With a single thread, and on a VM's only vCPU, a thread that waits looks for
  * events on its own stack; else that is done on a stack of the vCPU's own, since
  * another vCPU may go on with the thread.
  */
+#include <linux/sched.h>
 #include "../drv/console.h"
 #include "../drv/virtio.h"
 #include "cpus.h"
@@ -21,7 +24,9 @@
 #include "thread.h"
 #include "timer.h"
 
-#define SLICE_NS 3000000
+#define SLICE_NS     3000000 /* of a thread that is as nice as most */
+#define SLICE_RR_NS  100000000
+#define SLICE_MIN_NS 200000
 
 static unsigned held;
 static struct thread *last_one; /* nobody else is to run any more */
@@ -88,9 +93,42 @@ static unsigned load(const struct cpu *cpu)
 	return cpu->nready + (cpu->running != NULL);
 }
 
+static bool realtime(const struct thread *thread)
+{
+	int policy = thread->attr.policy & ~SCHED_RESET_ON_FORK;
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+/* Who has more goes first. */
+static int rank(const struct thread *thread)
+{
+	return realtime(thread) ? thread->attr.priority : 0;
+}
+
+/* How long it may run while others of its rank wait: a quarter more for each
+ * step that it is less nice, as on Linux. */
+static u64 slice_of(const struct thread *thread)
+{
+	u64 ns = SLICE_NS;
+	int policy = thread->attr.policy & ~SCHED_RESET_ON_FORK;
+	if (realtime(thread))
+		return policy == SCHED_RR ? SLICE_RR_NS : NEVER;
+	if (policy == SCHED_IDLE)
+		return SLICE_MIN_NS;
+	for (int nice = thread->attr.nice; nice < 0; nice++)
+		ns += ns / 4;
+	for (int nice = thread->attr.nice; nice > 0; nice--)
+		ns -= ns / 5;
+	return MAX(ns, (u64)SLICE_MIN_NS);
+}
+
 static void enqueue(struct cpu *cpu, struct thread *thread)
 {
-	list_add_tail(&cpu->ready, &thread->run);
+	struct list *behind = &cpu->ready;
+	while (behind->prev != &cpu->ready &&
+	       rank(container_of(behind->prev, struct thread, run)) < rank(thread))
+		behind = behind->prev;
+	list_add_tail(behind, &thread->run);
 	cpu->nready++;
 	thread->cpu = cpu;
 }
@@ -108,24 +146,27 @@ static void reschedule(struct cpu *cpu)
 		cpu_kick(cpu);
 }
 
-/* Others wait for the vCPU: its thread may keep it for the rest of its slice. */
+/* Others wait for the vCPU: its thread may keep it for the rest of its slice, or
+ * for good, or gives it up at once, as their ranks are. */
 static void compete(struct cpu *cpu)
 {
 	const struct thread *thread = cpu->running;
-	if (!thread || thread->state != THREAD_RUNNING || cpu->slice.armed)
+	if (!thread || thread->state != THREAD_RUNNING || !cpu->nready)
 		return;
-	u64 end = thread->since + SLICE_NS;
-	if (end > now_ns())
-		timer_arm(&cpu->slice, end);
-	else
+	int other = rank(container_of(cpu->ready.next, struct thread, run));
+	u64 slice = other > rank(thread) ? 0 : other < rank(thread) ? NEVER : slice_of(thread);
+	if (slice == NEVER)
+		return;
+	u64 end = thread->since + slice;
+	if (!slice || end <= now_ns())
 		reschedule(cpu);
+	else if (!cpu->slice.armed || end < cpu->slice.deadline)
+		timer_arm(&cpu->slice, end);
 }
 
 void sched_slice_over(struct timer *timer)
 {
-	struct cpu *cpu = container_of(timer, struct cpu, slice);
-	if (cpu->nready)
-		compete(cpu);
+	compete(container_of(timer, struct cpu, slice));
 }
 
 /* The vCPU with the least to do, of those where the thread may run; the one
@@ -402,15 +443,17 @@ void thread_kick(struct thread *thread)
 	cpu_kick(thread->cpu);
 }
 
-void sched_affinity_changed(struct thread *thread)
+void sched_changed(struct thread *thread)
 {
-	if (allowed(thread, thread->cpu))
-		return;
-	if (thread->state == THREAD_RUNNING) {
-		reschedule(thread->cpu);
-	} else if (thread->state == THREAD_READY) {
+	struct cpu *cpu = thread->cpu;
+	if (thread->state == THREAD_READY) {
 		dequeue(thread);
-		give(least_loaded(thread), thread);
+		give(allowed(thread, cpu) ? cpu : least_loaded(thread), thread);
+	} else if (thread->state == THREAD_RUNNING) {
+		if (allowed(thread, cpu))
+			compete(cpu);
+		else
+			reschedule(cpu);
 	}
 }
 

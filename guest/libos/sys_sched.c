@@ -1,6 +1,5 @@
 /*
- * Scheduling parameters. They are kept and given back; with one thread there
- * is nothing to decide by them.
+ * Scheduling parameters; sched.c decides by them.
  */
 #include <linux/capability.h>
 #include <linux/membarrier.h>
@@ -61,7 +60,7 @@ long sys_sched_setaffinity(int pid, unsigned len, const u64 *mask)
 	if (~set & all_cpus() && thread_share())
 		return -ENOMEM;
 	thread->attr.affinity = set & all_cpus();
-	sched_affinity_changed(thread);
+	sched_changed(thread);
 	return 0;
 }
 
@@ -81,6 +80,7 @@ static long set_policy(struct thread *thread, int policy, int priority)
 		return -EPERM;
 	thread->attr.policy = policy;
 	thread->attr.priority = priority;
+	sched_changed(thread);
 	return 0;
 }
 
@@ -181,6 +181,7 @@ long sys_setpriority(int which, int who, int nice)
 	    (u64)(20 - nice) > thread->process->rlimit[RLIMIT_NICE].rlim_cur)
 		return -EACCES;
 	thread->attr.nice = nice;
+	sched_changed(thread);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
  * next threads, because mapping a stack costs a kcall.
  */
 #include <linux/capability.h>
+#include <linux/sched.h>
 #include "clocks.h"
 #include "cpus.h"
 #include "fpu.h"
@@ -292,6 +293,9 @@ static void inherit(struct thread *thread, const struct thread *parent,
 		thread->regs.rsp = new->stack;
 	memcpy(thread->comm, parent->comm, COMM_LEN);
 	thread->attr = parent->attr;
+	if (thread->attr.policy & SCHED_RESET_ON_FORK)
+		thread->attr = (struct thread_attributes){ .affinity = parent->attr.affinity,
+							   .nice = MAX(parent->attr.nice, 0) };
 	thread->fs_base = new->set_tls ? new->tls : fs_base_now(parent);
 	thread->clear_child_tid = new->clear_child_tid;
 	thread->timeout.expired = sched_timed_out;

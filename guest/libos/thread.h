@@ -99,7 +99,7 @@ void sched_begin(void); /* a new thread runs for the first time */
 /* From here on no other thread runs, or goes on in the library OS; at most for
  * a moment in the program. Does not return to a second thread that calls it. */
 void sched_alone(void);
-void sched_affinity_changed(struct thread *thread);
+void sched_changed(struct thread *thread); /* its attr is another */
 void sched_slice_over(struct timer *timer); /* struct cpu's slice */
 /* The current thread sleeps: until it is ready or the deadline has passed. */
 void sched_block(u64 deadline_ns);

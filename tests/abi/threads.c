@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <semaphore.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -460,4 +462,89 @@ CASE(affinity_of_threads)
 	CPU_ZERO(&set);
 	SHOW(sched_setaffinity(0, sizeof(set), &set));
 	SHOW(sched_yield());
+}
+
+/* ---- who goes first, on one processor ---- */
+
+static int places[8];
+static atomic_int place, spinning;
+static sem_t go;
+
+static void stay_on_first(void)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	NEED(sched_setaffinity(0, sizeof(set), &set));
+}
+
+static void *waits_with_priority(void *arg)
+{
+	int priority = (int)(long)arg;
+	stay_on_first();
+	if (priority)
+		NEED(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &priority));
+	else
+		priority = 9;
+	spinning++;
+	while (sem_wait(&go))
+		;
+	places[place++] = priority;
+	return NULL;
+}
+
+/* All become ready while a thread that goes before them runs. */
+CASE(realtime_order, ALONE)
+{
+	const long priorities[] = { 2, 0, 4, 1, 3 };
+	pthread_t t[5];
+	int highest = 50;
+	sem_init(&go, 0, 0);
+	spinning = place = 0;
+	stay_on_first();
+	for (int i = 0; i < 5; i++)
+		start(&t[i], waits_with_priority, (void *)priorities[i]);
+	while (spinning < 5)
+		nap(1);
+	nap(20);
+	SHOW(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &highest));
+	for (int i = 0; i < 5; i++)
+		sem_post(&go);
+	SHOW(place);
+	for (int i = 0; i < 5; i++)
+		finish(t[i]);
+	say("%d %d %d %d %d", places[0], places[1], places[2], places[3], places[4]);
+}
+
+static atomic_int over;
+static long turns[2];
+
+static void *counts_turns(void *arg)
+{
+	long me = (long)arg;
+	stay_on_first();
+	if (setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), me ? 10 : 0))
+		say("not nice");
+	spinning++;
+	while (!over)
+		turns[me]++;
+	return NULL;
+}
+
+CASE(nice_threads_wait)
+{
+	pthread_t t[2];
+	spinning = over = 0;
+	turns[0] = turns[1] = 0;
+	start(&t[0], counts_turns, (void *)0);
+	start(&t[1], counts_turns, (void *)1);
+	while (spinning < 2)
+		nap(1);
+	turns[0] = turns[1] = 0;
+	nap(300);
+	over = 1;
+	finish(t[0]);
+	finish(t[1]);
+	CHECK(turns[1] > 0);
+	CHECK(turns[0] > 3 * turns[1]);
 }
