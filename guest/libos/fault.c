@@ -195,16 +195,26 @@ static int try_page(u64 vector, u64 error, u64 cr2)
 	return space_fault(current_process()->space, cr2, error & PFERR_W, error & PFERR_I);
 }
 
+/* Once: the program is at its end. */
+static void say_out_of_memory(void)
+{
+	static bool said;
+	if (said)
+		return;
+	said = true;
+	klog("mayfly: out of memory: %s is ended; it has %lu KiB of the VM's %lu KiB; give more "
+	     "with --mem",
+	     current()->comm, current_process()->space->resident * 4, frames_total() * 4);
+}
+
 void program_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
 {
 	int reason = try_page(vector, error, cr2);
 	if (!reason || (vector == EXC_DB && patch_stepped(regs)))
 		return;
 	if (reason == -ENOMEM) {
-		klog("mayfly: out of memory: %s is ended; it has %lu KiB of the VM's %lu KiB; give "
-		     "more with --mem",
-		     current()->comm, current_process()->space->resident * 4, frames_total() * 4);
-		process_exit(128 + 9);
+		say_out_of_memory();
+		process_exit(128 + SIGKILL);
 	}
 	signal_fault(regs, vector, error, cr2, reason == -EACCES, reason == -ENXIO);
 }
@@ -214,8 +224,13 @@ void libos_own_fault(struct regs *regs, u64 vector, u64 error, u64 cr2)
 	for (const struct exception_entry *e = extable_start; e < extable_end; e++) {
 		if (e->rip != regs->rip)
 			continue;
-		if (try_page(vector, error, cr2))
+		int reason = try_page(vector, error, cr2);
+		if (reason)
 			regs->rip = e->fixup;
+		if (reason == -ENOMEM) { /* amidst a system call, which ends first */
+			say_out_of_memory();
+			signal_send_self(SIGKILL);
+		}
 		return;
 	}
 	panic("fault %lu, error %lx, at rip %lx, cr2 %lx, called from %lx", vector, error,

@@ -112,6 +112,19 @@ static void touch(size_t step)
 	}
 }
 
+/* The same by the system's hand. */
+static void read_all(void)
+{
+	int file = open("/dev/zero", O_RDONLY);
+
+	for (;;) {
+		char *p =
+			mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED || read(file, p, MIB) <= 0)
+			return;
+	}
+}
+
 static unsigned long kib_free(void)
 {
 	char text[256] = "";
@@ -161,6 +174,8 @@ int main(int argc, char **argv)
 		touch(4096);
 	if (!strcmp(what, "sparse"))
 		touch(65536);
+	if (!strcmp(what, "read"))
+		read_all();
 	if (!strcmp(what, "file"))
 		n = fill_file(&error);
 	if (!strcmp(what, "holes"))

@@ -14,7 +14,7 @@ cat >"$exhaust" <<-END
 END
 chmod +x "$exhaust"
 
-for what in touch sparse; do
+for what in touch sparse read; do
 	t_run "memory: $what" 137 "$exhaust" 32M $what
 	t_check 'no line with the sizes' grep -Eqx \
 		'mayfly: out of memory: exhaust is ended; it has [0-9]+ KiB of the VM.s [0-9]+ KiB; give more with --mem' \
