@@ -87,8 +87,9 @@ static int read_super(struct erofs *fs, u64 *root)
 	if (fs->end < EROFS_SUPER_AT + sizeof(s))
 		return -EINVAL;
 	error = erofs_copy(fs, EROFS_SUPER_AT, &s, sizeof(s));
-	if (error == 0)
-		error = s.magic == EROFS_MAGIC ? read_geometry(fs, &s) : -EINVAL;
+	if (error < 0)
+		return error;
+	error = s.magic == EROFS_MAGIC ? read_geometry(fs, &s) : -EINVAL;
 	*root = s.root;
 	return error;
 }

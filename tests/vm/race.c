@@ -51,8 +51,8 @@ static void read_one(unsigned i)
 
 int main(int argc, char **argv)
 {
-	const unsigned n = argc > 4 ? (unsigned)atoi(argv[3]) : 0;
-	const double end = now() + (argc > 4 ? atof(argv[4]) : 0);
+	const unsigned n = argc > 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+	const double end = now() + (argc > 4 ? strtod(argv[4], NULL) : 0);
 	const int swaps = argc > 1 && !strcmp(argv[1], "swap");
 
 	if (n == 0 || chdir(argv[2]))
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 		if (swaps)
 			swap(i % n);
 		else
-			read_one((unsigned)rand() % n);
+			read_one(i * 7919 % n);
 	}
 	if (swaps)
 		return 0;
