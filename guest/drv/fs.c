@@ -41,6 +41,7 @@ static struct virtq *queue_of(struct fs_dev *fs, unsigned q)
 	return &fs->dev.queue[q];
 }
 
+/* True: there is room again, or an answer. */
 static bool reap(struct fs_dev *fs)
 {
 	struct request *req;
@@ -48,13 +49,13 @@ static bool reap(struct fs_dev *fs)
 	u32 len;
 
 	while ((req = virtq_take(queue_of(fs, REQUESTS), &len)) != NULL) {
+		any = true;
 		if (req->posted) {
 			kfree(req);
 			continue;
 		}
 		req->len = len;
 		req->done = true;
-		any = true;
 	}
 	if (any)
 		wake_all(&fs->wait);

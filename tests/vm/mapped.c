@@ -240,6 +240,18 @@ static void gone(void)
 	munmap(q, 4 * PAGE);
 }
 
+/* More files are closed than a share's ring has room for. */
+static void many(void)
+{
+	int fd[200];
+
+	for (unsigned i = 0; i < 200; i++)
+		fd[i] = open("f", O_RDONLY | O_CREAT, 0644);
+	expect(fd[199] >= 0, "200 open files");
+	for (unsigned i = 0; i < 200; i++)
+		close(fd[i]);
+}
+
 static void large(size_t n)
 {
 	int fd = new_file("large", n * 256, 0);
@@ -322,6 +334,7 @@ int main(int argc, char **argv)
 			the_end(where[0] != '-');
 			as_buffer();
 			gone();
+			many();
 		} else if (!strcmp(argv[i], "large") && i + 1 < argc) {
 			large(strtoul(argv[++i], NULL, 10));
 		} else if (!strcmp(argv[i], "copied") && i + 1 < argc) {
