@@ -5,8 +5,9 @@
  *   diskfs work N         makes N files and others, changes, renames and
  *                         removes; says what failed
  *   diskfs full           fills it up, frees, fills again
- *   diskfs stable N       N times: a file is written, fsynced, renamed over the
- *                         last one, as databases do; says each that is stable
+ *   diskfs stable N       N times: a file is written and fsynced, or mapped, written
+ *                         and msynced, and renamed over the last one, as databases
+ *                         do; says each that is stable
  *   diskfs make           makes a file
  *   diskfs show DIR       what `read` would say, without a mount, on the host
  */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -171,18 +173,39 @@ static void full(void)
 	expect(after.f_bfree > before.f_bfree + 100, "nothing was freed");
 }
 
+static void write_rows(int fd, const char *text, size_t n)
+{
+	for (unsigned k = 0; k < 400; k++)
+		expect(write(fd, text, n) == (ssize_t)n, "write");
+	expect(fsync(fd) == 0, "fsync");
+}
+
+static void map_rows(int fd, const char *text, size_t n)
+{
+	char *p;
+
+	expect(ftruncate(fd, (off_t)(400 * n)) == 0, "ftruncate");
+	p = mmap(NULL, 400 * n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	expect(p != MAP_FAILED, "mmap");
+	for (unsigned k = 0; k < 400 && p != MAP_FAILED; k++)
+		memcpy(p + k * n, text, n);
+	expect(msync(p, 400 * n, MS_SYNC) == 0, "msync");
+	munmap(p, 400 * n);
+}
+
 static void stable(unsigned count)
 {
 	char name[64], text[128];
 
 	mkdir("db", 0755);
 	for (unsigned i = 0; i < count; i++) {
-		int fd = open("db/new", O_WRONLY | O_CREAT | O_TRUNC, 0644), dir;
+		int fd = open("db/new", O_RDWR | O_CREAT | O_TRUNC, 0644), dir;
 		int n = snprintf(text, sizeof(text), "record %u\n", i);
 
-		for (unsigned k = 0; k < 400; k++)
-			expect(write(fd, text, (size_t)n) == n, "write");
-		expect(fsync(fd) == 0, "fsync");
+		if (i % 2)
+			map_rows(fd, text, (size_t)n);
+		else
+			write_rows(fd, text, (size_t)n);
 		close(fd);
 		snprintf(name, sizeof(name), "db/row-%u", i % 10);
 		expect(rename("db/new", name) == 0, "rename");
