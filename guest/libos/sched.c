@@ -234,17 +234,18 @@ static struct thread *first_allowed(struct cpu *from, const struct cpu *to)
 	return NULL;
 }
 
-/* The next thread for this vCPU, out of its queue or, if that is empty, out of
- * the longest that has one for it; or NULL. */
+/* The next thread for this vCPU, out of its queue or, if there is none, out of the
+ * longest that has one for it; or NULL. */
 static struct thread *next_thread(struct cpu *me)
 {
 	struct thread *next = first_allowed(me, me);
 	unsigned longest = 0;
 	for (unsigned i = 0; !next && i < MAX_CPUS && cpus[i]; i++)
 		longest = MAX(longest, cpus[i]->nready);
-	for (unsigned i = 0; longest && !next && i < MAX_CPUS && cpus[i]; i++)
-		if (cpus[i]->nready == longest)
-			next = first_allowed(cpus[i], me);
+	for (; longest && !next; longest--)
+		for (unsigned i = 0; !next && i < MAX_CPUS && cpus[i]; i++)
+			if (cpus[i]->nready == longest)
+				next = first_allowed(cpus[i], me);
 	if (next)
 		dequeue(next);
 	return next;

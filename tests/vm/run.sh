@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 
 flavour=${LAB:+lab}
 flavour=${flavour:-native}
-[ $# -gt 0 ] || set -- basic threads badinput tty vi copy share disk ext2 images dynamic root apps servers usernet net
+[ $# -gt 0 ] || set -- basic threads exec badinput tty vi copy share dax disk ext2 \
+	images balloon exhaust dynamic root apps servers usernet net
 failed=0
 for script; do
 	out=$("tests/vm/$script.sh" 2>&1) || failed=1
