@@ -221,6 +221,7 @@ static struct virtiofs_inode *new_inode(struct virtiofs *fs, u64 nodeid, u32 mod
 		return NULL;
 	vi->nodeid = nodeid;
 	list_init(&vi->cached);
+	list_init(&vi->keeper);
 	inode_init(&vi->inode, &fs->sb, mode);
 	set_ops(&vi->inode);
 	list_add_tail(bucket_of(fs, nodeid), &vi->same_bucket);
@@ -233,6 +234,7 @@ static void evict(struct inode *inode)
 
 	virtiofs_drop_dax(vi);
 	virtiofs_drop_pages(vi);
+	virtiofs_drop_kept(vi);
 	list_del(&vi->same_bucket);
 	if (vi->lookups > 0)
 		fs_forget(virtiofs_of(inode)->dev, vi->nodeid, vi->lookups);
@@ -380,6 +382,7 @@ struct mount *virtiofs_root(const struct virtio_place *place, int *error)
 
 	if (fs == NULL)
 		return NULL;
+	fs->below = place->read_only;
 	fs->mount.source = "root";
 	fs->mount.sb = &fs->sb;
 	fs->mount.root = fs->sb.root;

@@ -7,7 +7,9 @@
  * The host may change everything at any time. Names and attributes are believed
  * for a second; opening a file asks for its attributes in any case, and pages
  * of a file that was changed since are forgotten (close-to-open consistency,
- * as NFS has it).
+ * as NFS has it). Below the layer in memory of --root, opening believes for a second
+ * too, and the handle of a file that was read is kept for the next who opens it: a
+ * server that opens the same files for each request then asks the host for nothing.
  *
  * A node of the host's is one inode here, found by its number, as long as
  * anything refers to it; then the host is told to forget it. What keeps inodes
@@ -37,6 +39,8 @@ struct virtiofs_inode {
 	struct list cached; /* in the list of inodes with pages; empty: has none */
 	u32 busy; /* pages are being copied: not to be freed now */
 	u64 changes; /* grows when pages in flight must not be kept */
+	struct list keeper; /* in the list of inodes with a kept handle; empty: has none */
+	u64 kept; /* a handle for reading that nobody has open */
 	struct {
 		u32 first, chunks; /* its part of the region; none: not mapped */
 		u64 len; /* bytes from the file's beginning that are mapped; 0: not yet */
@@ -61,6 +65,7 @@ struct virtiofs {
 	unsigned next_name;
 	struct virtiofs_inode **dax_owner; /* by chunk; NULL: nothing is mapped yet */
 	u64 dax_clock;
+	bool below; /* a layer in memory is above it */
 };
 
 static inline struct virtiofs_inode *virtiofs_inode(struct inode *inode)
@@ -107,6 +112,7 @@ int virtiofs_open(struct inode *inode, struct file *file);
 int virtiofs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
 int virtiofs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
 void virtiofs_drop_pages(struct virtiofs_inode *vi);
+void virtiofs_drop_kept(struct virtiofs_inode *vi);
 /* Frees pages of files for who needs memory: how many, about n. */
 u64 virtiofs_reclaim(u64 n);
 

@@ -137,6 +137,33 @@ t_case 'the host has what it had'
 state >"$T/after"
 t_check 'it has changed' cmp -s "$T/before" "$T/after"
 
+# ---- files that are opened again and again: the host is asked once a second
+
+t_run 'a file opened 200 times' 0 "$VMM" run --root "$root" /bin/busybox --stats -- sh -c \
+	'i=0; while [ $i -lt 200 ]; do read -r x </etc/file && i=$((i + 1)); done; echo $i $x'
+t_out '200 lower'
+opened=$(sed -n 's/.* OPEN \([0-9]*\).*/\1/p' "$T/err")
+t_check "the host was asked $opened times" [ "${opened:-200}" -lt 150 ]
+t_case 'what the host changes is seen after a second'
+echo old >"$root/changes"
+: >"$T/out"
+# shellcheck disable=SC2094 # it waits for the VM's first word
+{
+	tries=$((T_LIMIT * 10))
+	until [ -s "$T/out" ] || [ $tries = 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.1
+	done
+	echo new >"$root/changes"
+	sleep 1.1
+	echo go
+} | timeout "$T_LIMIT" "$VMM" run --root "$root" /bin/busybox -- sh -c \
+	'read -r x </changes; read -r y </changes; echo $x $y; read -r go; read -r x </changes; echo $x' \
+	>"$T/out" 2>"$T/err"
+t_out 'old old
+new'
+rm "$root/changes"
+
 # ---- what leads out
 
 echo secret >"$T/secret"
