@@ -7,9 +7,10 @@
  * the program's own (stacks that libc keeps, its heap); from then on it must
  * stay the same.
  *
- * Beside them a watchdog looks whether each thread still goes round: one that
- * does not for LATE seconds has lost a wake-up. Prints one line of totals, or what
- * was wrong, and then ends with status 1.
+ * Beside them a watchdog looks whether each thread still goes round: one that has
+ * not at LOOKS looks in a row, however long the host stands still between them, has
+ * lost a wake-up. Prints one line of totals, or what was wrong, and then ends with
+ * status 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LATE  30 /* seconds; an emulated CPU is slow */
+#define LOOKS 150 /* 100 ms apart; an emulated CPU is slow */
 #define MOST  8 /* threads of a kind */
 #define SLACK 1024 /* KiB that may be less at the end */
 
@@ -49,7 +50,7 @@ struct worker {
 	pthread_t thread;
 	atomic_ulong rounds;
 	unsigned long seen; /* by the watchdog, */
-	double seen_at;
+	unsigned looks; /* so often in a row */
 	uint64_t random;
 };
 
@@ -634,7 +635,6 @@ static void start_all(void)
 
 			*w = (struct worker){ .kind = &kinds[k],
 					      .me = i,
-					      .seen_at = now(),
 					      .random = 88172645463325252 + k * MOST + i };
 			must(!pthread_create(&w->thread, NULL, run_worker, w), "pthread_create");
 		}
@@ -654,11 +654,9 @@ static void watchdog(void)
 		for (int i = 0; i < kinds[k].threads; i++) {
 			struct worker *w = &workers[k][i];
 
-			if (w->rounds != w->seen) {
-				w->seen = w->rounds;
-				w->seen_at = now();
-			}
-			if (now() - w->seen_at > LATE)
+			w->looks = w->rounds == w->seen ? w->looks + 1 : 0;
+			w->seen = w->rounds;
+			if (w->looks == LOOKS)
 				stuck(w, "makes no progress");
 		}
 	}
@@ -684,17 +682,16 @@ static void *joins_all(void *ended)
 /* One that does not end is a thread that is stuck. */
 static void stop_all(void)
 {
-	double start = now();
 	atomic_bool ended = false;
 	pthread_t thread;
 
 	over = true;
 	must(!pthread_create(&thread, NULL, joins_all, &ended), "pthread_create");
-	while (!ended) {
-		if (now() - start > LATE)
+	for (unsigned looks = 0; !ended; looks++) {
+		if (looks == LOOKS * 20)
 			stuck(joined, "does not end");
 		store_wake();
-		usleep(1000);
+		usleep(10000);
 	}
 	pthread_join(thread, NULL);
 }
