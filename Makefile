@@ -146,7 +146,7 @@ run: all ## boot build/hello and print its boot timeline
 VM_PROGRAMS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/*.c)) \
 	$(B)/vm/hello-glibc $(B)/vm/hello-musl $(B)/vm/hello-pie $(B)/vm/hello-dynamic $(B)/vm/kernels \
 	$(B)/vm/cxx $(B)/vm/musl-dynamic $(B)/vm/cxx-dynamic $(B)/vm/hello-loader \
-	$(B)/vm/layout-dynamic $(B)/vm/layout-pie \
+	$(B)/vm/layout-dynamic $(B)/vm/layout-pie $(B)/vm/names-musl \
 	$(if $(shell command -v gfortran),$(B)/vm/numbers) $(if $(shell command -v go),$(B)/vm/web)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -198,6 +198,14 @@ $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 $(B)/vm/openmp $(B)/vm/triad: $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -fopenmp -static -Wl,--no-warnings -o $@ $<
+
+# The linker warns that names may be looked up by plug-ins.
+$(B)/vm/names: tests/vm/names.c $(B)/flags | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -static -Wl,--no-warnings -o $@ $<
+$(B)/vm/names-musl: tests/vm/names.c | need-test
+	@mkdir -p $(@D)
+	$(Q)$(call say,CC,$@) musl-gcc -O2 -static -o $@ $<
 
 $(B)/vm/cxx: tests/vm/cxx.cc $(B)/flags | need-test
 	@mkdir -p $(@D)

@@ -157,7 +157,17 @@ static void fill_etc_rest(struct dentry *dir)
 		 "root:x:0:0:root:/root:/bin/sh\n"
 		 "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
 	put_file(dir, "group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
-	put_file(dir, "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
+	put_file(dir, "nsswitch.conf",
+		 "passwd: files\ngroup: files\nhosts: files dns\n"
+		 "services: files\nprotocols: files\n");
+	put_file(dir, "services",
+		 "ftp 21/tcp\nssh 22/tcp\ntelnet 23/tcp\nsmtp 25/tcp mail\n"
+		 "domain 53/tcp\ndomain 53/udp\nhttp 80/tcp www\npop3 110/tcp\n"
+		 "ntp 123/udp\nimap2 143/tcp imap\nhttps 443/tcp\nhttps 443/udp\n"
+		 "syslog 514/udp\nimaps 993/tcp\nmysql 3306/tcp\n"
+		 "postgresql 5432/tcp\nredis 6379/tcp\nhttp-alt 8080/tcp\n");
+	put_file(dir, "protocols",
+		 "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6-icmp 58 IPv6-ICMP\n");
 	snprintf(text, sizeof(text), "%s\n", host_name());
 	put_file(dir, "hostname", text);
 	snprintf(text, sizeof(text), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n",

@@ -43,6 +43,17 @@ t_out '/tmp h-1'
 t_run 'their defaults' 0 "$VMM" run "$probe" -- where
 t_out '/ mayfly'
 printf '{"image": "%s", "args": ["args", "x"], "cpus": 2, "env": {"A": "1"}}\n' "$probe" >"$T/c.json"
+for libc in '' -musl; do
+	t_run "users, services, protocols, hosts by name${libc:+, musl}" 0 "$VMM" run "$B/vm/names$libc"
+	t_out 'http/tcp: 80
+www/tcp: 80
+domain/udp: 53
+nothing/tcp: -1
+udp: 17
+root: /root, tty: 5
+localhost: 127.0.0.1 port 443
+localhost: ::1 port 6379'
+done
 t_run '--config' 0 "$VMM" run --config "$T/c.json"
 t_out '[x]'
 t_run '--config, the command line wins' 0 "$VMM" run --config "$T/c.json" --env A=2 -- env
