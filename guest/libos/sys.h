@@ -27,6 +27,9 @@ long sys_brk(u64 to);
 long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset);
 long sys_munmap(u64 addr, u64 len);
 long sys_mprotect(u64 addr, u64 len, u64 prot);
+long sys_pkey_mprotect(u64 addr, u64 len, u64 prot, int key);
+long sys_pkey_alloc(u64 flags, u64 rights);
+long sys_pkey_free(int key);
 long sys_mremap(u64 old, u64 old_len, u64 len, u64 flags, u64 to);
 long sys_madvise(u64 addr, u64 len, int advice);
 long sys_mincore(u64 addr, u64 len, u8 *vec);
@@ -308,6 +311,11 @@ long sys_recvmmsg(int fd, struct many *user, unsigned n, u32 flags,
 		  struct __kernel_timespec *timeout);
 long sys_setsockopt(int fd, int level, int name, const void *user, int len);
 long sys_getsockopt(int fd, int level, int name, void *user, int *user_len);
+
+/* pidfd.c */
+long sys_pidfd_open(int pid, unsigned int flags);
+long sys_pidfd_send_signal(int fd, int sig, const struct siginfo *user, unsigned int flags);
+long sys_pidfd_getfd(int pidfd, int fd, unsigned int flags);
 
 /* inotify.c */
 long sys_inotify_init(void);

@@ -3,6 +3,7 @@
  * for children, which it cannot have yet.
  */
 #include <linux/wait.h>
+#include "pidfd.h"
 #include "process.h"
 #include "sys.h"
 #include "thread.h"
@@ -99,7 +100,7 @@ long sys_waitid(int which, int id, struct siginfo *info, int options, struct rus
 	case P_PGID:
 		return id >= 0 ? -ECHILD : -EINVAL;
 	case P_PIDFD:
-		return id >= 0 ? -EBADF : -EINVAL;
+		return id < 0 ? -EINVAL : pidfd_is(id) ? -ECHILD : -EBADF;
 	default:
 		return -EINVAL;
 	}

@@ -240,6 +240,23 @@ long sys_mprotect(u64 addr, u64 len, u64 prot)
 	return space_protect(space(), addr, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
+/* Protection keys: no CPU that runs this has any to give. */
+long sys_pkey_mprotect(u64 addr, u64 len, u64 prot, int key)
+{
+	return key == -1 ? sys_mprotect(addr, len, prot) : -EINVAL;
+}
+
+long sys_pkey_alloc(u64 flags, u64 rights)
+{
+	return flags || rights & ~3ull ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(int key)
+{
+	(void)key;
+	return -EINVAL;
+}
+
 static bool same_vma(struct vma *vma, u64 start, u64 len)
 {
 	return vma && len <= vma->end - start;

@@ -376,7 +376,9 @@ static const struct call memory[] = {
 	B(mmap, 0, 4096, 3, 1, READ_FD, 0), B(mmap, 0, 4096, 1, 2, DIR_FD, 0),
 	B(mmap, 0, 4096, 1, 2, PIPE_READ, 0), B(mmap, GOOD, 4096, 3, 0x100022, -1, 0),
 	B(mprotect, GOOD + 1, 4096, 3), B(mprotect, BAD, 4096, 3), B(mprotect, GOOD, 4096, 99),
-	B(mprotect, GOOD, -1, 3), B(munmap, GOOD + 1, 4096), B(munmap, GOOD, 0),
+	B(mprotect, GOOD, -1, 3), B(pkey_mprotect, GOOD + 1, 4096, 3, -1),
+	B(pkey_mprotect, BAD, 4096, 3, -1), B(pkey_mprotect, GOOD, 4096, 3, 99),
+	B(pkey_alloc, 1, 0), B(pkey_alloc, 0, 99), B(pkey_free, 99), B(pkey_free, -1), B(munmap, GOOD + 1, 4096), B(munmap, GOOD, 0),
 	B(munmap, KERNEL, 4096), B(mremap, GOOD + 1, 4096, 4096, 0), B(mremap, BAD, 4096, 8192, 1),
 	B(mremap, GOOD, 4096, 0, 0), B(mremap, GOOD, 4096, 4096, 99),
 	B(mremap, GOOD, 4096, 4096, 2, 0), B(msync, GOOD + 1, 4096, 4), B(msync, GOOD, 4096, 99),
@@ -396,7 +398,10 @@ CASE(badargs_memory, ALONE, IN_DIR)
 
 static const struct call process[] = {
 	B(clone, 0x10000, 0, 0, 0, 0), B(clone, 0x800, 0, 0, 0, 0), B(clone3, BAD, 88),
-	B(clone3, GOOD, 8), B(clone3, RDONLY, 88 + 4096), B(execve, BAD, 0, 0),
+	B(pidfd_open, -1, 0), B(pidfd_open, 1, 99), B(pidfd_open, 1 << 22, 0),
+	B(pidfd_send_signal, NO_FD, 0, 0, 0), B(pidfd_send_signal, FILE_FD, 0, 0, 0),
+	B(pidfd_send_signal, FILE_FD, 0, 0, 99), B(pidfd_getfd, NO_FD, 0, 0),
+	B(pidfd_getfd, FILE_FD, 0, 0), B(pidfd_getfd, FILE_FD, 0, 1), B(clone3, GOOD, 8), B(clone3, RDONLY, 88 + 4096), B(execve, BAD, 0, 0),
 	B(execve, PATH, 0, 0), B(execve, NONE, 0, 0), B(execve, DOT, 0, 0), B(execve, LONG, 0, 0),
 	B(execveat, AT_FDCWD, PATH, 0, 0, 99), B(execveat, NO_FD, PATH, 0, 0, 0),
 	B(execveat, DIR_FD, EMPTY, 0, 0, AT_EMPTY_PATH), B(execveat, DIR_FD, BAD, 0, 0, 0), B(wait4, -1, 0, 0, 0),
