@@ -6,7 +6,7 @@
 #include "../../shared/abi.h"
 #include "../drv/console.h"
 #include "../libos/random.h"
-#include "../libos/tty.h"
+#include "../libos/pty.h"
 #include "blockdev.h"
 
 /* ---- null, zero, full ---- */
@@ -109,6 +109,10 @@ static bool have_terminal(void)
 
 const struct file_ops *chrdev_ops(u32 rdev)
 {
+	const struct tty *tty;
+
+	if (DEV_MAJOR(rdev) == PTS_MAJOR)
+		return &pty_slave_ops;
 	switch (rdev) {
 	case MKDEV(1, 3):
 		return &null_ops;
@@ -120,7 +124,12 @@ const struct file_ops *chrdev_ops(u32 rdev)
 	case MKDEV(1, 9):
 		return &random_ops;
 	case MKDEV(5, 0):
-		return have_terminal() && tty.session != 0 ? &tty_ops : NULL;
+		tty = tty_controlling();
+		if (tty == &console_tty)
+			return have_terminal() ? &tty_ops : NULL;
+		return tty != NULL ? &pty_controlling_ops : NULL;
+	case DEV_PTMX:
+		return &ptmx_ops;
 	case DEV_CONSOLE:
 		return have_terminal() ? &tty_ops : NULL;
 	}
@@ -155,7 +164,7 @@ static bool fill_dev(struct dentry *dir, const char *name)
 	} nodes[] = {
 		{ "zero", 0666, MKDEV(1, 5) },   { "full", 0666, MKDEV(1, 7) },
 		{ "random", 0666, MKDEV(1, 8) }, { "urandom", 0666, MKDEV(1, 9) },
-		{ "tty", 0666, MKDEV(5, 0) },
+		{ "tty", 0666, MKDEV(5, 0) },    { "ptmx", 0666, DEV_PTMX },
 	};
 	static const char *const links[][2] = {
 		{ "fd", "/proc/self/fd" },
@@ -179,6 +188,11 @@ static bool fill_dev(struct dentry *dir, const char *name)
 	tmpfs_make(dir, "shm", S_IFDIR | S_ISVTX | 0777, 0);
 	tmpfs_make(dir, "pts", S_IFDIR | 0755, 0);
 	return true;
+}
+
+struct dentry *dev_pts(void)
+{
+	return dev_super.root != NULL ? dentry_find(dev_super.root, "pts", 3) : NULL;
 }
 
 struct super *devfs(void)

@@ -13,7 +13,9 @@ static int open_special(struct inode *inode, struct file *file)
 	switch (inode->mode & S_IFMT) {
 	case S_IFCHR:
 		file->ops = chrdev_ops(inode->rdev);
-		return file->ops != NULL ? 0 : -ENXIO;
+		if (file->ops == NULL)
+			return -ENXIO;
+		return file->ops->open != NULL ? file->ops->open(file) : 0;
 	case S_IFBLK:
 		return blockdev_open(inode, file);
 	case S_IFIFO:
@@ -75,5 +77,7 @@ struct file *vfs_open(const struct path *p, u32 flags, int *error)
 	}
 	if (!(flags & O_PATH))
 		notify_file(file, IN_OPEN);
+	if (S_ISCHR(inode->mode) && !(flags & (O_PATH | O_NOCTTY)))
+		tty_opened(file);
 	return file;
 }

@@ -338,6 +338,7 @@ static inline struct file *file_anonymous(const struct file_ops *ops, u32 flags,
 }
 /* Operations of a character device, or NULL; dev.c. */
 const struct file_ops *chrdev_ops(u32 rdev);
+void tty_opened(struct file *file); /* without O_NOCTTY, perhaps a terminal; pty.c */
 int fifo_open(struct inode *inode, struct file *file); /* pipe.c; may wait */
 void fifo_evict(struct inode *inode);
 

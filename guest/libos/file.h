@@ -25,6 +25,9 @@ struct poll_table;
 void poll_wait(struct poll_table *table, struct waitq *q);
 
 struct file_ops {
+	/* Of a character device, when it is opened: may set file->priv. 0 or -errno;
+	 * after an error there is no release. NULL: nothing to do. */
+	int (*open)(struct file *file);
 	/* Transfer at *pos (NULL for what has no position); the caller keeps
 	 * file->pos. Bytes moved, 0 at the end of file, or -errno. May wait,
 	 * unless file->flags has O_NONBLOCK (-EAGAIN); -EINTR when a signal

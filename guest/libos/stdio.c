@@ -248,9 +248,9 @@ int stdio_setup(struct process *process)
 		if (kind == STDIO_CLOSED)
 			continue;
 		if (kind == STDIO_TTY) {
-			tty_init();
-			tty.session = process->sid;
-			tty.pgrp = process->pgid;
+			console_tty_init();
+			console_tty.session = process->sid;
+			console_tty.pgrp = process->pgid;
 		}
 		files[fd] = share_or_make(files, fd);
 		if (files[fd] == NULL)

@@ -1,5 +1,5 @@
 /*
- * The line discipline of the terminal (Linux: drivers/tty/n_tty.c).
+ * The line discipline of terminals (Linux: drivers/tty/n_tty.c).
  *
  * When the host's standard input is a terminal it is in raw mode, and what the
  * user types comes here by tty_input() as it arrives, whether the program
@@ -17,26 +17,26 @@
 #include "../drv/console.h"
 #include "process.h"
 
-struct tty tty;
+struct tty console_tty;
 
-static bool is_char(u8 c, unsigned name)
+static bool is_char(struct tty *tty, u8 c, unsigned name)
 {
 	return TTY_CC(name) != 0 && c == TTY_CC(name); /* 0: disabled */
 }
 
-static bool marked(u32 pos)
+static bool marked(struct tty *tty, u32 pos)
 {
-	return tty.marks[pos % TTY_BUFFER / 64] >> pos % 64 & 1;
+	return tty->marks[pos % TTY_BUFFER / 64] >> pos % 64 & 1;
 }
 
-static void mark(u32 pos, bool on)
+static void mark(struct tty *tty, u32 pos, bool on)
 {
-	u64 bit = (u64)1 << pos % 64, *word = &tty.marks[pos % TTY_BUFFER / 64];
+	u64 bit = (u64)1 << pos % 64, *word = &tty->marks[pos % TTY_BUFFER / 64];
 
 	*word = on ? *word | bit : *word & ~bit;
 }
 
-void tty_init(void)
+void tty_init(struct tty *tty, const struct tty_driver *driver)
 {
 	static const struct termios2 defaults = {
 		.c_iflag = ICRNL | IXON | IUTF8,
@@ -60,14 +60,15 @@ void tty_init(void)
 		.c_ospeed = 38400,
 	};
 
-	if (tty.read_wait.waiters.next != NULL)
+	if (tty->read_wait.waiters.next != NULL)
 		return;
-	tty.t = defaults;
-	waitq_init(&tty.read_wait);
-	waitq_init(&tty.resume_wait);
+	tty->driver = driver;
+	tty->t = defaults;
+	waitq_init(&tty->read_wait);
+	waitq_init(&tty->resume_wait);
 }
 
-bool tty_canonical(void)
+bool tty_canonical(struct tty *tty)
 {
 	return TTY_L(ICANON);
 }
@@ -75,115 +76,115 @@ bool tty_canonical(void)
 /* ---- input ---- */
 
 /* A line's last free byte is kept for its end. */
-static void put(u8 c, bool end)
+static void put(struct tty *tty, u8 c, bool end)
 {
-	u32 used = tty.head - tty.tail, room = TTY_BUFFER - 1 + (end || !TTY_L(ICANON));
+	u32 used = tty->head - tty->tail, room = TTY_BUFFER - 1 + (end || !TTY_L(ICANON));
 
 	if (used >= room) {
 		if (TTY_I(IMAXBEL))
-			tty_echo_raw('\a');
+			tty_echo_raw(tty, '\a');
 		return;
 	}
-	*tty_at(tty.head) = c;
-	mark(tty.head, end);
-	tty.head++;
+	*tty_at(tty, tty->head) = c;
+	mark(tty, tty->head, end);
+	tty->head++;
 	if (end)
-		tty.canon = tty.head;
+		tty->canon = tty->head;
 }
 
-static void put_echoed(u8 c)
+static void put_echoed(struct tty *tty, u8 c)
 {
 	if (TTY_L(ECHO)) {
-		if (tty.head == tty.canon)
-			tty.line_column = tty.column;
+		if (tty->head == tty->canon)
+			tty->line_column = tty->column;
 		if (c == '\n')
-			tty_echo_raw(c);
+			tty_echo_raw(tty, c);
 		else
-			tty_echo_char(c);
+			tty_echo_char(tty, c);
 	}
-	put(c, false);
+	put(tty, c, false);
 }
 
-void tty_flush_input(void)
+void tty_flush_input(struct tty *tty)
 {
-	tty.tail = tty.canon = tty.head;
-	tty.lnext = false;
+	tty->tail = tty->canon = tty->head;
+	tty->lnext = false;
 }
 
-void tty_resume(void)
+void tty_resume(struct tty *tty)
 {
-	tty.stopped = false;
-	wake_all(&tty.resume_wait);
+	tty->stopped = false;
+	wake_all(&tty->resume_wait);
 }
 
-static bool signal_char(u8 c)
+static bool signal_char(struct tty *tty, u8 c)
 {
-	int sig = is_char(c, VINTR) ? SIGINT :
-		  is_char(c, VQUIT) ? SIGQUIT :
-		  is_char(c, VSUSP) ? SIGTSTP :
-				      0;
+	int sig = is_char(tty, c, VINTR) ? SIGINT :
+		  is_char(tty, c, VQUIT) ? SIGQUIT :
+		  is_char(tty, c, VSUSP) ? SIGTSTP :
+					   0;
 
 	if (sig == 0)
 		return false;
-	signal_send_kernel(sig);
+	tty_signal(tty, sig);
 	if (!TTY_L(NOFLSH))
-		tty_flush_input();
+		tty_flush_input(tty);
 	if (TTY_I(IXON))
-		tty_resume();
+		tty_resume(tty);
 	if (TTY_L(ECHO))
-		tty_echo_char(c);
+		tty_echo_char(tty, c);
 	return true;
 }
 
 /* Editing and line ends: canonical mode only. */
-static bool canonical_char(u8 c)
+static bool canonical_char(struct tty *tty, u8 c)
 {
-	if (is_char(c, VERASE)) {
-		tty_erase_char();
-	} else if (is_char(c, VKILL)) {
-		tty_erase_line();
-	} else if (is_char(c, VWERASE) && TTY_L(IEXTEN)) {
-		tty_erase_word();
-	} else if (is_char(c, VLNEXT) && TTY_L(IEXTEN)) {
-		tty.lnext = true;
+	if (is_char(tty, c, VERASE)) {
+		tty_erase_char(tty);
+	} else if (is_char(tty, c, VKILL)) {
+		tty_erase_line(tty);
+	} else if (is_char(tty, c, VWERASE) && TTY_L(IEXTEN)) {
+		tty_erase_word(tty);
+	} else if (is_char(tty, c, VLNEXT) && TTY_L(IEXTEN)) {
+		tty->lnext = true;
 		if (TTY_L(ECHO) && TTY_L(ECHOCTL))
-			tty_echo_text("^\b");
-	} else if (is_char(c, VREPRINT) && TTY_L(ECHO) && TTY_L(IEXTEN)) {
-		tty_reprint();
+			tty_echo_text(tty, "^\b");
+	} else if (is_char(tty, c, VREPRINT) && TTY_L(ECHO) && TTY_L(IEXTEN)) {
+		tty_reprint(tty);
 	} else if (c == '\n') {
 		if (TTY_L(ECHO | ECHONL))
-			tty_echo_raw('\n');
-		put(c, true);
-	} else if (is_char(c, VEOF)) {
-		put(0, true);
-	} else if (is_char(c, VEOL) || (is_char(c, VEOL2) && TTY_L(IEXTEN))) {
+			tty_echo_raw(tty, '\n');
+		put(tty, c, true);
+	} else if (is_char(tty, c, VEOF)) {
+		put(tty, 0, true);
+	} else if (is_char(tty, c, VEOL) || (is_char(tty, c, VEOL2) && TTY_L(IEXTEN))) {
 		if (TTY_L(ECHO))
-			tty_echo_char(c);
-		put(c, true);
+			tty_echo_char(tty, c);
+		put(tty, c, true);
 	} else {
 		return false;
 	}
 	return true;
 }
 
-static void receive(u8 c)
+static void receive(struct tty *tty, u8 c)
 {
 	if (TTY_I(ISTRIP))
 		c &= 0x7f;
-	if (tty.lnext) {
-		tty.lnext = false;
-		put_echoed(c);
+	if (tty->lnext) {
+		tty->lnext = false;
+		put_echoed(tty, c);
 		return;
 	}
-	if (TTY_I(IXON) && is_char(c, VSTOP)) {
-		tty.stopped = true;
+	if (TTY_I(IXON) && is_char(tty, c, VSTOP)) {
+		tty->stopped = true;
 		return;
 	}
-	if (tty.stopped && TTY_I(IXON) && (is_char(c, VSTART) || TTY_I(IXANY)))
-		tty_resume();
-	if (TTY_I(IXON) && is_char(c, VSTART))
+	if (tty->stopped && TTY_I(IXON) && (is_char(tty, c, VSTART) || TTY_I(IXANY)))
+		tty_resume(tty);
+	if (TTY_I(IXON) && is_char(tty, c, VSTART))
 		return;
-	if (TTY_L(ISIG) && signal_char(c))
+	if (TTY_L(ISIG) && signal_char(tty, c))
 		return;
 	if (c == '\r') {
 		if (TTY_I(IGNCR))
@@ -193,50 +194,55 @@ static void receive(u8 c)
 	} else if (c == '\n' && TTY_I(INLCR)) {
 		c = '\r';
 	}
-	if (!TTY_L(ICANON) || !canonical_char(c))
-		put_echoed(c);
+	if (!TTY_L(ICANON) || !canonical_char(tty, c))
+		put_echoed(tty, c);
 }
 
-void tty_input(const void *buf, size_t n)
+void tty_receive(struct tty *tty, const void *buf, size_t n)
 {
 	const u8 *c = buf;
 
-	tty_init();
-	if (n == 0) {
-		tty.hung_up = true;
-		signal_send_kernel(SIGHUP);
-	}
 	for (size_t i = 0; i < n; i++)
-		receive(c[i]);
-	if (tty.echo_len > 0 && !tty.stopped)
-		tty_echo_taken(console_echo(tty.echo, tty.echo_len));
-	wake_all(&tty.read_wait);
+		receive(tty, c[i]);
+	if (tty->echo_len > 0 && !tty->stopped)
+		tty_echo_taken(tty, tty->driver->echo(tty, tty->echo, tty->echo_len));
+	wake_all(&tty->read_wait);
 }
 
-void tty_resized(void)
+void tty_hang_up(struct tty *tty)
 {
-	signal_send_kernel(SIGWINCH);
+	tty->hung_up = true;
+	tty_signal(tty, SIGHUP);
+	wake_all(&tty->read_wait);
+	tty_resume(tty);
+}
+
+/* All of the host's are the one process's. */
+void tty_signal(struct tty *tty, int sig)
+{
+	if (tty == &console_tty || (tty->session != 0 && tty->pgrp == current_process()->pgid))
+		signal_send_kernel(sig);
 }
 
 /* ---- what a read takes ---- */
 
-u32 tty_available(void)
+u32 tty_available(struct tty *tty)
 {
-	return (TTY_L(ICANON) ? tty.canon : tty.head) - tty.tail;
+	return (TTY_L(ICANON) ? tty->canon : tty->head) - tty->tail;
 }
 
 /* Bytes up to `n` that lie together in the ring before pos `end`. */
-static long take_run(struct uio *uio, u32 n)
+static long take_run(struct tty *tty, struct uio *uio, u32 n)
 {
 	long done = 0;
 
 	while (n > 0) {
-		u32 run = MIN(n, TTY_BUFFER - tty.tail % TTY_BUFFER);
-		long moved = uio_to(uio, tty_at(tty.tail), run);
+		u32 run = MIN(n, TTY_BUFFER - tty->tail % TTY_BUFFER);
+		long moved = uio_to(uio, tty_at(tty, tty->tail), run);
 
 		if (moved < 0)
 			return done > 0 ? done : moved;
-		tty.tail += moved;
+		tty->tail += moved;
 		done += moved;
 		n -= moved;
 		if ((u32)moved < run)
@@ -245,22 +251,22 @@ static long take_run(struct uio *uio, u32 n)
 	return done;
 }
 
-long tty_take(struct uio *uio, bool *line)
+long tty_take(struct tty *tty, struct uio *uio, bool *line)
 {
-	u32 avail = tty_available(), n = 0;
+	u32 avail = tty_available(tty), n = 0;
 	long moved;
 	bool eof;
 
 	*line = false;
 	if (!TTY_L(ICANON))
-		return take_run(uio, MIN(avail, uio->resid));
+		return take_run(tty, uio, MIN(avail, uio->resid));
 	if (avail == 0)
 		return 0;
 	/* up to and with the line's end, if the buffer holds it; an end of file
 	 * behind the last byte that fits goes with it, though it is none */
-	while (n < avail && !marked(tty.tail + n))
+	while (n < avail && !marked(tty, tty->tail + n))
 		n++;
-	eof = n < avail && *tty_at(tty.tail + n) == 0;
+	eof = n < avail && *tty_at(tty, tty->tail + n) == 0;
 	*line = true;
 	if (!eof)
 		n++;
@@ -268,24 +274,24 @@ long tty_take(struct uio *uio, bool *line)
 		n = uio->resid;
 		eof = false;
 	}
-	moved = take_run(uio, n);
+	moved = take_run(tty, uio, n);
 	if (eof && (moved == (long)n))
-		tty.tail++;
+		tty->tail++;
 	return moved;
 }
 
-void tty_set_modes(const struct termios2 *t)
+void tty_set_modes(struct tty *tty, const struct termios2 *t)
 {
 	bool was = TTY_L(ICANON);
 
-	tty.t = *t;
+	tty->t = *t;
 	if (!was && TTY_L(ICANON)) {
 		/* what is there becomes a line, so that it can be read */
-		for (u32 pos = tty.tail; pos != tty.head; pos++)
-			mark(pos, pos + 1 == tty.head);
-		tty.canon = tty.head;
+		for (u32 pos = tty->tail; pos != tty->head; pos++)
+			mark(tty, pos, pos + 1 == tty->head);
+		tty->canon = tty->head;
 	}
-	if (!TTY_I(IXON) && tty.stopped)
-		tty_resume();
-	wake_all(&tty.read_wait);
+	if (!TTY_I(IXON) && tty->stopped)
+		tty_resume(tty);
+	wake_all(&tty->read_wait);
 }

@@ -107,3 +107,9 @@ long memfd_get_seals(const struct file *file)
 	(void)file;
 	return -EINVAL;
 }
+
+/* No terminals. */
+void tty_opened(struct file *file)
+{
+	(void)file;
+}

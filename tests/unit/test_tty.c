@@ -1,5 +1,5 @@
 // clang-format off
-// link: tests/unit/fake_libos.c guest/libos/tty.c guest/libos/tty_edit.c guest/libos/tty_file.c
+// link: tests/unit/fake_libos.c guest/libos/tty.c guest/libos/tty_edit.c guest/libos/tty_file.c guest/libos/console_tty.c
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
@@ -45,8 +45,8 @@ static int begin(void **state)
 {
 	(void)state;
 	fake_begin();
-	memset(&tty, 0, sizeof(tty));
-	tty_init();
+	memset(&console_tty, 0, sizeof(console_tty));
+	console_tty_init();
 	fake_kind[0] = fake_kind[1] = fake_kind[2] = STDIO_TTY;
 	file = (struct file){ .ops = &tty_ops, .flags = O_RDWR | O_NONBLOCK };
 	return 0;
@@ -96,18 +96,18 @@ static void shows(const char *text)
 
 static void change(u32 iflag_off, u32 lflag_off, u32 lflag_on)
 {
-	struct termios2 t = tty.t;
+	struct termios2 t = console_tty.t;
 
 	t.c_iflag &= ~iflag_off;
 	t.c_lflag = (t.c_lflag & ~lflag_off) | lflag_on;
-	tty_set_modes(&t);
+	tty_set_modes(&console_tty, &t);
 }
 
 static void raw(u8 min, u8 time)
 {
 	change(ICRNL | IXON, ICANON | ECHO | ISIG | IEXTEN, 0);
-	tty.t.c_cc[VMIN] = min;
-	tty.t.c_cc[VTIME] = time;
+	console_tty.t.c_cc[VMIN] = min;
+	console_tty.t.c_cc[VTIME] = time;
 }
 
 /* ---- canonical mode ---- */
@@ -262,8 +262,8 @@ static void output_can_be_stopped(void **state)
 static void background_is_stopped(void **state)
 {
 	(void)state;
-	tty.session = 1;
-	tty.pgrp = 7;
+	console_tty.session = 1;
+	console_tty.pgrp = 7;
 	type("x\n");
 	assert_int_equal(take(10), -EINTR);
 	assert_int_equal(fake_signals[SIGTTIN], 1);
@@ -345,16 +345,16 @@ static void output_is_processed(void **state)
 	(void)state;
 	assert_int_equal(put("a\nb\tc\n"), 6);
 	shows("a\r\nb\tc\r\n");
-	tty.t.c_oflag |= XTABS;
+	console_tty.t.c_oflag |= XTABS;
 	put("abc\tx\b\ty\n");
 	shows("abc     x\b        y\r\n");
-	tty.t.c_oflag = OPOST | OCRNL;
+	console_tty.t.c_oflag = OPOST | OCRNL;
 	put("a\r\n");
 	shows("a\n\n");
-	tty.t.c_oflag = 0;
+	console_tty.t.c_oflag = 0;
 	put("a\n\t");
 	shows("a\n\t");
-	tty.t.c_oflag = OPOST | ONLCR;
+	console_tty.t.c_oflag = OPOST | ONLCR;
 	fake_output_error = -EIO;
 	assert_int_equal(put("x"), -EIO);
 }
@@ -388,7 +388,7 @@ static void ioctls(void **state)
 	type("dropped\n");
 	assert_int_equal(ioctl(TCSETSF, &t), 0);
 	assert_int_equal(take(10), -EAGAIN);
-	assert_int_equal(tty.t.c_lflag & ECHO, 0);
+	assert_int_equal(console_tty.t.c_lflag & ECHO, 0);
 	assert_int_equal(ioctl(TIOCGWINSZ, &w), 0);
 	assert_int_equal(w.ws_col, 80);
 	w.ws_col = 132;
