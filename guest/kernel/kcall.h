@@ -88,10 +88,11 @@
 #define KCALL_FS_BASE   10 /* (address) where CPL3 cannot WRFSBASE */
 #define KCALL_SOFT      11 /* () SYSCALL stays at CPL3 here: the soft flavour */
 #define KCALL_RESET     12 /* () triple fault: the last way to end a VM */
-#define KCALL_DROP_TABLE 13 /* (va, 21, 30 or 39) the table of the program's half that an
-			     * entry of so many bits of address leads to: empty */
-#define KCALL_FLUSH      14 /* (vCPUs, a bit each) they forget stale translations */
-#define KCALL_COUNT      15
+#define KCALL_DROP_TABLE                                                 \
+	13 /* (va, 21, 30 or 39) the table of the program's half that an \
+	    * entry of so many bits of address leads to: empty */
+#define KCALL_FLUSH 14 /* (vCPUs, a bit each) they forget stale translations */
+#define KCALL_COUNT 15
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>

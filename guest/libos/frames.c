@@ -265,12 +265,12 @@ void frames_free(paddr_t pa, unsigned order)
 		order++;
 	}
 	free_order[pa >> PAGE_SHIFT] = order + 1;
-	if (order < BLOCK_ORDER) {
+	if (order != BLOCK_ORDER) {
 		list_add_tail(&free_runs[order], phys_to_virt(pa));
-	} else {
-		list_add_tail(free_runs[order].next, phys_to_virt(pa)); /* the first */
-		balloon_block_freed();
+		return;
 	}
+	list_add_tail(free_runs[BLOCK_ORDER].next, phys_to_virt(pa)); /* the first */
+	balloon_block_freed();
 }
 
 paddr_t frames_take_idle(void)
