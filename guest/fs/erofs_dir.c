@@ -147,15 +147,6 @@ static int lookup(struct inode *dir, struct dentry *d)
 
 /* ---- listing: a position is the block's place in the directory, and the entry */
 
-static const u8 types[] = { 0,
-			    DT_OF(S_IFREG),
-			    DT_OF(S_IFDIR),
-			    DT_OF(S_IFCHR),
-			    DT_OF(S_IFBLK),
-			    DT_OF(S_IFIFO),
-			    DT_OF(S_IFSOCK),
-			    DT_OF(S_IFLNK) };
-
 /* From entry i of block n on; false: the sink is full, or *error. */
 static bool list_block(struct file *file, struct dir_sink *sink, u64 n, u32 i, int *error)
 {
@@ -171,8 +162,7 @@ static bool list_block(struct file *file, struct dir_sink *sink, u64 n, u32 i, i
 
 		if (!get_entry(&b, i, &e))
 			*error = -EIO;
-		else if (!sink->emit(sink, e.name, e.len, e.nid,
-				     e.type < ARRAY_SIZE(types) ? types[e.type] : 0, next))
+		else if (!sink->emit(sink, e.name, e.len, e.nid, dt_of_ftype(e.type), next))
 			break;
 		else
 			file->pos = next;

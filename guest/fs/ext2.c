@@ -246,17 +246,8 @@ static int make_root(struct ext2 *fs)
 
 	if (error < 0)
 		return error;
-	if (!S_ISDIR(inode->mode)) {
-		inode_put(inode);
-		return refuse(fs, "the root is no directory");
-	}
-	fs->sb.root = dentry_new(NULL, "", 0);
-	if (fs->sb.root == NULL) {
-		inode_put(inode);
-		return -ENOMEM;
-	}
-	fs->sb.root->inode = inode;
-	return 0;
+	error = super_set_root(&fs->sb, inode);
+	return error == -ENOTDIR ? refuse(fs, "the root is no directory") : error;
 }
 
 static void count_mount(struct ext2 *fs)

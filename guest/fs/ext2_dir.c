@@ -289,16 +289,8 @@ struct reader {
 
 static bool emit(void *data, const struct ext2_dirent *d, u64 next)
 {
-	static const u8 types[] = { 0,
-				    DT_OF(S_IFREG),
-				    DT_OF(S_IFDIR),
-				    DT_OF(S_IFCHR),
-				    DT_OF(S_IFBLK),
-				    DT_OF(S_IFIFO),
-				    DT_OF(S_IFSOCK),
-				    DT_OF(S_IFLNK) };
 	struct reader *r = data;
-	unsigned type = d->type < ARRAY_SIZE(types) ? types[d->type] : 0;
+	unsigned type = dt_of_ftype(d->type);
 
 	if (!r->sink->emit(r->sink, d->name, d->name_len, d->ino, type, next + 2))
 		return false;

@@ -177,6 +177,33 @@ struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len)
 	return d;
 }
 
+int super_set_root(struct super *sb, struct inode *dir)
+{
+	if (S_ISDIR(dir->mode))
+		sb->root = dentry_new(NULL, "", 0);
+	if (sb->root == NULL) {
+		int error = S_ISDIR(dir->mode) ? -ENOMEM : -ENOTDIR;
+		inode_put(dir);
+		return error;
+	}
+	sb->root->inode = dir;
+	return 0;
+}
+
+unsigned dt_of_ftype(unsigned ftype)
+{
+	static const u8 types[] = { 0,
+				    DT_OF(S_IFREG),
+				    DT_OF(S_IFDIR),
+				    DT_OF(S_IFCHR),
+				    DT_OF(S_IFBLK),
+				    DT_OF(S_IFIFO),
+				    DT_OF(S_IFSOCK),
+				    DT_OF(S_IFLNK) };
+
+	return ftype < ARRAY_SIZE(types) ? types[ftype] : 0;
+}
+
 static bool is_nameless(const struct inode *inode)
 {
 	return inode != NULL && inode->nlink == 0;

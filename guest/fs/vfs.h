@@ -260,6 +260,9 @@ static inline void inode_unmap(struct inode *inode, u64 first, u64 last, bool co
 /* ---- names ---- */
 
 struct dentry *dentry_new(struct dentry *parent, const char *name, size_t len);
+/* The directory becomes the file system's root, with the caller's reference to it,
+ * which goes after an error: -ENOTDIR, -ENOMEM. */
+int super_set_root(struct super *sb, struct inode *dir);
 static inline struct dentry *dentry_get(struct dentry *d)
 {
 	d->refs++;
@@ -356,6 +359,8 @@ struct dir_sink {
 		     u64 next);
 };
 #define DT_OF(mode) (((mode)&S_IFMT) >> 12)
+/* DT_* of the file type that file systems of the ext2 kind have in directories. */
+unsigned dt_of_ftype(unsigned ftype);
 /* "." and ".." at positions 0 and 1; false when the sink is full. */
 bool dir_emit_dots(struct file *file, struct dir_sink *sink);
 

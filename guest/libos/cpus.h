@@ -22,6 +22,7 @@ struct cpu {
 	unsigned nready;
 	struct thread *running; /* NULL: none, or `idle` */
 	struct thread *idle; /* the vCPU's own, which looks for others */
+	u64 vclock; /* the vtime of who is furthest behind, here */
 	struct timer slice; /* of `running`, while others wait */
 	bool up; /* has started */
 	bool halted; /* waits in the kernel, or will; an IPI has it look again */

@@ -40,6 +40,20 @@ void futex_queue(struct futex_waiter *w, u64 address)
 	list_add_tail(futex_bucket(address), &w->link);
 }
 
+int futex_queue_if(struct futex_waiter *w, const u32 *uaddr, u32 val)
+{
+	int error = futex_check(uaddr);
+	u32 now;
+	if (error)
+		return error;
+	if (load_user(&now, uaddr))
+		return -EFAULT;
+	if (now != val)
+		return -EAGAIN;
+	futex_queue(w, (u64)uaddr);
+	return 0;
+}
+
 int futex_sleep(struct futex_waiter *w, u64 deadline)
 {
 	int result;
@@ -62,18 +76,13 @@ static long wait_again(struct restart_block *block);
 static long wait_until(u32 *uaddr, u32 val, u32 bits, u64 deadline)
 {
 	struct futex_waiter w = { .bits = bits };
-	int result = futex_check(uaddr);
-	u32 now;
+	int result;
 
 	if (!bits)
 		return -EINVAL;
+	result = futex_queue_if(&w, uaddr, val);
 	if (result)
 		return result;
-	if (load_user(&now, uaddr))
-		return -EFAULT;
-	if (now != val)
-		return -EAGAIN;
-	futex_queue(&w, (u64)uaddr);
 	result = futex_sleep(&w, deadline);
 	if (w.woken)
 		return 0;

@@ -31,6 +31,8 @@ int futex_check(const u32 *uaddr);
 
 /* The current thread waits at address from now on. */
 void futex_queue(struct futex_waiter *w, u64 address);
+/* The same if the word there is val: 0, else -EAGAIN, -EINVAL or -EFAULT. */
+int futex_queue_if(struct futex_waiter *w, const u32 *uaddr, u32 val);
 /* Until it is woken, or 0, -ETIMEDOUT, -EINTR; then it is in no bucket. */
 int futex_sleep(struct futex_waiter *w, u64 deadline);
 void futex_wake_waiter(struct futex_waiter *w);

@@ -208,7 +208,6 @@ long futex_wait_requeue_pi(u32 *uaddr, u32 val, const struct __kernel_timespec *
 {
 	struct futex_waiter w = { .bits = FUTEX_BITSET_MATCH_ANY, .lock = (u64)lock };
 	u64 deadline;
-	u32 now;
 	int result = futex_deadline(timeout, realtime, &deadline);
 
 	if (result)
@@ -217,14 +216,9 @@ long futex_wait_requeue_pi(u32 *uaddr, u32 val, const struct __kernel_timespec *
 		return -EINVAL;
 	result = futex_check(lock);
 	if (!result)
-		result = futex_check(uaddr);
+		result = futex_queue_if(&w, uaddr, val);
 	if (result)
 		return result;
-	if (load_user(&now, uaddr))
-		return -EFAULT;
-	if (now != val)
-		return -EAGAIN;
-	futex_queue(&w, (u64)uaddr);
 	result = futex_sleep(&w, deadline);
 	if (w.woken)
 		return 0;

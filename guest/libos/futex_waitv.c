@@ -15,32 +15,18 @@ struct many {
 	struct futex_waiter waiter[];
 };
 
-/* What is asked for is right: 0, -EINVAL or -EFAULT. */
-static int check_one(const struct futex_waitv *asked)
-{
-	if (asked->flags & ~FLAGS || !(asked->flags & FUTEX_32) || asked->__reserved ||
-	    asked->val > UINT32_MAX)
-		return -EINVAL;
-	return futex_check((u32 *)asked->uaddr);
-}
-
 /* Queues the i-th: 0, -EAGAIN, -EFAULT or -EINVAL. */
 static int queue_one(struct many *m, const struct futex_waitv *asked)
 {
 	struct futex_waiter *w = &m->waiter[m->n];
-	int error = check_one(asked);
-	u32 now;
-	if (error)
-		return error;
-	if (load_user(&now, (u32 *)asked->uaddr))
-		return -EFAULT;
-	if (now != asked->val)
-		return -EAGAIN;
+	if (asked->flags & ~FLAGS || !(asked->flags & FUTEX_32) || asked->__reserved ||
+	    asked->val > UINT32_MAX)
+		return -EINVAL;
 	w->bits = FUTEX_BITSET_MATCH_ANY;
 	w->queue = &m->queue;
-	futex_queue(w, asked->uaddr);
-	m->n++;
-	return 0;
+	int error = futex_queue_if(w, (u32 *)asked->uaddr, (u32)asked->val);
+	m->n += !error;
+	return error;
 }
 
 /* The index of one that was woken, or -1. */

@@ -3,14 +3,16 @@
  * vCPU's pending word; they are handled here, when the library OS is about to
  * return to the program or waits, so nothing in it is ever interrupted.
  *
- * Each vCPU has a queue of the threads that could run there, first come, first
- * served. Who becomes ready goes to the queue of the vCPU that made him so: when
- * that waits next, it hands over without an interrupt. If it returns to the
- * program instead, it gives those who wait to vCPUs that have nothing to do, or
- * less (share). A vCPU that has nothing takes from the others' queues, then
- * halts. Only while others wait in its queue has a thread a time slice, which is
- * shorter the nicer it is. Real-time threads (SCHED_FIFO, SCHED_RR) go before all
- * others, by priority, and only those of the same priority take turns.
+ * Each vCPU has a queue of the threads that could run there, who had least of it
+ * first: a thread's vtime is the time that it ran, more for the nice ones, and a
+ * vCPU's vclock is that of the thread that is furthest behind. Who slept is a little
+ * behind when it wakes, never much, and goes before one that has just run. Who becomes ready goes
+ * to the queue of the vCPU that made him so: when that waits next, it hands over without an
+ * interrupt. If it returns to the program instead, it gives those who wait to vCPUs that have
+ * nothing to do, or less (share). A vCPU that has nothing takes from the others' queues, then
+ * halts. Only while others wait in its queue has a thread a time slice. Real-time threads
+ * (SCHED_FIFO, SCHED_RR) go before all others, by priority, and only those of the same priority
+ * take turns.
  *
  * With a single thread, and on a VM's only vCPU, a thread that waits looks for
  * events on its own stack; else that is done on a stack of the vCPU's own, since
@@ -24,9 +26,12 @@
 #include "thread.h"
 #include "timer.h"
 
-#define SLICE_NS     3000000 /* of a thread that is as nice as most */
-#define SLICE_RR_NS  100000000
-#define SLICE_MIN_NS 200000
+#define SLICE_NS    3000000
+#define SLICE_RR_NS 100000000
+#define BEHIND_NS   3000000 /* the most that a thread's vtime is behind its vCPU's clock, */
+#define AHEAD_NS    30000000 /* and before it, when it comes to another vCPU */
+#define PREEMPT_NS  1000000 /* who is behind by that much does not wait for a slice's end */
+#define IDLE_WEIGHT 300 /* SCHED_IDLE: Linux's 1024 to 3 */
 
 static unsigned held;
 static struct thread *last_one; /* nobody else is to run any more */
@@ -93,10 +98,14 @@ static unsigned load(const struct cpu *cpu)
 	return cpu->nready + (cpu->running != NULL);
 }
 
+static int policy_of(const struct thread *thread)
+{
+	return thread->attr.policy & ~SCHED_RESET_ON_FORK;
+}
+
 static bool realtime(const struct thread *thread)
 {
-	int policy = thread->attr.policy & ~SCHED_RESET_ON_FORK;
-	return policy == SCHED_FIFO || policy == SCHED_RR;
+	return policy_of(thread) == SCHED_FIFO || policy_of(thread) == SCHED_RR;
 }
 
 /* Who has more goes first. */
@@ -105,32 +114,51 @@ static int rank(const struct thread *thread)
 	return realtime(thread) ? thread->attr.priority : 0;
 }
 
-/* How long it may run while others of its rank wait: a quarter more for each
- * step that it is less nice, as on Linux. */
-static u64 slice_of(const struct thread *thread)
+/* Time that it runs as its vtime counts it: a quarter more for each step that it
+ * is nicer, as on Linux. */
+static u64 weighted(const struct thread *thread, u64 ns)
 {
-	u64 ns = SLICE_NS;
-	int policy = thread->attr.policy & ~SCHED_RESET_ON_FORK;
-	if (realtime(thread))
-		return policy == SCHED_RR ? SLICE_RR_NS : NEVER;
-	if (policy == SCHED_IDLE)
-		return SLICE_MIN_NS;
-	for (int nice = thread->attr.nice; nice < 0; nice++)
-		ns += ns / 4;
+	if (policy_of(thread) == SCHED_IDLE)
+		return ns * IDLE_WEIGHT;
 	for (int nice = thread->attr.nice; nice > 0; nice--)
+		ns += ns / 4;
+	for (int nice = thread->attr.nice; nice < 0; nice++)
 		ns -= ns / 5;
-	return MAX(ns, (u64)SLICE_MIN_NS);
+	return ns;
+}
+
+static bool goes_before(const struct thread *a, const struct thread *b)
+{
+	if (rank(a) != rank(b))
+		return rank(a) > rank(b);
+	return !rank(a) && (i64)(a->vtime - b->vtime) < 0;
+}
+
+static struct thread *first_of(struct cpu *cpu)
+{
+	return cpu->nready ? container_of(cpu->ready.next, struct thread, run) : NULL;
+}
+
+/* The thread is the vCPU's from now on, as far behind or before as it was. */
+static void settle(struct thread *thread, struct cpu *cpu)
+{
+	i64 lag = thread->cpu ? (i64)(thread->vtime - thread->cpu->vclock) : 0;
+	lag = MAX(lag, -(i64)BEHIND_NS);
+	if (thread->cpu != cpu)
+		lag = MIN(lag, (i64)AHEAD_NS);
+	thread->vtime = cpu->vclock + (u64)lag;
+	thread->cpu = cpu;
 }
 
 static void enqueue(struct cpu *cpu, struct thread *thread)
 {
 	struct list *behind = &cpu->ready;
+	settle(thread, cpu);
 	while (behind->prev != &cpu->ready &&
-	       rank(container_of(behind->prev, struct thread, run)) < rank(thread))
+	       goes_before(thread, container_of(behind->prev, struct thread, run)))
 		behind = behind->prev;
 	list_add_tail(behind, &thread->run);
 	cpu->nready++;
-	thread->cpu = cpu;
 }
 
 static void dequeue(struct thread *thread)
@@ -146,15 +174,25 @@ static void reschedule(struct cpu *cpu)
 		cpu_kick(cpu);
 }
 
-/* Others wait for the vCPU: its thread may keep it for the rest of its slice, or
- * for good, or gives it up at once, as their ranks are. */
+/* How long the vCPU's thread may keep it, from `since` on, when this one waits. */
+static u64 slice_of(const struct thread *thread, const struct thread *other)
+{
+	if (rank(other) != rank(thread))
+		return rank(other) > rank(thread) ? 0 : NEVER;
+	if (realtime(thread))
+		return policy_of(thread) == SCHED_FIFO ? NEVER : SLICE_RR_NS;
+	u64 vtime = thread->vtime + weighted(thread, now_ns() - thread->since);
+	return (i64)(vtime - other->vtime) > PREEMPT_NS ? 0 : SLICE_NS;
+}
+
+/* Others wait for the vCPU: its thread keeps it for its slice, for good, or gives
+ * it up at once. */
 static void compete(struct cpu *cpu)
 {
-	const struct thread *thread = cpu->running;
-	if (!thread || thread->state != THREAD_RUNNING || !cpu->nready)
+	const struct thread *thread = cpu->running, *other = first_of(cpu);
+	if (!thread || thread->state != THREAD_RUNNING || !other)
 		return;
-	int other = rank(container_of(cpu->ready.next, struct thread, run));
-	u64 slice = other > rank(thread) ? 0 : other < rank(thread) ? NEVER : slice_of(thread);
+	u64 slice = slice_of(thread, other);
 	if (slice == NEVER)
 		return;
 	u64 end = thread->since + slice;
@@ -191,19 +229,32 @@ static void give(struct cpu *cpu, struct thread *thread)
 		cpu_kick(cpu);
 }
 
-/* Those who wait here go where there is less to do. */
+/* Gives a thread that waits here to a vCPU with less to do, or none. */
+static void move(struct cpu *me, struct thread *thread, bool none)
+{
+	struct cpu *best = least_loaded(thread);
+	if (best == me || (none ? load(best) > 0 : load(best) + 1 >= load(me)))
+		return;
+	dequeue(thread);
+	give(best, thread);
+}
+
+/*
+ * Those who wait here go where there is less to do. Who is next goes only where it
+ * runs at once, for it would be last elsewhere, perhaps over and over; of the
+ * others who came last goes first, and has fewer before it with each move.
+ */
 static void share(struct cpu *me)
 {
-	struct list *at = me->ready.next;
+	struct list *at, *next;
 	libos_area()->work &= ~WORK_SHARE;
-	while (at != &me->ready) {
-		struct thread *thread = container_of(at, struct thread, run);
-		struct cpu *best = least_loaded(thread);
-		at = at->next;
-		if (best == me || load(best) + 1 >= load(me))
-			continue;
-		dequeue(thread);
-		give(best, thread);
+	for (at = me->ready.next; at != &me->ready; at = next) {
+		next = at->next;
+		move(me, container_of(at, struct thread, run), true);
+	}
+	for (at = me->ready.prev; at != &me->ready; at = next) {
+		next = at->prev;
+		move(me, container_of(at, struct thread, run), false);
 	}
 }
 
@@ -246,8 +297,11 @@ static struct thread *next_thread(struct cpu *me)
 		for (unsigned i = 0; !next && i < MAX_CPUS && cpus[i]; i++)
 			if (cpus[i]->nready == longest)
 				next = first_allowed(cpus[i], me);
-	if (next)
-		dequeue(next);
+	if (!next)
+		return NULL;
+	dequeue(next);
+	if (next->cpu != me)
+		settle(next, me);
 	return next;
 }
 
@@ -256,9 +310,15 @@ static struct thread *next_thread(struct cpu *me)
 /* The current thread stops, or goes on, using the CPU. */
 static void account(struct thread *thread)
 {
-	u64 now = now_ns();
-	thread->cpu_ns += now - thread->since;
+	struct cpu *me = this_cpu();
+	const struct thread *first = first_of(me);
+	u64 now = now_ns(), ran = now - thread->since;
+	thread->cpu_ns += ran;
+	thread->vtime += weighted(thread, ran);
 	thread->since = now;
+	u64 least = first && goes_before(first, thread) ? first->vtime : thread->vtime;
+	if (!rank(thread) && (!first || !rank(first)) && (i64)(least - me->vclock) > 0)
+		me->vclock = least;
 }
 
 static void resume(struct thread *thread)
@@ -266,7 +326,6 @@ static void resume(struct thread *thread)
 	struct cpu *me = this_cpu();
 	thread->state = THREAD_RUNNING;
 	thread->since = now_ns();
-	thread->cpu = me;
 	if (!me->nready)
 		return;
 	compete(me);
@@ -395,6 +454,19 @@ void sched_hold(void)
 void sched_release(void)
 {
 	held--;
+}
+
+void sched_step_back(void)
+{
+	struct thread *thread = current();
+	const struct cpu *me = this_cpu();
+	account(thread);
+	if (me->nready) {
+		u64 last = container_of(me->ready.prev, struct thread, run)->vtime;
+		if ((i64)(last - thread->vtime) > 0)
+			thread->vtime = last;
+	}
+	sched_yield();
 }
 
 void sched_yield(void)

@@ -20,7 +20,7 @@
 
 long sys_sched_yield(void)
 {
-	sched_yield();
+	sched_step_back();
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct thread {
 	struct list run; /* in that vCPU's queue */
 	struct timer timeout; /* of its sleep */
 	u64 since, cpu_ns; /* when it began to run; how long it did before that */
+	u64 vtime; /* the same by its vCPU's vclock: who has less goes first */
 	/* while it does not run */
 	void *sp; /* on its library-OS stack */
 	void *fpu; /* 64-byte aligned, in fpu_memory; NULL until there are two threads,
@@ -94,7 +95,8 @@ void thread_kick(struct thread *thread);
  */
 void thread_ready(struct thread *thread); /* if it sleeps: it could run */
 void sched_timed_out(struct timer *timer); /* struct thread's timeout */
-void sched_yield(void); /* lets those who could run do so */
+void sched_yield(void); /* lets those who could run do so, if it is their turn */
+void sched_step_back(void); /* ...if it is not, too */
 void sched_begin(void); /* a new thread runs for the first time */
 /* From here on no other thread runs, or goes on in the library OS; at most for
  * a moment in the program. Does not return to a second thread that calls it. */
