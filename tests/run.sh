@@ -19,7 +19,8 @@
 #   lint      make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other; net-lab has it after them.
+# is faster, and the host's rings have the other; net-lab and smp-lab have it after
+# them.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -135,7 +136,7 @@ run_ring()
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
 	lab) emulated lab 400 tests/lab/selftest.sh ;;
 	vm-lab) emulated_scripts vm-lab 600 '' tests/lab/lab.sh -m 3072 -c 1 -t 590 tests/vm/run.sh ;;
-	smp-lab) emulated_scripts smp-lab 100 threads tests/lab/lab.sh -m 2048 -c 2 -t 90 \
+	smp-lab) emulated_scripts smp-lab 200 threads tests/lab/lab.sh -m 2048 -c 2 -t 190 \
 		tests/vm/run.sh ;;
 	# What composes: a VM for each program instead of one for each case
 	abi-lab) emulated abi-lab 300 tests/lab/lab.sh -m 2048 -c 1 -t 290 tests/abi/run.sh \
@@ -253,11 +254,11 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" lab vm-lab smp-lab abi-lab
+	beside emulated "$0" lab vm-lab abi-lab
 	beside lint chrt --idle 0 "$0" lint
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu net-lab
+	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
