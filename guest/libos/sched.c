@@ -174,6 +174,19 @@ static void reschedule(struct cpu *cpu)
 		cpu_kick(cpu);
 }
 
+/* Who is next of those in a queue that may run on a vCPU. One that may not waits there
+ * for its own, which has not started yet. */
+static struct thread *first_allowed(struct cpu *from, const struct cpu *to)
+{
+	struct list *at;
+	list_for_each (at, &from->ready) {
+		struct thread *thread = container_of(at, struct thread, run);
+		if (allowed(thread, to) && (!last_one || thread == last_one))
+			return thread;
+	}
+	return NULL;
+}
+
 /* How long the vCPU's thread may keep it, from `since` on, when this one waits. */
 static u64 slice_of(const struct thread *thread, const struct thread *other)
 {
@@ -189,7 +202,7 @@ static u64 slice_of(const struct thread *thread, const struct thread *other)
  * it up at once. */
 static void compete(struct cpu *cpu)
 {
-	const struct thread *thread = cpu->running, *other = first_of(cpu);
+	const struct thread *thread = cpu->running, *other = first_allowed(cpu, cpu);
 	if (!thread || thread->state != THREAD_RUNNING || !other)
 		return;
 	u64 slice = slice_of(thread, other);
@@ -272,17 +285,6 @@ void thread_ready(struct thread *thread)
 	compete(me);
 	if (libos_smp)
 		libos_area()->work |= WORK_SHARE;
-}
-
-static struct thread *first_allowed(struct cpu *from, const struct cpu *to)
-{
-	struct list *at;
-	list_for_each (at, &from->ready) {
-		struct thread *thread = container_of(at, struct thread, run);
-		if (allowed(thread, to) && (!last_one || thread == last_one))
-			return thread;
-	}
-	return NULL;
 }
 
 /* The next thread for this vCPU, out of its queue or, if there is none, out of the
