@@ -5,13 +5,15 @@
  *
  * Each vCPU has a queue of the threads that could run there, who had least of it
  * first: a thread's vtime is the time that it ran, more for the nice ones, and a
- * vCPU's vclock is that of the thread that is furthest behind. Who slept is a little
- * behind when it wakes, never much, and goes before one that has just run. Who becomes ready goes
- * to the queue of the vCPU that made him so: when that waits next, it hands over without an
- * interrupt. If it returns to the program instead, it gives those who wait to vCPUs that have
- * nothing to do, or less (share). A vCPU that has nothing takes from the others' queues, then
- * halts. Only while others wait in its queue has a thread a time slice. Real-time threads
- * (SCHED_FIFO, SCHED_RR) go before all others, by priority, and only those of the same priority
+ * vCPU's vclock is that of the thread that is furthest behind. Who slept is a
+ * little behind when it wakes, never much, and goes before one that has just run.
+ *
+ * Who becomes ready goes to the queue of the vCPU that made him so: when that waits
+ * next, it hands over without an interrupt. If it returns to the program instead,
+ * it gives those who wait to vCPUs that have nothing to do, or less (share). A vCPU
+ * that has nothing takes from the others' queues, then halts. Only while others
+ * wait in its queue has a thread a time slice. Real-time threads (SCHED_FIFO,
+ * SCHED_RR) go before all others, by priority, and only those of the same priority
  * take turns.
  *
  * With a single thread, and on a VM's only vCPU, a thread that waits looks for
@@ -242,32 +244,19 @@ static void give(struct cpu *cpu, struct thread *thread)
 		cpu_kick(cpu);
 }
 
-/* Gives a thread that waits here to a vCPU with less to do, or none. */
-static void move(struct cpu *me, struct thread *thread, bool none)
-{
-	struct cpu *best = least_loaded(thread);
-	if (best == me || (none ? load(best) > 0 : load(best) + 1 >= load(me)))
-		return;
-	dequeue(thread);
-	give(best, thread);
-}
-
-/*
- * Those who wait here go where there is less to do. Who is next goes only where it
- * runs at once, for it would be last elsewhere, perhaps over and over; of the
- * others who came last goes first, and has fewer before it with each move.
- */
+/* Those who wait here go where there is less to do, who is next first. */
 static void share(struct cpu *me)
 {
 	struct list *at, *next;
 	libos_area()->work &= ~WORK_SHARE;
 	for (at = me->ready.next; at != &me->ready; at = next) {
+		struct thread *thread = container_of(at, struct thread, run);
+		struct cpu *best = least_loaded(thread);
 		next = at->next;
-		move(me, container_of(at, struct thread, run), true);
-	}
-	for (at = me->ready.prev; at != &me->ready; at = next) {
-		next = at->prev;
-		move(me, container_of(at, struct thread, run), false);
+		if (best == me || load(best) + 1 >= load(me))
+			continue;
+		dequeue(thread);
+		give(best, thread);
 	}
 }
 
@@ -536,6 +525,6 @@ u64 idle_ns(unsigned n)
 {
 	const struct cpu *cpu = cpus[n];
 	if (!cpu)
-		return 0;
+		return now_ns(); /* nobody has had it run anything */
 	return cpu->idle_ns + (cpu->halted_since ? now_ns() - cpu->halted_since : 0);
 }

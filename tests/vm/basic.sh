@@ -189,6 +189,17 @@ fi
 t_run 'more memory than there is' '*' "$VMM" run "$probe" --mem 16M -- touch 1000
 t_check 'it was given out' t_not grep -q touched "$T/out"
 
+# ---- what each vCPU did: with one thread, only the first did anything
+
+t_run 'a vCPU without work is idle in /proc/stat' 0 "$VMM" run "$busybox" --cpus 2 -- sh -c '
+	i=0
+	while [ $i -lt 100000 ]; do i=$((i + 1)); done
+	while read -r name busy rest; do
+		case $name in cpu[01]) [ "$busy" -gt 0 ] && echo "$name was busy" ;; esac
+	done </proc/stat
+	:'
+t_out 'cpu0 was busy'
+
 # ---- idleness: no wake-up, so no CPU time of the whole process
 
 # ticks PID: user and system time of all its threads
