@@ -195,6 +195,7 @@ $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 
 # The linker warns that libgomp could load plug-ins.
+$(B)/vm/diskfs $(B)/vm/mapped: tests/vm/expect.h
 $(B)/vm/openmp $(B)/vm/triad: $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -fopenmp -static -Wl,--no-warnings -o $@ $<

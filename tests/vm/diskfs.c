@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,22 +22,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "expect.h"
 
 static char block[65536];
-static unsigned wrong;
-
-__attribute__((format(printf, 2, 3))) static void expect(int ok, const char *format, ...)
-{
-	va_list args;
-
-	if (ok)
-		return;
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf(": %s\n", strerror(errno));
-	wrong++;
-}
 
 static unsigned sum_of(const char *path)
 {

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,26 +25,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "expect.h"
 
 #define PAGE 4096ul
 #define RW   (PROT_READ | PROT_WRITE)
 
-static unsigned wrong;
 static sigjmp_buf back;
 static char page[PAGE], zeroes[PAGE];
-
-static void expect(int ok, const char *format, ...)
-{
-	va_list args;
-
-	if (ok)
-		return;
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf(": %s\n", strerror(errno));
-	wrong++;
-}
 
 static void caught(int sig)
 {
