@@ -46,6 +46,7 @@
 #define WORK_FULL    2 /* every register is to be loaded, not only those C clobbers */
 #define WORK_RESCHED 4 /* the time slice is over */
 #define WORK_SHARE   8 /* others could run in this thread's place: see sched.c */
+#define WORK_RSEQ    16 /* the program's rseq(2) area is to be looked at */
 
 #define SYSCALL_COUNT 463
 

@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "process.h"
 #include "random.h"
+#include "rseq.h"
 #include "signal.h"
 #include "thread.h"
 #include "uaccess.h"
@@ -28,6 +29,10 @@
 #define STACK_PLACES (1ull << 22)
 #define MMAP_PLACES  (1ull << 28)
 #define SP_PLACES    8192
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN        28
+#endif
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
@@ -82,7 +87,7 @@ static u32 cpuid_edx1(void)
 	return d;
 }
 
-static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform,
+static u64 *list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform,
 		     u64 base)
 {
 	const struct credentials *c = &current_process()->cred;
@@ -104,12 +109,14 @@ static void list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name
 		    c->uid.real != c->uid.effective || c->gid.real != c->gid.effective);
 	v = add_aux(v, AT_RANDOM, random);
 	v = add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
+	v = add_aux(v, AT_RSEQ_FEATURE_SIZE, RSEQ_AREA_SIZE);
+	v = add_aux(v, AT_RSEQ_ALIGN, RSEQ_AREA_ALIGN);
 	v = add_aux(v, AT_EXECFN, name);
 	v = add_aux(v, AT_PLATFORM, platform);
 	v = add_aux(v, AT_MINSIGSTKSZ, MAX(signal_frame_size(), 2048ul)); /* MINSIGSTKSZ */
-	add_aux(v, AT_NULL, 0);
+	return add_aux(v, AT_NULL, 0);
 }
-#define AUX_ENTRIES 21
+#define AUX_ENTRIES 23
 
 u64 exec_build_stack(struct process *p, const struct elf_image *image, const char *path,
 		     const struct strings *args, const struct strings *env, u64 base)
@@ -134,7 +141,8 @@ u64 exec_build_stack(struct process *p, const struct elf_image *image, const cha
 	v = list_strings(v, args, p->arg_start);
 	v = list_strings(v, env, p->env_start);
 	unsigned before_aux = v - vector;
-	list_aux(v, image, random_at, name, platform, base);
+	v = list_aux(v, image, random_at, name, platform, base);
+	BUG_ON((size_t)(v - vector) != words);
 	if (p->space->stack_top != STACK_TOP)
 		b.sp -= random_below(SP_PLACES);
 	b.sp = ALIGN_DOWN(b.sp - words * 8, 16) + words * 8;

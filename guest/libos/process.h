@@ -46,7 +46,7 @@ struct process_attributes {
 	int death_signal;
 	u32 persona;
 	bool not_dumpable, no_new_privs, child_subreaper, no_huge_pages;
-	bool membarrier; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED */
+	int membarriers; /* that are registered: their MEMBARRIER_CMD_* */
 };
 
 struct process {

@@ -24,6 +24,7 @@
 #include "../drv/console.h"
 #include "../drv/virtio.h"
 #include "cpus.h"
+#include "rseq.h"
 #include "signal.h"
 #include "thread.h"
 #include "timer.h"
@@ -34,6 +35,8 @@
 #define AHEAD_NS    30000000 /* and before it, when it comes to another vCPU */
 #define PREEMPT_NS  1000000 /* who is behind by that much does not wait for a slice's end */
 #define IDLE_WEIGHT 300 /* SCHED_IDLE: Linux's 1024 to 3 */
+
+#define WORK_AGAIN (WORK_RESCHED | WORK_SHARE | WORK_RSEQ)
 
 static unsigned held;
 static struct thread *last_one; /* nobody else is to run any more */
@@ -83,9 +86,11 @@ void return_work(void)
 			share(this_cpu());
 		if (libos_area()->work & WORK_RESCHED)
 			sched_yield();
+		if (libos_area()->work & WORK_RSEQ)
+			rseq_return();
 		if (libos_area()->work & WORK_SIGNAL)
 			signal_deliver();
-	} while (vcpu()->pending || libos_area()->work & (WORK_RESCHED | WORK_SHARE));
+	} while (vcpu()->pending || libos_area()->work & WORK_AGAIN);
 }
 
 /* ---- queues ---- */
@@ -317,6 +322,7 @@ static void resume(struct thread *thread)
 	struct cpu *me = this_cpu();
 	thread->state = THREAD_RUNNING;
 	thread->since = now_ns();
+	rseq_resumed(thread);
 	if (!me->nready)
 		return;
 	compete(me);

@@ -5,6 +5,7 @@
 #include <asm/unistd.h>
 #include "fpu.h"
 #include "patch.h"
+#include "rseq.h"
 #include "sigstate.h"
 #include "uaccess.h"
 
@@ -159,7 +160,7 @@ static void run_handler(struct thread *thread, int sig, const struct sigaction *
 	u64 mask = s->mask | action->sa_mask;
 
 	restart_call(&thread->regs, action);
-	if (sigframe_push(thread, sig, action, info)) {
+	if (rseq_signal(thread) || sigframe_push(thread, sig, action, info)) {
 		if (sig == SIGSEGV)
 			thread->process->signals->action[SIGSEGV - 1].sa_handler = SIG_DFL;
 		signal_force(SIGSEGV, NULL);

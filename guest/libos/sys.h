@@ -9,7 +9,11 @@
 
 /* syscall.c */
 long sys_unknown(void);
-long sys_rseq(void);
+
+/* rseq.c, membarrier.c */
+struct rseq_area;
+long sys_rseq(struct rseq_area *area, u32 len, int flags, u32 signature);
+long sys_membarrier(int command, unsigned flags, int cpu);
 
 /* process.c */
 long sys_exit(int status);
@@ -144,7 +148,6 @@ long sys_setdomainname(const char *name, int len);
 long sys_sysinfo(struct sysinfo *info);
 long sys_getrandom(void *buf, size_t n, unsigned flags);
 long sys_getcpu(u32 *cpu, u32 *node, void *cache);
-long sys_membarrier(int command, unsigned flags, int cpu);
 long sys_sched_yield(void);
 long sys_sched_getaffinity(int pid, unsigned len, u64 *mask);
 long sys_sched_setaffinity(int pid, unsigned len, const u64 *mask);

@@ -171,12 +171,13 @@ static void drop_old(struct process *p, struct thread *thread)
 {
 	futex_thread_exit(thread);
 	thread->clear_child_tid = 0;
+	thread->rseq.area = 0;
 	aio_exec();
 	timers_exec(p);
 	space_clear(p->space);
 	fd_table_exec(p->files);
 	signals_exec(p, thread);
-	p->attr.membarrier = false;
+	p->attr.membarriers = 0;
 }
 
 static void name_thread(struct thread *thread, const struct request *r, const struct file *file)

@@ -2,7 +2,6 @@
  * Scheduling parameters; sched.c decides by them.
  */
 #include <linux/capability.h>
-#include <linux/membarrier.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include "boot_info.h"
@@ -191,36 +190,4 @@ long sys_getcpu(u32 *cpu, u32 *node, void *cache)
 	if (cpu && put_user(cpu, vcpu()->cpu))
 		return -EFAULT;
 	return node ? put_user(node, 0u) : 0;
-}
-
-#define BARRIERS                                                                       \
-	(MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED |                     \
-	 MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED | \
-	 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
-
-long sys_membarrier(int command, unsigned flags, int cpu)
-{
-	struct process *process = current_process();
-	(void)cpu;
-	if (flags)
-		return -EINVAL;
-	switch (command) {
-	case MEMBARRIER_CMD_QUERY:
-		return BARRIERS;
-	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
-		process->attr.membarrier = true;
-		return 0;
-	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		if (!process->attr.membarrier)
-			return -EPERM;
-		/* fallthrough */
-	case MEMBARRIER_CMD_GLOBAL:
-	case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
-		cpus_flush(); /* an interrupt on each vCPU that runs a thread */
-		return 0;
-	case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
-		return 0;
-	default:
-		return -EINVAL;
-	}
 }

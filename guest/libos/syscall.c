@@ -26,8 +26,3 @@ long sys_unknown(void)
 	klog("mayfly: system call %lu is not supported", nr);
 	return -ENOSYS;
 }
-
-long sys_rseq(void)
-{
-	return -ENOSYS;
-}

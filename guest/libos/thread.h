@@ -15,6 +15,12 @@ struct thread_attributes {
 	u64 timer_slack; /* ns, 0: the default */
 };
 
+/* What rseq(2) has registered: the program's area, or 0; the vCPU that it names. */
+struct rseq_state {
+	u64 area;
+	u32 len, signature, cpu;
+};
+
 enum thread_state {
 	THREAD_RUNNING, /* zero: as the first thread begins */
 	THREAD_READY, /* in a vCPU's queue */
@@ -48,6 +54,7 @@ struct thread {
 	u64 utime_ns, stime_ns; /* for times() and getrusage() */
 	u64 robust_list; /* the program's address, or 0 */
 	struct thread_attributes attr;
+	struct rseq_state rseq;
 };
 
 static inline struct thread *current(void)

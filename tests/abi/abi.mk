@@ -27,7 +27,7 @@ abi-programs: $(ABI_PROGRAMS)
 ABI_COMMON := $(ABI_DIR)/harness.c $(ABI_DIR)/abi.h $(ABI_DIR)/abi.mk
 
 ABI_SOCKETS := raw rights sockopt tcp udp unix
-ABI_THREADS := futexes threads thread_locks thread_signals
+ABI_THREADS := futexes rseq threads thread_locks thread_signals
 
 $(ABI_OUT)/glibc/regs $(ABI_OUT)/musl/regs: $(ABI_DIR)/regs.S
 $(ABI_SOCKETS:%=$(ABI_OUT)/glibc/%) $(ABI_SOCKETS:%=$(ABI_OUT)/musl/%): \

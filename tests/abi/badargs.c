@@ -10,7 +10,7 @@
  * getuid, getgid, geteuid, getegid, getpgrp, eventfd, inotify_init, umask, sync, alarm,
  * personality, munlockall, setfsuid, setfsgid, restart_syscall, rt_sigreturn, set_tid_address,
  * setsid, setreuid, setregid, setresuid, setresgid (for root), brk (which answers
- * with the old end); and rseq, which is not there.
+ * with the old end).
  *
  * Root is who the guest's program is, so root must run this on Linux: without
  * privilege some calls fail for that reason.
@@ -386,7 +386,8 @@ static const struct call memory[] = {
 	B(mincore, GOOD, 4096, BAD), B(mincore, BAD, 4096, GOOD), B(madvise, GOOD + 1, 4096, 0),
 	B(madvise, GOOD, 4096, 99), B(madvise, BAD, 4096, 4), B(mlock, BAD, 4096),
 	B(mlock2, GOOD, 4096, 99), B(mlock2, BAD, 4096, 0), B(munlock, BAD, 4096), B(mlockall, 0),
-	B(mlockall, 99), B(membarrier, 99, 0), B(membarrier, 0, 99),
+	B(mlockall, 99), B(membarrier, 99, 0), B(membarrier, 0, 99), B(rseq, GOOD, 32, 4, 0),
+	B(rseq, GOOD, 16, 0, 0), B(rseq, BAD, 32, 1, 0),
 };
 
 CASE(badargs_memory, ALONE, IN_DIR)

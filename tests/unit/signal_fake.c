@@ -9,6 +9,7 @@
 #include <asm/unistd.h>
 #include "../../guest/libos/heap.h"
 #include "../../guest/libos/patch.h"
+#include "../../guest/libos/rseq.h"
 #include "../../guest/libos/timespec.h"
 #include "../../guest/libos/uaccess.h"
 
@@ -66,6 +67,12 @@ void wake_all(struct waitq *q)
 	(void)q;
 }
 /* Nothing is patched here. */
+int rseq_signal(struct thread *interrupted)
+{
+	(void)interrupted;
+	return 0;
+}
+
 void patch_leave_thunk(struct regs *regs)
 {
 	(void)regs;
