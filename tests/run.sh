@@ -19,8 +19,8 @@
 #   lint      make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other; net-lab and smp-lab have it after
-# them.
+# is faster, and the host's rings have the other; net-lab, smp-lab and lab have it
+# after them.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -254,11 +254,11 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" lab vm-lab abi-lab
+	beside emulated "$0" vm-lab abi-lab
 	beside lint chrt --idle 0 "$0" lint
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab
+	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab lab
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
