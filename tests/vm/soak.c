@@ -38,9 +38,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOKS 150 /* 100 ms apart; an emulated CPU is slow */
-#define MOST  8 /* threads of a kind */
-#define SLACK 1024 /* KiB that may be less at the end */
+#define LOOKS        150 /* 100 ms apart; an emulated CPU is slow */
+#define MOST         8 /* threads of a kind */
+#define SLACK        1024 /* KiB that may be less at the end */
+#define SPELLS_LEAST 4
 
 struct kind;
 
@@ -725,17 +726,19 @@ static void spell(double seconds)
 int main(int argc, char **argv)
 {
 	const double seconds = argc > 1 ? strtod(argv[1], NULL) : 5;
-	const int spells = seconds < 100 ? 5 : (int)(seconds / 20);
+	const double start = now(), length = seconds < 100 ? seconds / 5 : 20;
 	long before = 0, after = 0;
+	int spells = 0;
 
 	mallopt(M_ARENA_MAX, 4);
-	for (int i = 0; i < spells; i++) {
-		spell(seconds / spells);
+	while (spells < SPELLS_LEAST || now() < start + seconds) {
+		spell(length);
 		after = free_kib();
-		if (i < 2)
+		if (++spells <= 2)
 			before = after;
 	}
-	printf("soak: %.0f s on %d CPUs;", seconds, __builtin_popcountll(cpus));
+	printf("soak: %.0f s, %d spells on %d CPUs;", now() - start, spells,
+	       __builtin_popcountll(cpus));
 	for (size_t k = 0; k < KINDS; k++)
 		printf(" %s %lu%s", kinds[k].name, totals[k], k + 1 < KINDS ? "," : ";");
 	printf(" free %ld KiB before, %ld after\n", before, after);
