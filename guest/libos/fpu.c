@@ -11,6 +11,7 @@
 #include <asm/sigcontext.h>
 #include "entry.h"
 #include "fpu.h"
+#include "sched.h"
 #include "uaccess.h"
 
 #define FEATURES_LEGACY 3 /* x87 and SSE */
@@ -22,6 +23,8 @@
 /* Also bounds a frame: a feature that lies beyond, that is AMX tile data, is
  * not in it, as on Linux without ARCH_REQ_XCOMP_PERM. */
 static u8 area[AREA_SIZE] __attribute__((aligned(64)));
+/* One for all threads: where it is in use and the program's memory may have to be
+ * waited for, others do not run (sched_hold). */
 
 static struct {
 	bool known;
@@ -97,7 +100,7 @@ size_t fpu_frame_align(void)
 	return fpu_extended() ? 64 : 16;
 }
 
-int fpu_to_user(void *user)
+static int to_user(void *user)
 {
 	struct _xstate *x = (struct _xstate *)area;
 	u64 features = fpu_features();
@@ -118,6 +121,14 @@ int fpu_to_user(void *user)
 	if (copy_to_user(user, area, layout.size))
 		return -EFAULT;
 	return put_user((u32 *)((u64)user + layout.size), (u32)FP_XSTATE_MAGIC2);
+}
+
+int fpu_to_user(void *user)
+{
+	sched_hold();
+	int error = to_user(user);
+	sched_release();
+	return error;
 }
 
 /* Loads `area`, whose legacy part and xfeatures are set. */
@@ -142,7 +153,7 @@ static int is_extended(const void *user, const struct _fpx_sw_bytes *sw)
 	return magic2 == FP_XSTATE_MAGIC2;
 }
 
-int fpu_from_user(const void *user)
+static int from_user(const void *user)
 {
 	struct _xstate *x = (struct _xstate *)area;
 	struct _fpx_sw_bytes sw;
@@ -174,6 +185,14 @@ int fpu_from_user(const void *user)
 	x->xstate_hdr.xfeatures &= sw.xfeatures;
 	memset(x->xstate_hdr.reserved2, 0, sizeof(x->xstate_hdr.reserved2));
 	return load();
+}
+
+int fpu_from_user(const void *user)
+{
+	sched_hold();
+	int error = from_user(user);
+	sched_release();
+	return error;
 }
 
 void fpu_reset(void)

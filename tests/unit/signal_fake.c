@@ -67,6 +67,14 @@ void wake_all(struct waitq *q)
 	(void)q;
 }
 /* Nothing is patched here. */
+void sched_hold(void)
+{
+}
+
+void sched_release(void)
+{
+}
+
 int rseq_signal(struct thread *interrupted)
 {
 	(void)interrupted;

@@ -184,4 +184,15 @@ make_image "$T/i" 16M
 t_exec "$VMM" run "$diskfs" --disk "$T/i,ro" -- make
 t_status_is 1
 t_out 'create: Read-only file system'
+# ---- a program in an image
+
+mkdir "$T/signals"
+cp "$B/vm/sigstack" "$T/signals"
+head -c $((large * 1048576)) /dev/urandom >"$T/signals/file"
+make_image "$T/i" 24M -d "$T/signals"
+for cpus in 1 2; do
+	t_run "signals on stacks that come from the disk, vCPUs: $cpus" 0 \
+		"$VMM" run --root "$T/i" /sigstack --cpus $cpus -- /file
+	t_out good
+done
 t_done
