@@ -5,6 +5,7 @@
  *   erofs_inode.c  inodes
  *   erofs_file.c   contents: reading and mapping
  *   erofs_dir.c    directories
+ *   erofs_xattr.c  extended attributes
  *
  * Every number of the disk is hostile: a place is checked against the disk's end
  * when it is read from, and what a directory's block says against that block.
@@ -54,11 +55,52 @@ static int refuse(const struct erofs *fs, const char *why)
 	return -EINVAL;
 }
 
+static u32 crc32c(u32 crc, const void *data, size_t n)
+{
+	const u8 *bytes = data;
+
+	while (n-- > 0) {
+		crc ^= *bytes++;
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return crc;
+}
+
+/* Of the rest of the superblock's block, as if it had no checksum in it. */
+static int check_sum(struct erofs *fs, const struct erofs_disk_super *s)
+{
+	u32 size = 1u << s->block_bits;
+	u32 end = size > EROFS_SUPER_AT ? size : EROFS_SUPER_AT + size;
+	struct erofs_disk_super part = *s;
+	u32 crc;
+
+	part.checksum = 0;
+	crc = crc32c(~0u, &part, sizeof(part));
+	for (u32 at = EROFS_SUPER_AT + sizeof(part); at < end; at += sizeof(part)) {
+		int error = erofs_copy(fs, at, &part, sizeof(part));
+
+		if (error < 0)
+			return error;
+		crc = crc32c(crc, &part, sizeof(part));
+	}
+	return crc == s->checksum ? 0 :
+				    refuse(fs, "the superblock's checksum is wrong: the image "
+					       "is damaged");
+}
+
 static int read_geometry(struct erofs *fs, const struct erofs_disk_super *s)
 {
 	u64 disk = fs->cache->disk->sectors * BLK_SECTOR;
 	char text[80];
+	int error = 0;
 
+	if (s->block_bits < 9 || s->block_bits > 12)
+		return refuse(fs, "blocks must have 512 to 4096 bytes");
+	if (s->compat & EROFS_COMPAT_CHECKSUM)
+		error = check_sum(fs, s);
+	if (error < 0)
+		return error;
 	if (s->incompat & EROFS_INCOMPAT_COMPRESSED)
 		return refuse(fs, "is compressed: make it by mkfs.erofs without -z");
 	if (s->incompat & ~EROFS_INCOMPAT_SUPPORTED) {
@@ -66,11 +108,10 @@ static int read_geometry(struct erofs *fs, const struct erofs_disk_super *s)
 			 s->incompat);
 		return refuse(fs, text);
 	}
-	if (s->block_bits < 9 || s->block_bits > 12)
-		return refuse(fs, "blocks must have 512 to 4096 bytes");
 	fs->block_size = 1u << s->block_bits;
 	fs->end = (u64)s->blocks << s->block_bits;
 	fs->meta = (u64)s->meta_block << s->block_bits;
+	fs->xattrs = (u64)s->xattr_block << s->block_bits;
 	fs->built.tv_sec = s->build_time;
 	fs->built.tv_nsec = s->build_ns < 1000000000 ? s->build_ns : 0;
 	if (fs->end > disk)

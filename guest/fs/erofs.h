@@ -18,6 +18,7 @@ struct erofs {
 	u32 block_size;
 	u64 end; /* bytes */
 	u64 meta; /* where node 0 would be */
+	u64 xattrs; /* and shared extended attribute 0 */
 	struct __kernel_timespec built;
 	struct erofs_inode *hash[EROFS_HASH]; /* in memory, by number */
 	bool told; /* what it cannot read was said once */
@@ -28,7 +29,9 @@ struct erofs_inode {
 	struct erofs_inode *next; /* in the hash */
 	enum erofs_layout layout;
 	u64 start; /* of the blocks, in bytes */
-	u64 behind; /* what is behind the inode: the last bytes, or the chunks' table */
+	u64 xattrs; /* where they are, behind the inode */
+	u32 xattr_size;
+	u64 behind; /* what follows: the file's last bytes, or the chunks' table */
 	u8 chunk_bits;
 	bool indexes;
 	u64 ahead_start, ahead_end; /* of the file, what was asked for */
@@ -67,5 +70,11 @@ int erofs_map(struct erofs_inode *ei, u64 pos, u64 *at, u64 *len);
 
 extern const struct inode_ops erofs_dir_ops;
 extern const struct file_ops erofs_dir_file_ops;
+
+/* ---- erofs_xattr.c: for all kinds of inodes */
+
+long erofs_get_xattr(struct inode *inode, const char *name, void *buf, size_t size);
+long erofs_list_xattr(struct inode *inode, char *buf, size_t size, bool trusted);
+#define EROFS_XATTR_OPS .getxattr = erofs_get_xattr, .listxattr = erofs_list_xattr
 
 #endif

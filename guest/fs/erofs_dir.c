@@ -184,5 +184,5 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 	return error;
 }
 
-const struct inode_ops erofs_dir_ops = { .lookup = lookup };
+const struct inode_ops erofs_dir_ops = { .lookup = lookup, EROFS_XATTR_OPS };
 const struct file_ops erofs_dir_file_ops = { .readdir = read_dir, .lseek = dir_lseek };

@@ -11,6 +11,8 @@
 #define EROFS_SUPER_AT 1024 /* byte offset of the superblock */
 #define EROFS_SLOT     32 /* a node's number counts these from the metadata's start */
 
+#define EROFS_COMPAT_CHECKSUM 0x1
+
 #define EROFS_INCOMPAT_PADDED     0x1 /* the first of those that compression brings */
 #define EROFS_INCOMPAT_CHUNKED    0x4
 #define EROFS_INCOMPAT_COMPRESSED 0x33 /* PADDED, configurations, tails, fragments */
@@ -74,6 +76,19 @@ struct erofs_disk_dirent {
 _Static_assert(sizeof(struct erofs_disk_dirent) == 12, "12 bytes");
 
 /* What extended attributes take behind an inode. */
+#define EROFS_XATTR_UNIT        4
 #define EROFS_XATTR_SIZE(count) ((count) != 0 ? 12 + ((count)-1) * 4u : 0u)
+
+struct erofs_disk_xattrs { /* what that begins with; a u32 for each shared one follows */
+	u32 filter; /* by which most that are not there could be told */
+	u8 shared, reserved[7];
+};
+_Static_assert(sizeof(struct erofs_disk_xattrs) == 12, "12 bytes");
+
+struct erofs_disk_xattr { /* and then the name and the value */
+	u8 name_len, kind;
+	u16 value_size;
+};
+_Static_assert(sizeof(struct erofs_disk_xattr) == EROFS_XATTR_UNIT, "4 bytes");
 
 #endif

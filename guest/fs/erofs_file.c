@@ -245,6 +245,7 @@ const struct inode_ops erofs_reg_ops = {
 	.get_page = get_page,
 	.get_near = get_near,
 	.mapped = note_mapped,
+	EROFS_XATTR_OPS,
 };
-const struct inode_ops erofs_link_ops = { .readlink = read_link };
-const struct inode_ops erofs_node_ops = { .getattr = NULL };
+const struct inode_ops erofs_link_ops = { .readlink = read_link, EROFS_XATTR_OPS };
+const struct inode_ops erofs_node_ops = { EROFS_XATTR_OPS };

@@ -127,7 +127,9 @@ static int make(struct erofs *fs, u64 nid, struct erofs_inode **out)
 		return -ENOMEM;
 	inode_init(&ei->inode, &fs->sb, raw.mode);
 	ei->inode.ino = nid;
-	ei->behind = at + size + EROFS_XATTR_SIZE(raw.xattr_count);
+	ei->xattrs = at + size;
+	ei->xattr_size = EROFS_XATTR_SIZE(raw.xattr_count);
+	ei->behind = ei->xattrs + ei->xattr_size;
 	error = load(ei, &raw);
 	if (error < 0)
 		kfree(ei);

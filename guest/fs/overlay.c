@@ -8,8 +8,10 @@
  */
 #include "overlay.h"
 #include "../libos/heap.h"
+#include "xattr.h"
 
 #define FIRST_INO (1ull << 40) /* of what is made here: above those below */
+#define NAMES_MAX PAGE_SIZE /* bytes of a file's extended attributes' names */
 
 static struct mount *lower;
 /* As a tmpfs has them, but for what overlay_begin() puts in their place. */
@@ -85,6 +87,43 @@ static void copy_attributes(struct inode *inode, const struct inode *low)
 	inode->btime = low->btime;
 }
 
+static int copy_xattr(struct inode *inode, struct inode *low, const char *name)
+{
+	long size = low->ops->getxattr(low, name, NULL, 0);
+	void *value = size >= 0 ? kalloc(MAX(size, 1l)) : NULL;
+
+	if (value == NULL)
+		return size < 0 ? size : -ENOMEM;
+	size = low->ops->getxattr(low, name, value, MAX(size, 1l));
+	if (size >= 0)
+		size = xattr_set(&tmpfs_inode(inode)->xattrs, name, value, size, 0);
+	kfree(value);
+	return MIN(size, 0l);
+}
+
+/* All of them are here from now on, as they are few. */
+static int copy_xattrs(struct inode *inode, struct inode *low)
+{
+	bool any = low->ops != NULL && low->ops->listxattr != NULL;
+	long len = any ? low->ops->listxattr(low, NULL, 0, true) : 0;
+	char *names;
+
+	if (len <= 0 || len > (long)NAMES_MAX)
+		return len <= 0 ? len : -E2BIG;
+	names = kalloc(len);
+	if (names == NULL)
+		return -ENOMEM;
+	len = low->ops->listxattr(low, names, len, true);
+	for (long at = 0; at < len; at += (long)strlen(names + at) + 1) {
+		int error = copy_xattr(inode, low, names + at);
+
+		if (error < 0)
+			len = error;
+	}
+	kfree(names);
+	return MIN(len, 0l);
+}
+
 static void set_dir_ops(struct inode *inode)
 {
 	inode->ops = &dir_ops;
@@ -113,6 +152,8 @@ static int make_inode(struct dentry *dir, struct dentry *low, struct inode **out
 		tmpfs_inode(inode)->lower = join(above, low->name);
 		error = tmpfs_inode(inode)->lower != NULL ? 0 : -ENOMEM;
 	}
+	if (error == 0)
+		error = copy_xattrs(inode, low->inode);
 	if (error < 0)
 		inode_put(inode);
 	*out = inode;
@@ -296,5 +337,5 @@ int overlay_begin(struct inode *root, struct mount *below)
 	root->mode = below->root->inode->mode;
 	copy_attributes(root, below->root->inode);
 	set_dir_ops(root);
-	return 0;
+	return copy_xattrs(root, below->root->inode);
 }

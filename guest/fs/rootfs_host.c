@@ -99,6 +99,8 @@ int rootfs_of_host(struct mount *memory)
 		memory->source = memory->sb->type = "overlay";
 		memory->sb->magic = OVERLAY_MAGIC;
 		error = overlay_begin(memory->root->inode, host);
+		if (error < 0)
+			refuse(&error, "its first directory cannot be read");
 	} else {
 		error = mount_add(host, host->sb, NULL);
 	}

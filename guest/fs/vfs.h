@@ -154,8 +154,9 @@ struct inode_ops {
 	/* value NULL: remove it. flags: XATTR_CREATE, XATTR_REPLACE. */
 	int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size,
 			int flags);
-	/* The names, each with its NUL; lengths and errors as of getxattr. */
-	long (*listxattr)(struct inode *inode, char *buf, size_t size);
+	/* The names, each with its NUL; lengths and errors as of getxattr. trusted:
+	 * the "trusted." ones as well. */
+	long (*listxattr)(struct inode *inode, char *buf, size_t size, bool trusted);
 	/* May replace file->ops and set file->priv. */
 	int (*open)(struct inode *inode, struct file *file);
 	/* The frame of page `index`, for mappings and sendfile: stays the

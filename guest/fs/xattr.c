@@ -79,7 +79,7 @@ long xattr_list(const struct xattr *list, char *buf, size_t size, bool trusted)
 	for (; list != NULL; list = list->next) {
 		size_t len = strlen(list->name) + 1;
 
-		if (!trusted && strncmp(list->name, "trusted.", 8) == 0)
+		if (!trusted && xattr_is_trusted(list->name))
 			continue;
 		if (size > 0) {
 			if (done + len > size)

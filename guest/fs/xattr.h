@@ -9,7 +9,14 @@
 #define XATTR_CREATE  1
 #define XATTR_REPLACE 2
 
+#define XATTR_NAME_MAX 255
 #define XATTR_SIZE_MAX 65536
+
+/* Those that only who may administrate the system sees. */
+static inline bool xattr_is_trusted(const char *name)
+{
+	return strncmp(name, "trusted.", 8) == 0;
+}
 
 struct xattr;
 

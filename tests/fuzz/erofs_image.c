@@ -1,6 +1,7 @@
 /*
  * See erofs_image.h. The inodes lie in slots of 256 bytes, alternately of both
- * forms, and what is inline behind them; blocks come from 8 KiB on.
+ * forms, some with extended attributes, and what is inline behind them; blocks come
+ * from 8 KiB on, those that attributes share in the first.
  */
 #include <string.h>
 #include "erofs_image.h"
@@ -27,7 +28,7 @@ enum {
 	INODES
 };
 
-static const unsigned block_sizes[IMAGES] = { 4096, 1024, 512 };
+static const unsigned block_sizes[IMAGES] = { 4096, 1024, 512, 4096 };
 static u8 contents[DISK_SIZE];
 static unsigned block_size, next_block;
 
@@ -50,6 +51,59 @@ static u32 take_blocks(unsigned n)
 	return first;
 }
 
+/* ---- extended attributes */
+
+/* What is behind it. */
+static u8 *put_xattr(u8 *at, unsigned kind, const char *name, const void *value, unsigned size)
+{
+	unsigned len = 0;
+
+	for (; name[len] != 0; len++) /* without its NUL */
+		at[EROFS_XATTR_UNIT + len] = name[len];
+	*(struct erofs_disk_xattr *)at =
+		(struct erofs_disk_xattr){ .name_len = len, .kind = kind, .value_size = size };
+	memcpy(at + EROFS_XATTR_UNIT + len, value, size);
+	return at + ALIGN_UP(EROFS_XATTR_UNIT + len + size, (unsigned)EROFS_XATTR_UNIT);
+}
+
+#define SECOND_SHARED 4 /* in units, where it begins */
+
+static void put_shared(void)
+{
+	u8 *at = contents + BLOCKS_AT, *second;
+
+	take_blocks(block_size);
+	second = put_xattr(at, 4, "shared", "first", 5);
+	if (second != at + SECOND_SHARED * EROFS_XATTR_UNIT)
+		__builtin_trap();
+	put_xattr(second, 6, "shared", "second", 6);
+}
+
+/* Behind an inode: a few. What is behind them; *count as the inode has it. */
+static u8 *put_own(u8 *at, u16 *count)
+{
+	static const u8 list[28] = "\2\0\0\0\1\0\6\0\377\377\377\377\4\0\4\0\377\377\377\377"
+				   "\40\0\4\0\377\377\377";
+	struct erofs_disk_xattrs *header = (void *)at;
+	u32 *shared = (u32 *)(header + 1);
+	u8 *end;
+
+	header->shared = 2;
+	shared[0] = 0;
+	shared[1] = SECOND_SHARED;
+	end = put_xattr((u8 *)(shared + 2), 1, "a", "one", 3);
+	end = put_xattr(end, 9, "unknown", "kind", 4);
+	end = put_xattr(end, 2, "", list, sizeof(list));
+	end = put_xattr(end, 1, "empty", "", 0);
+	*count = (end - at - sizeof(*header)) / EROFS_XATTR_UNIT + 1;
+	return end;
+}
+
+static bool has_xattrs(unsigned inode)
+{
+	return inode == ROOT || inode == SMALL || inode == LINK || inode == FIFO;
+}
+
 /* What is behind the inode. */
 static u8 *put_inode(unsigned n, u32 mode, enum erofs_layout layout, u64 size, u32 place)
 {
@@ -62,14 +116,15 @@ static u8 *put_inode(unsigned n, u32 mode, enum erofs_layout layout, u64 size, u
 						    .links = 1,
 						    .size = size,
 						    .place = place };
-		return (u8 *)(small + 1);
+		return has_xattrs(n) ? put_own((u8 *)(small + 1), &small->xattr_count) :
+				       (u8 *)(small + 1);
 	}
 	*large = (struct erofs_disk_extended){ .format = layout << 1 | EROFS_EXTENDED,
 					       .mode = mode,
 					       .links = 1,
 					       .size = size,
 					       .place = place };
-	return (u8 *)(large + 1);
+	return has_xattrs(n) ? put_own((u8 *)(large + 1), &large->xattr_count) : (u8 *)(large + 1);
 }
 
 static u8 *fill(u8 *at, unsigned n)
@@ -146,6 +201,19 @@ static void put_files(void)
 	put_inode(FIFO, S_IFIFO | 0600, EROFS_PLAIN, 0, 0);
 }
 
+/* CRC-32C, bit by bit, of the rest of the superblock's block. */
+static u32 sum(void)
+{
+	u32 crc = ~0u;
+
+	for (unsigned at = EROFS_SUPER_AT; at < 4096; at++) {
+		crc ^= contents[at];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+	}
+	return crc;
+}
+
 void image_begin(unsigned layout)
 {
 	struct erofs_disk_super *s = (void *)(contents + EROFS_SUPER_AT);
@@ -158,9 +226,15 @@ void image_begin(unsigned layout)
 					.root = nid(ROOT),
 					.inodes = INODES,
 					.blocks = DISK_SIZE / block_size,
+					.xattr_block = BLOCKS_AT / block_size,
 					.incompat = EROFS_INCOMPAT_CHUNKED };
+	put_shared();
 	put_directories();
 	put_files();
+	if (layout == IMAGE_SUMMED) {
+		s->compat = EROFS_COMPAT_CHECKSUM;
+		s->checksum = sum();
+	}
 	image_setup(contents, DISK_SIZE);
 }
 
@@ -171,7 +245,7 @@ void image_change(unsigned where, unsigned offset, u64 value, unsigned width)
 	if (where >= 128)
 		at = BLOCKS_AT + (where - 128) * block_size + offset % block_size;
 	else if (where >= 16)
-		at = INODES_AT + where % INODES * INODE_ROOM + offset % 128;
+		at = INODES_AT + where % INODES * INODE_ROOM + offset % INODE_ROOM;
 	for (unsigned i = 0; i < width && at + i < DISK_SIZE; i++)
 		contents[at + i] = value >> 8 * i;
 }

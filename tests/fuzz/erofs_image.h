@@ -6,7 +6,8 @@
 
 #include "disk_image.h"
 
-#define IMAGES 3 /* block sizes */
+#define IMAGES       4 /* three block sizes, and: */
+#define IMAGE_SUMMED 3 /* one whose superblock has a checksum */
 
 /* The library OS, and on the disk a good image with some files. */
 void image_begin(unsigned layout);

@@ -1,6 +1,6 @@
 // clang-format off
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c
-// link: tests/fuzz/erofs_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/mapped_page.c guest/fs/erofs.c guest/fs/erofs_inode.c guest/fs/erofs_file.c guest/fs/erofs_dir.c
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c guest/libos/sys_xattr.c
+// link: tests/fuzz/erofs_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/mapped_page.c guest/fs/erofs.c guest/fs/erofs_inode.c guest/fs/erofs_file.c guest/fs/erofs_dir.c guest/fs/erofs_xattr.c
 // libs: -lcmocka
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
@@ -21,11 +21,12 @@
 #include <cmocka.h>
 #include "erofs_image.h"
 #include "input.h"
+#include "../../guest/fs/xattr.h"
 #include "../../guest/libos/sys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OP_OPEN, OP_READ, OP_SEEK, OP_LIST, OP_PAGE, OP_STAT, OP_MEMORY, OP_DISK, OPS };
+enum { OP_OPEN, OP_READ, OP_SEEK, OP_LIST, OP_PAGE, OP_STAT, OP_MEMORY, OP_DISK, OP_XATTR, OPS };
 
 static const char *const paths[] = {
 	"/mnt",       "/mnt/dir",   "/mnt/dir/hard", "/mnt/many", "/mnt/many/a", "/mnt/many/g",
@@ -53,6 +54,19 @@ static void check_good(void)
 				 'a' + (i < st.st_size - 100 ? i : i - st.st_size + 100) % 26);
 	sys_close(fds[0]);
 	assert_int_equal(sys_readlink("/mnt/link", (char *)bytes, 100), 9);
+	assert_int_equal(sys_getxattr("/mnt/small", "user.a", bytes, sizeof(bytes)), 3);
+	assert_int_equal(sys_getxattr("/mnt/small", "security.shared", bytes, sizeof(bytes)), 6);
+}
+
+/* Each that is listed can be read, unless the disk is damaged. */
+static void read_xattrs(const char *path, u64 size)
+{
+	static char names[XATTR_SIZE_MAX];
+	long n = sys_llistxattr(path, names, sizeof(names));
+
+	sys_llistxattr(path, (char *)bytes, size % 64);
+	for (long at = 0, count = 0; at < n && count < 16; at += strlen(names + at) + 1, count++)
+		sys_lgetxattr(path, names + at, bytes, count % 2 ? size : sizeof(bytes));
 }
 
 static void touch(int fd, u64 index)
@@ -96,6 +110,9 @@ static void operate(struct input *in)
 	case OP_STAT:
 		sys_lstat(path, &st);
 		sys_readlink(path, (char *)bytes, 300);
+		break;
+	case OP_XATTR:
+		read_xattrs(path, pos % sizeof(bytes));
 		break;
 	case OP_MEMORY:
 		fake_allocations_left = (long)(pos % 256) - 1;

@@ -10,6 +10,9 @@
  *                         do; says each that is stable
  *   diskfs make           makes a file
  *   diskfs show DIR       what `read` would say, without a mount, on the host
+ *   diskfs label DIR      gives extended attributes to what images.sh has there
+ *   diskfs set PATH NAME VALUE, diskfs keep PATH: gives one; shows all, and again
+ *                         when one has changed and the file was written to
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +24,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include "expect.h"
 
@@ -39,6 +43,44 @@ static unsigned sum_of(const char *path)
 	expect(n == 0, "read %s", path);
 	close(fd);
 	return sum;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void show_attribute(const char *path, const char *name)
+{
+	ssize_t n = lgetxattr(path, name, block, sizeof(block));
+
+	printf(" %s %zd ", name, n);
+	expect(n >= 0 && lgetxattr(path, name, NULL, 0) == n, "lgetxattr %s %s", path, name);
+	expect(n < 2 || (lgetxattr(path, name, block, (size_t)n - 1) < 0 && errno == ERANGE),
+	       "lgetxattr %s %s: one byte less", path, name);
+	for (ssize_t i = 0; i < n; i++)
+		printf("%02x", (unsigned char)block[i]);
+	printf("\n");
+}
+
+/* Each on a line, by name: where it is stored is the file system's affair. */
+static void show_attributes(const char *path)
+{
+	static char names[4096];
+	char *name[100];
+	ssize_t len = llistxattr(path, names, sizeof(names));
+	unsigned count = 0;
+
+	expect(len >= 0, "llistxattr %s", path);
+	expect(llistxattr(path, NULL, 0) == len, "llistxattr %s: another size", path);
+	for (ssize_t at = 0; at < len && count < 100; at += (ssize_t)strlen(names + at) + 1)
+		name[count++] = names + at;
+	qsort(name, count, sizeof(name[0]), by_name);
+	for (unsigned i = 0; i < count; i++)
+		show_attribute(path, name[i]);
+	expect(lgetxattr(path, "trusted.none", block, 1) < 0 &&
+		       (errno == ENODATA || (len == 0 && errno == ENOTSUP)),
+	       "lgetxattr %s: one that is not there", path);
 }
 
 /* In order of names, so that a run on the host gives the same. */
@@ -65,11 +107,43 @@ static void show(const char *dir)
 			printf(" -> %.*s\n", (int)readlink(path, target, sizeof(target)), target);
 		else
 			printf("\n");
+		show_attributes(path);
 		if (S_ISDIR(st.st_mode))
 			show(path);
 		free(entry[i]);
 	}
 	free(entry);
+}
+
+static void set(const char *path, const char *name, const void *value, size_t size)
+{
+	expect(lsetxattr(path, name, value, size, 0) == 0, "lsetxattr %s %s", path, name);
+}
+
+/* Some of one file, some of many, some large, of all kinds. */
+static void label(void)
+{
+	static const unsigned char list[] = "\2\0\0\0\1\0\6\0\377\377\377\377\2\0\4\0\350\3\0"
+					    "\0\4\0\4\0\377\377\377\377\20\0\4\0\377\377\377\377"
+					    "\40\0\4\0\377\377\377\377";
+	char path[64], text[3000];
+
+	memset(text, 'v', sizeof(text));
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "many/an-empty-file-with-a-longer-name-%u", i);
+		set(path, "user.shared", "by many", 7);
+		set(path, "trusted.shared", text, 100);
+		set(path, "user.own", path, strlen(path));
+	}
+	set("page", "user.long", text, sizeof(text));
+	set("page", "user.empty", "", 0);
+	set("pages", "security.some", "bytes\0and more", 14);
+	set("pages", "user.n", "1", 1);
+	set("link", "trusted.link", "of a link", 9);
+	set("fifo", "trusted.fifo", "of a fifo", 9);
+	set("a/b", "user.dir", "of a directory", 14);
+	set("sparse", "system.posix_acl_access", list, sizeof(list) - 1);
+	set("a/b", "system.posix_acl_default", list, sizeof(list) - 1);
 }
 
 static void put(const char *path, size_t size, unsigned seed)
@@ -205,17 +279,43 @@ static void stable(unsigned count)
 	}
 }
 
+static void keep(const char *path)
+{
+	int fd;
+
+	show_attributes(path);
+	set(path, "user.a", "three", 5);
+	fd = open(path, O_WRONLY | O_APPEND);
+	expect(write(fd, "x", 1) == 1, "write");
+	close(fd);
+	show_attributes(path);
+}
+
+/* What needs no disk. False: it is something else. */
+static int without_disk(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "set") && argc > 4)
+		set(argv[2], argv[3], argv[4], strlen(argv[4]));
+	else if (!strcmp(what, "keep") && argc > 2)
+		keep(argv[2]);
+	else if (!strcmp(what, "show") && argc > 2 && chdir(argv[2]) == 0)
+		show(".");
+	else if (!strcmp(what, "label") && argc > 2 && chdir(argv[2]) == 0)
+		label();
+	else
+		return 0;
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	int read_only = !strcmp(what, "read");
 
-	if (!strcmp(what, "show") && argc > 2) {
-		if (chdir(argv[2]))
-			return 3;
-		show(".");
+	if (without_disk(argc, argv))
 		return wrong > 0;
-	}
 	if (mount("/dev/vda", "/mnt", read_only && argc > 2 ? argv[2] : "ext2",
 		  read_only ? MS_RDONLY : 0, NULL)) {
 		printf("mount: %s\n", strerror(errno));

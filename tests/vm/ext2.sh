@@ -2,8 +2,9 @@
 # ext2 on disks: mount(2), what is in it, changes, kills. e2fsck is the judge.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/vm/trees.sh
+. "$(dirname "$0")/trees.sh"
 
-PATH=$PATH:/usr/sbin:/sbin
 diskfs=$B/vm/diskfs
 # In the lab, where all is slow: less of everything.
 files=1200 size=24M large=8 rounds='1 2 3 4 5 6 7 8'
@@ -16,16 +17,6 @@ if ! command -v mke2fs >/dev/null; then
 	t_done
 	exit
 fi
-
-# make FILE SIZE OPTION...
-make_image()
-{
-	image=$1 image_size=$2
-	shift 2
-	rm -f "$image"
-	truncate -s "$image_size" "$image"
-	mke2fs -q -t ext2 "$@" "$image" || t_fail 'mke2fs failed'
-}
 
 clean()
 {
@@ -44,18 +35,10 @@ run()
 
 # ---- reading, compared with the host
 
-mkdir -p "$T/tree/a/b"
-cp vmm/*.c "$T/tree/a"
-head -c 3000000 /dev/urandom >"$T/tree/a/b/large"
-truncate -s 20M "$T/tree/sparse"
-ln "$T/tree/a/b/large" "$T/tree/hard"
-ln -s a/b/large "$T/tree/link"
-ln -s "$(printf '%0200d' 0)" "$T/tree/long"
-mkfifo "$T/tree/fifo"
-: >"$T/tree/empty"
+tree_make "$T/tree" 3000000 20M
 for bs in 1024 4096; do
 	t_case "a tree made by mkfs, blocks of $bs"
-	make_image "$T/i" 64M -b $bs -d "$T/tree"
+	tree_ext2 "$T/i" 64M -b $bs -d "$T/tree"
 	"$diskfs" show "$T/tree" >"$T/expected"
 	t_exec "$VMM" run "$diskfs" --disk "$T/i,ro" -- read
 	t_status_is 0
@@ -70,7 +53,7 @@ while [ -n "$layouts" ]; do
 	layouts=$(printf '%s' "$layouts" | cut -s -d : -f 2-)
 	t_case "all kinds of changes, mke2fs $options"
 	# shellcheck disable=SC2086 # a list of words
-	make_image "$T/i" $size $options
+	tree_ext2 "$T/i" $size $options
 	run "$T/i" work "$files"
 	clean "$T/i"
 	t_case 'and read again'
@@ -89,7 +72,7 @@ done
 
 for bs in 1024 4096; do
 	t_case "files that are mapped, blocks of $bs"
-	make_image "$T/i" 64M -b $bs
+	tree_ext2 "$T/i" 64M -b $bs
 	t_exec "$VMM" run "$B/vm/mapped" --mem 16M --disk "$T/i" -- ext2 small large $large leave
 	t_status_is 0
 	t_out ''
@@ -130,7 +113,7 @@ stable_vm()
 for round in $rounds; do
 	after=$(od -An -N1 -tu1 /dev/urandom | tr -d ' ')
 	t_case "kill $round at a random moment"
-	make_image "$T/i" 16M -b $((round % 2 ? 1024 : 4096))
+	tree_ext2 "$T/i" 16M -b $((round % 2 ? 1024 : 4096))
 	stable_vm "$T/i"
 	sleep "0.$(printf '%03d' "$after")"
 	kill -9 $vm
@@ -170,7 +153,7 @@ mke2fs -q -t ext3 -O ^dir_index "$T/i"
 debugfs -w -R 'feature needs_recovery' "$T/i" >/dev/null 2>&1
 refused journal 'journal must be replayed'
 t_case 'not unmounted cleanly: only to be read'
-make_image "$T/i" 16M
+tree_ext2 "$T/i" 16M
 debugfs -w -R 'ssv state 0' "$T/i" >/dev/null 2>&1
 refused unclean 'not unmounted cleanly' make 1
 t_case 'no file system'
@@ -180,7 +163,7 @@ t_exec "$VMM" run "$diskfs" --disk "$T/i" -- make
 t_status_is 2
 t_out 'mount: Invalid argument'
 t_case 'a disk that only allows reading'
-make_image "$T/i" 16M
+tree_ext2 "$T/i" 16M
 t_exec "$VMM" run "$diskfs" --disk "$T/i,ro" -- make
 t_status_is 1
 t_out 'create: Read-only file system'

@@ -3,8 +3,9 @@
 # the root.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/vm/trees.sh
+. "$(dirname "$0")/trees.sh"
 
-PATH=$PATH:/usr/sbin:/sbin
 names=300
 [ -z "$LAB" ] || names=40
 if ! command -v mkfs.erofs >/dev/null || ! command -v mke2fs >/dev/null; then
@@ -16,23 +17,21 @@ fi
 # ---- EROFS, mounted by a program
 
 tree=$T/tree
-mkdir -p "$tree/a/b" "$tree/many"
-cp vmm/m*.c "$tree/a"
-head -c 1000000 /dev/urandom >"$tree/a/b/large"
+tree_make "$tree" 1000000 2M
+mkdir "$tree/many"
 head -c 4096 /dev/urandom >"$tree/page"
 head -c 8191 /dev/urandom >"$tree/pages"
-truncate -s 2M "$tree/sparse"
-ln "$tree/a/b/large" "$tree/hard"
-ln -s a/b/large "$tree/link"
-ln -s "$(printf '%0200d' 0)" "$tree/long"
-mkfifo "$tree/fifo"
-: >"$tree/empty"
 i=0
 while [ $i -lt $names ]; do
 	: >"$tree/many/an-empty-file-with-a-longer-name-$i"
 	i=$((i + 1))
 done
-"$B/vm/diskfs" show "$tree" >"$T/expected"
+attributes=1
+if ! "$B/vm/diskfs" label "$tree" >"$T/label"; then
+	attributes=''
+	grep -q 'not supported\|not permitted' "$T/label" || t_fail "label: $(cat "$T/label")"
+	t_skip 'extended attributes' "$(head -n 1 "$T/label")"
+fi
 
 # make_erofs OPTION...: of the tree
 make_erofs()
@@ -41,13 +40,32 @@ make_erofs()
 	mkfs.erofs --quiet "$@" "$T/i" "$tree" >"$T/mkfs" 2>&1 || t_fail "mkfs.erofs: $(cat "$T/mkfs")"
 }
 
-for option in -x-1 -Eforce-inode-extended -Enoinline_data --chunksize=4096 --chunksize=65536; do
+# What Linux finds in the image; where it knows no EROFS, what was put into it.
+expect_erofs()
+{
+	unshare -m sh -c 'mount -t erofs -o ro "$1" "$2" && "$3" show "$2"' sh "$T/i" "$T/mnt" \
+		"$B/vm/diskfs" >"$T/expected" 2>"$T/mount" && return
+	"$B/vm/diskfs" show "$tree" >"$T/expected"
+	[ "$1" != -x-1 ] || sed -i '/^ /d' "$T/expected"
+}
+
+mkdir "$T/mnt"
+# -x: how many files an attribute has to be of to be shared; -1: none at all
+for option in -x-1 ${attributes:+-x0 -x1 -x1000} -Eforce-inode-extended -Enoinline_data \
+	--chunksize=4096 --chunksize=65536; do
 	t_case "EROFS, mkfs.erofs $option"
 	make_erofs $option
+	expect_erofs $option
 	t_exec "$VMM" run "$B/vm/diskfs" --mem 24M --disk "$T/i,ro" -- read erofs
 	t_status_is 0
 	t_check 'the tree differs' cmp "$T/out" "$T/expected"
 done
+t_case 'an EROFS whose superblock is damaged'
+make_erofs
+printf x | dd of="$T/i" bs=1 seek=1100 conv=notrunc 2>"$T/dd"
+t_exec "$VMM" run "$B/vm/diskfs" --disk "$T/i,ro" -- read erofs
+t_status_is 2
+t_err "mayfly: /dev/vda: erofs: the superblock's checksum is wrong: the image is damaged"
 t_case 'compressed EROFS'
 make_erofs -zlz4
 t_exec "$VMM" run "$B/vm/diskfs" --disk "$T/i,ro" -- read erofs
@@ -64,7 +82,7 @@ t_err 'mayfly: /dev/vda: erofs: is larger than the disk'
 
 root=$T/root
 mkdir -p "$root/bin" "$root/etc" "$root/lib64" "$root/lib/x86_64-linux-gnu" "$root/work"
-cp "$(command -v busybox)" "$B/vm/mapped" "$root/bin"
+cp "$(command -v busybox)" "$B/vm/mapped" "$B/vm/diskfs" "$root/bin"
 cp "$B/vm/hello-musl" "$root/bin/hello"
 cp "$(command -v od)" "$root/bin/dynamic"
 cp /lib64/ld-linux-x86-64.so.2 "$root/lib64"
@@ -80,9 +98,7 @@ chmod +x "$root/bin/script" "$root/bin/garbage"
 # make_ext2 OPTION...: of the root
 make_ext2()
 {
-	rm -f "$T/i"
-	truncate -s 16M "$T/i"
-	mke2fs -q -F -t ext2 -d "$root" "$@" "$T/i" || t_fail 'mke2fs failed'
+	tree_ext2 "$T/i" 16M -d "$root" "$@"
 }
 
 tree=$root
@@ -120,6 +136,18 @@ more'
 	t_err 'mayfly: /bin/garbage: not an x86-64 Linux program'
 done
 
+if [ -n "$attributes" ]; then
+	t_case 'EROFS as the root: extended attributes'
+	"$B/vm/diskfs" set "$root/etc/file" user.a one
+	"$B/vm/diskfs" set "$root/etc/file" trusted.b two
+	make_erofs
+	t_exec "$VMM" run --root "$T/i" /bin/diskfs -- keep /etc/file
+	t_status_is 0
+	t_out ' trusted.b 3 74776f
+ user.a 3 6f6e65
+ trusted.b 3 74776f
+ user.a 5 7468726565'
+fi
 t_case 'ext2 as the root, written to'
 make_ext2 -b 1024
 t_exec "$VMM" run --root "$T/i,rw" /bin/mapped --mem 32M -- /work small leave
@@ -140,7 +168,12 @@ refused()
 	t_out ''
 }
 
+: >"$T/empty"
+t_run 'an empty image' 125 "$VMM" run --root "$T/empty" /bin/hello
+t_err_line 'root .*/empty: is empty'
 make_erofs
+t_run 'an image that is written as a disk' 125 "$VMM" run --root "$T/i" --disk "$T/i" /bin/hello
+t_err_line 'root .*/i: another VM writes it; .* or ",rw" to none'
 refused 'EROFS to be written' '--root: the image can only be read: leave ",rw" out' ,rw
 make_erofs -zlz4
 refused 'compressed' '/dev/vda: erofs: is compressed: make it by mkfs.erofs without -z'
