@@ -156,6 +156,23 @@ struct inode *dev_inode(u32 rdev)
 	return *early != NULL ? inode_get(*early) : NULL;
 }
 
+/* Over a directory of /dev, which is mounted itself. */
+static void mount_pts(struct dentry *point)
+{
+	struct list *l;
+
+	if (point == NULL)
+		return;
+	list_for_each (l, &mounts) {
+		struct mount *m = container_of(l, struct mount, link);
+
+		if (m->sb == &dev_super) {
+			devpts_mount(m, point);
+			return;
+		}
+	}
+}
+
 static bool fill_dev(struct dentry *dir, const char *name)
 {
 	static const struct {
@@ -186,13 +203,8 @@ static bool fill_dev(struct dentry *dir, const char *name)
 	for (unsigned i = 0; i < blk_count(); i++)
 		tmpfs_make(dir, (char[]){ 'v', 'd', 'a' + i, 0 }, S_IFBLK | 0660, BLOCKDEV_RDEV(i));
 	tmpfs_make(dir, "shm", S_IFDIR | S_ISVTX | 0777, 0);
-	tmpfs_make(dir, "pts", S_IFDIR | 0755, 0);
+	mount_pts(tmpfs_make(dir, "pts", S_IFDIR | 0755, 0));
 	return true;
-}
-
-struct dentry *dev_pts(void)
-{
-	return dev_super.root != NULL ? dentry_find(dev_super.root, "pts", 3) : NULL;
 }
 
 struct super *devfs(void)

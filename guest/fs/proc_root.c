@@ -134,8 +134,9 @@ static void show_mount(struct proc_text *t, const struct mount *m)
 	if (m->point.dentry != NULL)
 		text = path_text(&m->point, &root, buf, sizeof(buf), &reachable);
 	if (text != NULL)
-		proc_print(t, "%s %s %s %s,relatime 0 0\n", m->source, text, m->sb->type,
-			   m->read_only ? "ro" : "rw");
+		proc_print(t, "%s %s %s %s,relatime%s 0 0\n", m->source, text, m->sb->type,
+			   m->read_only ? "ro" : "rw",
+			   m->sb->options != NULL ? m->sb->options : "");
 }
 
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -144,6 +145,8 @@ void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct p
 
 	(void)pi;
 	(void)p;
+	fs_make_dirs("/dev/pts", NULL); /* mounted when first looked for */
+	fs_make_dirs("/sys", NULL);
 	show_mount(t, root_mount);
 	list_for_each (l, &mounts)
 		show_mount(t, container_of(l, struct mount, link));
@@ -286,7 +289,8 @@ static const struct proc_entry root_table[] = {
 	SHOWN("cpuinfo", proc_show_cpuinfo),
 	CONSTANT("devices",
 		 "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n254 virtblk\n"),
-	CONSTANT("filesystems", "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\nnodev\tsysfs\n"),
+	CONSTANT("filesystems", "nodev\tsysfs\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n"
+				"nodev\tdevpts\n\text2\n\terofs\n"),
 	SHOWN("loadavg", show_loadavg),
 	SHOWN("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = mounts_link },

@@ -181,6 +181,7 @@ struct inode_ops {
 struct statfs;
 struct super {
 	const char *type; /* "tmpfs" */
+	const char *options; /* ",option...", as /proc/mounts shows them; or NULL */
 	u32 magic, dev;
 	bool read_only;
 	u64 last_ino;

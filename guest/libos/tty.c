@@ -13,6 +13,7 @@
  * as many backspaces as they took.
  */
 #include "tty_line.h"
+#include <asm/ioctls.h>
 #include <asm/signal.h>
 #include "../drv/console.h"
 #include "process.h"
@@ -68,9 +69,21 @@ void tty_init(struct tty *tty, const struct tty_driver *driver)
 	waitq_init(&tty->resume_wait);
 }
 
+/* With EXTPROC lines are edited at the other end. */
+static bool by_lines(const struct termios2 *t)
+{
+	return (t->c_lflag & (ICANON | EXTPROC)) == ICANON;
+}
+
 bool tty_canonical(struct tty *tty)
 {
-	return TTY_L(ICANON);
+	return by_lines(&tty->t);
+}
+
+static void tell(struct tty *tty, u8 event)
+{
+	if (tty->driver->tell != NULL)
+		tty->driver->tell(tty, event);
 }
 
 /* ---- input ---- */
@@ -78,7 +91,7 @@ bool tty_canonical(struct tty *tty)
 /* A line's last free byte is kept for its end. */
 static void put(struct tty *tty, u8 c, bool end)
 {
-	u32 used = tty->head - tty->tail, room = TTY_BUFFER - 1 + (end || !TTY_L(ICANON));
+	u32 used = tty->head - tty->tail, room = TTY_BUFFER - 1 + (end || !tty_canonical(tty));
 
 	if (used >= room) {
 		if (TTY_I(IMAXBEL))
@@ -109,11 +122,28 @@ void tty_flush_input(struct tty *tty)
 {
 	tty->tail = tty->canon = tty->head;
 	tty->lnext = false;
+	tell(tty, TIOCPKT_FLUSHREAD);
+}
+
+void tty_flush_output(struct tty *tty)
+{
+	tell(tty, TIOCPKT_FLUSHWRITE);
+}
+
+void tty_stop(struct tty *tty)
+{
+	if (tty->stopped)
+		return;
+	tty->stopped = true;
+	tell(tty, TIOCPKT_STOP);
 }
 
 void tty_resume(struct tty *tty)
 {
+	if (!tty->stopped || tty->held)
+		return;
 	tty->stopped = false;
+	tell(tty, TIOCPKT_START);
 	wake_all(&tty->resume_wait);
 }
 
@@ -127,8 +157,10 @@ static bool signal_char(struct tty *tty, u8 c)
 	if (sig == 0)
 		return false;
 	tty_signal(tty, sig);
-	if (!TTY_L(NOFLSH))
+	if (!TTY_L(NOFLSH)) {
+		tty_flush_output(tty);
 		tty_flush_input(tty);
+	}
 	if (TTY_I(IXON))
 		tty_resume(tty);
 	if (TTY_L(ECHO))
@@ -169,6 +201,10 @@ static bool canonical_char(struct tty *tty, u8 c)
 
 static void receive(struct tty *tty, u8 c)
 {
+	if (TTY_L(EXTPROC)) {
+		put(tty, c, false);
+		return;
+	}
 	if (TTY_I(ISTRIP))
 		c &= 0x7f;
 	if (tty->lnext) {
@@ -177,7 +213,7 @@ static void receive(struct tty *tty, u8 c)
 		return;
 	}
 	if (TTY_I(IXON) && is_char(tty, c, VSTOP)) {
-		tty->stopped = true;
+		tty_stop(tty);
 		return;
 	}
 	if (tty->stopped && TTY_I(IXON) && (is_char(tty, c, VSTART) || TTY_I(IXANY)))
@@ -214,7 +250,8 @@ void tty_hang_up(struct tty *tty)
 	tty->hung_up = true;
 	tty_signal(tty, SIGHUP);
 	wake_all(&tty->read_wait);
-	tty_resume(tty);
+	tty->stopped = tty->held = false;
+	wake_all(&tty->resume_wait);
 }
 
 /* All of the host's are the one process's. */
@@ -228,7 +265,7 @@ void tty_signal(struct tty *tty, int sig)
 
 u32 tty_available(struct tty *tty)
 {
-	return (TTY_L(ICANON) ? tty->canon : tty->head) - tty->tail;
+	return (tty_canonical(tty) ? tty->canon : tty->head) - tty->tail;
 }
 
 /* Bytes up to `n` that lie together in the ring before pos `end`. */
@@ -258,7 +295,7 @@ long tty_take(struct tty *tty, struct uio *uio, bool *line)
 	bool eof;
 
 	*line = false;
-	if (!TTY_L(ICANON))
+	if (!tty_canonical(tty))
 		return take_run(tty, uio, MIN(avail, uio->resid));
 	if (avail == 0)
 		return 0;
@@ -280,18 +317,37 @@ long tty_take(struct tty *tty, struct uio *uio, bool *line)
 	return moved;
 }
 
+/* ---- modes */
+
+static bool usual_flow(const struct termios2 *t)
+{
+	return t->c_iflag & IXON && t->c_cc[VSTOP] == 19 && t->c_cc[VSTART] == 17;
+}
+
+/* Whether who is at the other end may stop the output himself. */
+static void tell_modes(struct tty *tty, const struct termios2 *old)
+{
+	bool flow = usual_flow(&tty->t);
+
+	if (flow != usual_flow(old))
+		tell(tty, flow ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP);
+	if ((old->c_lflag | tty->t.c_lflag) & EXTPROC)
+		tell(tty, TIOCPKT_IOCTL);
+}
+
 void tty_set_modes(struct tty *tty, const struct termios2 *t)
 {
-	bool was = TTY_L(ICANON);
+	struct termios2 old = tty->t;
 
 	tty->t = *t;
-	if (!was && TTY_L(ICANON)) {
+	tell_modes(tty, &old);
+	if (!by_lines(&old) && tty_canonical(tty)) {
 		/* what is there becomes a line, so that it can be read */
 		for (u32 pos = tty->tail; pos != tty->head; pos++)
 			mark(tty, pos, pos + 1 == tty->head);
 		tty->canon = tty->head;
 	}
-	if (!TTY_I(IXON) && tty->stopped)
+	if (!TTY_I(IXON))
 		tty_resume(tty);
 	wake_all(&tty->read_wait);
 }

@@ -25,6 +25,7 @@ struct tty_driver {
 	/* Of output that needs no processing; NULL: as any other. */
 	long (*write_raw)(struct tty *tty, struct file *file, struct uio *uio);
 	void (*read_some)(struct tty *tty); /* room for input, or NULL */
+	void (*tell)(struct tty *tty, u8 event); /* one of TIOCPKT_*, or NULL */
 	void (*size)(u16 *rows, u16 *columns); /* when nobody has set one, or NULL */
 };
 
@@ -39,7 +40,8 @@ struct tty {
 	u32 column; /* of the cursor, as far as output tells */
 	u32 line_column; /* where the input line began, for erasing tabs */
 	bool lnext; /* the next byte is literal (VLNEXT) */
-	bool stopped; /* VSTOP */
+	bool stopped; /* VSTOP, or */
+	bool held; /* TCOOFF: until TCOON */
 	bool hung_up; /* the host's terminal is gone */
 	u32 echo_len; /* echo that waits for the console */
 	u8 echo[TTY_ECHO];
@@ -69,8 +71,10 @@ u32 tty_available(struct tty *tty); /* bytes that a read would find */
 unsigned tty_process(struct tty *tty, u8 c, char *out);
 void tty_flush_echo(struct tty *tty); /* may wait: from a thread only */
 void tty_flush_input(struct tty *tty);
+void tty_flush_output(struct tty *tty); /* which is out already */
 void tty_set_modes(struct tty *tty, const struct termios2 *t);
-void tty_resume(struct tty *tty);
+void tty_stop(struct tty *tty);
+void tty_resume(struct tty *tty); /* unless it is held */
 
 /* The host's terminal, as fd 0, 1, 2 and behind /dev/tty and /dev/console. */
 extern const struct file_ops tty_ops;

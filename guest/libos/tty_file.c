@@ -305,10 +305,14 @@ static long flow(struct tty *tty, unsigned long arg)
 {
 	switch (arg) {
 	case TCOOFF:
-		tty->stopped = true;
+		tty->held = true;
+		tty_stop(tty);
 		return 0;
 	case TCOON:
-		tty_resume(tty);
+		if (tty->held) {
+			tty->held = false;
+			tty_resume(tty);
+		}
 		return 0;
 	case TCIOFF:
 	case TCION:
@@ -323,6 +327,8 @@ static long flush(struct tty *tty, unsigned long arg)
 		return -EINVAL;
 	if (arg != TCOFLUSH)
 		tty_flush_input(tty);
+	if (arg != TCIFLUSH)
+		tty_flush_output(tty);
 	return 0;
 }
 

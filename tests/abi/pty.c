@@ -11,31 +11,12 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "abi.h"
-
-static int master, slave;
-static char name[64];
-
-static void open_pair(void)
-{
-	int unlock = 0;
-	unsigned n;
-
-	master = NEED(open("/dev/ptmx", O_RDWR | O_NOCTTY));
-	NEED(ioctl(master, TIOCSPTLCK, &unlock));
-	NEED(ioctl(master, TIOCGPTN, &n));
-	snprintf(name, sizeof(name), "/dev/pts/%u", n);
-	slave = NEED(open(name, O_RDWR | O_NOCTTY));
-}
-
-static void close_pair(void)
-{
-	close(slave);
-	close(master);
-}
+#include "pty.h"
 
 static void set_raw(int min, int time)
 {
@@ -49,32 +30,6 @@ static void set_raw(int min, int time)
 	t.c_cc[VTIME] = time;
 	NEED(tcsetattr(slave, TCSANOW, &t));
 }
-
-/* What a read gives now, printable. */
-static void show_read(const char *who, int fd)
-{
-	char buf[256], text[1024];
-	size_t at = 0;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	poll(&p, 1, 200); /* Linux moves bytes by a worker */
-	int flags = fcntl(fd, F_GETFL);
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	ssize_t n = read(fd, buf, sizeof(buf));
-	fcntl(fd, F_SETFL, flags);
-	if (n < 0) {
-		show(who, -1);
-		return;
-	}
-	for (ssize_t i = 0; i < n; i++)
-		at += snprintf(text + at, sizeof(text) - at,
-			       buf[i] >= ' ' && buf[i] < 127 ? "%c" : "\\%03o",
-			       (unsigned char)buf[i]);
-	text[at] = 0;
-	say("%s: %zd \"%s\"", who, n, text);
-}
-
-#define SEND(fd, text) SHOW(write(fd, text, strlen(text)))
 
 CASE(pair)
 {
@@ -229,6 +184,9 @@ CASE(peer)
 	NEED(ioctl(master, TIOCSPTLCK, &zero));
 	slave = NEED(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
 	say("cloexec %d", fcntl(slave, F_GETFD));
+	int other = NEED(ioctl(master, TIOCGPTPEER, O_WRONLY | O_NOCTTY | O_NONBLOCK));
+	say("flags %o", fcntl(other, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	close(other);
 	SEND(master, "to the peer\n");
 	show_read("slave", slave);
 	close_pair();
@@ -253,6 +211,87 @@ CASE(several)
 		close(m[i]);
 		close(s[i]);
 	}
+}
+
+/* ---- /dev/pts */
+
+static void show_stat(const char *path)
+{
+	struct stat st;
+
+	NEED(stat(path, &st));
+	say("type %o, %d links, size %ld, blocks %ld of %ld", st.st_mode & S_IFMT, (int)st.st_nlink,
+	    (long)st.st_size, (long)st.st_blocks, (long)st.st_blksize);
+}
+
+CASE(devpts)
+{
+	struct stat dev, pts, node;
+	struct statfs fs;
+	unsigned n;
+
+	open_pair();
+	NEED(ioctl(master, TIOCGPTN, &n));
+	NEED(stat("/dev", &dev));
+	NEED(stat("/dev/pts", &pts));
+	NEED(stat(name, &node));
+	CHECK(dev.st_dev != pts.st_dev && pts.st_dev == node.st_dev);
+	say("mode %o, inode %lu", pts.st_mode, (long)pts.st_ino);
+	CHECK(node.st_ino == n + 3 && node.st_uid == getuid() && (node.st_mode & 0600) == 0600);
+	show_stat("/dev/pts");
+	show_stat(name);
+	NEED(statfs(name, &fs));
+	say("%lx: blocks %ld of %ld, %ld files, names of %ld", (long)fs.f_type, (long)fs.f_blocks,
+	    (long)fs.f_bsize, (long)fs.f_files, (long)fs.f_namelen);
+	NEED(stat("/dev/pts/ptmx", &node));
+	say("ptmx: %lx, inode %ld, mode %o", (long)node.st_rdev, (long)node.st_ino, node.st_mode);
+	close_pair();
+}
+
+CASE(devpts_is_fixed)
+{
+	open_pair();
+	SHOW(open("/dev/pts/file", O_CREAT | O_RDWR, 0666));
+	SHOW(mkdir("/dev/pts/dir", 0777));
+	SHOW(symlink("x", "/dev/pts/link"));
+	SHOW(unlink(name));
+	SHOW(unlink("/dev/pts/ptmx"));
+	SHOW(rename(name, "/dev/pts/other"));
+	SHOW(rmdir("/dev/pts"));
+	SHOW(chmod(name, 0604));
+	struct stat st;
+	NEED(fstat(slave, &st));
+	say("mode %o", st.st_mode);
+	close_pair();
+}
+
+CASE(devpts_in_mounts)
+{
+	char line[300];
+	FILE *f = fopen("/proc/self/mounts", "r");
+	int found = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		found |= !strncmp(line, "devpts /dev/pts devpts rw,", 26) &&
+			 strstr(line, "ptmxmode=000") != NULL;
+	CHECK(found);
+	if (f)
+		fclose(f);
+}
+
+CASE(own_ptmx)
+{
+	int zero = 0;
+	unsigned n;
+
+	master = NEED(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY));
+	NEED(ioctl(master, TIOCSPTLCK, &zero));
+	NEED(ioctl(master, TIOCGPTN, &n));
+	snprintf(name, sizeof(name), "/dev/pts/%u", n);
+	slave = NEED(open(name, O_RDWR | O_NOCTTY));
+	SEND(master, "by the other one\n");
+	show_read("slave", slave);
+	close_pair();
 }
 
 static void *drain(void *arg)
