@@ -21,9 +21,28 @@ struct mapped {
 	paddr_t pa;
 	u64 size;
 	u32 mode;
+	bool running;
 };
 
 static struct mapped waiting[4]; /* to be made; path NULL: free */
+static struct inode *running; /* of fs_runs() */
+
+void fs_runs(struct inode *inode)
+{
+	if (inode_deny_write(inode) == 0)
+		running = inode_get(inode);
+}
+
+void fs_ran(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+		waiting[i].running = false;
+	if (running == NULL)
+		return;
+	inode_allow_write(running);
+	inode_put(running);
+	running = NULL;
+}
 
 /* "/name" or "/name/..." */
 static bool starts_with(const char *path, const char *name)
@@ -57,6 +76,8 @@ static int add_file(struct path *dir, const char *name, const struct mapped *m)
 		error = vfs_create(dir, d, S_IFREG | m->mode, 0);
 	if (error == 0 && d->inode->fops == &tmpfs_file_ops)
 		tmpfs_set_mapped(d->inode, m->pa, m->size);
+	if (error == 0 && m->running)
+		fs_runs(d->inode);
 	dentry_put(d);
 	return error;
 }
@@ -78,9 +99,9 @@ static int add_now(struct mapped *m)
 	return error;
 }
 
-int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode)
+int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode, bool is_running)
 {
-	struct mapped m = { kstrdup(path), pa, size, mode };
+	struct mapped m = { kstrdup(path), pa, size, mode, is_running };
 	int error;
 
 	if (m.path == NULL)

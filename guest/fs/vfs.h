@@ -400,7 +400,11 @@ struct inode *tmpfs_new_inode(struct super *sb, u32 mode, u32 rdev);
 int tmpfs_put_inode(struct dentry *dir, const char *name, struct inode *inode);
 /* A file at `path` whose pages are existing memory: read in place, copied
  * when written. The path's text is copied. */
-int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode);
+int tmpfs_add_mapped(const char *path, paddr_t pa, u64 size, u32 mode, bool running);
+/* This file is the running program, as with `running` that one: nobody may write to
+ * it until another program runs. */
+void fs_runs(struct inode *inode);
+void fs_ran(void);
 
 void copied_make(void); /* the files of --copy, once */
 void shares_mount(void); /* the directories of --share, once */

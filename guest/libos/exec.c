@@ -56,28 +56,65 @@ static u64 push(struct builder *b, const void *data, size_t n)
 	return b->sp;
 }
 
-static unsigned count_strings(const struct strings *s)
+static u64 push_strings(struct builder *b, const struct parts *part)
+{
+	u64 at = b->sp -= parts_size(part);
+	for (; part; part = part->next) {
+		if (copy_to_user((void *)at, part->strings.data, part->strings.len))
+			b->failed = true;
+		at += part->strings.len;
+	}
+	return b->sp;
+}
+
+static unsigned count_strings(const struct parts *part)
 {
 	unsigned n = 0;
-	for (size_t at = 0; at < s->len; at += strlen(s->data + at) + 1)
-		n++;
+	for (; part; part = part->next)
+		for (size_t at = 0; at < part->strings.len; n++)
+			at += strlen(part->strings.data + at) + 1;
 	return n;
 }
 
-/* Pointers to strings that lie one after the other at `at`, and the NULL. */
-static u64 *list_strings(u64 *vector, const struct strings *s, u64 at)
+/* What is written there upwards. */
+struct words {
+	u64 at;
+	unsigned n;
+	bool failed;
+	u64 word[128];
+};
+
+static void write_words(struct words *w)
 {
-	for (size_t i = 0; i < s->len; i += strlen(s->data + i) + 1)
-		*vector++ = at + i;
-	*vector++ = 0;
-	return vector;
+	if (copy_to_user((void *)w->at, w->word, w->n * sizeof(u64)))
+		w->failed = true;
+	w->at += w->n * sizeof(u64);
+	w->n = 0;
 }
 
-static u64 *add_aux(u64 *vector, u64 type, u64 value)
+static void add_word(struct words *w, u64 word)
 {
-	*vector++ = type;
-	*vector++ = value;
-	return vector;
+	if (w->n == ARRAY_SIZE(w->word))
+		write_words(w);
+	w->word[w->n++] = word;
+}
+
+/* Pointers to strings that lie one after the other at `at`, and the NULL. */
+static void list_strings(struct words *w, const struct parts *part, u64 at)
+{
+	for (; part; part = part->next) {
+		const struct strings *s = &part->strings;
+		for (size_t i = 0; i < s->len; i += strlen(s->data + i) + 1)
+			add_word(w, at + i);
+		at += s->len;
+	}
+	add_word(w, 0);
+}
+
+static void add_aux(struct words *w, u64 type, u64 value)
+{
+	add_word(w, type);
+	add_word(w, value);
 }
 
 static u32 cpuid_edx1(void)
@@ -87,70 +124,67 @@ static u32 cpuid_edx1(void)
 	return d;
 }
 
-static u64 *list_aux(u64 *v, const struct elf_image *image, u64 random, u64 name, u64 platform,
-		     u64 base)
+static void list_aux(struct words *v, const struct elf_image *image, u64 random, u64 name,
+		     u64 platform, u64 base)
 {
 	const struct credentials *c = &current_process()->cred;
-	v = add_aux(v, AT_SYSINFO_EHDR, VDSO_BASE);
-	v = add_aux(v, AT_HWCAP, cpuid_edx1());
-	v = add_aux(v, AT_PAGESZ, PAGE_SIZE);
-	v = add_aux(v, AT_CLKTCK, 100);
-	v = add_aux(v, AT_PHDR, image->phdr);
-	v = add_aux(v, AT_PHENT, 56);
-	v = add_aux(v, AT_PHNUM, image->phnum);
-	v = add_aux(v, AT_BASE, base);
-	v = add_aux(v, AT_FLAGS, 0);
-	v = add_aux(v, AT_ENTRY, image->entry);
-	v = add_aux(v, AT_UID, c->uid.real);
-	v = add_aux(v, AT_EUID, c->uid.effective);
-	v = add_aux(v, AT_GID, c->gid.real);
-	v = add_aux(v, AT_EGID, c->gid.effective);
-	v = add_aux(v, AT_SECURE,
-		    c->uid.real != c->uid.effective || c->gid.real != c->gid.effective);
-	v = add_aux(v, AT_RANDOM, random);
-	v = add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
-	v = add_aux(v, AT_RSEQ_FEATURE_SIZE, RSEQ_AREA_SIZE);
-	v = add_aux(v, AT_RSEQ_ALIGN, RSEQ_AREA_ALIGN);
-	v = add_aux(v, AT_EXECFN, name);
-	v = add_aux(v, AT_PLATFORM, platform);
-	v = add_aux(v, AT_MINSIGSTKSZ, MAX(signal_frame_size(), 2048ul)); /* MINSIGSTKSZ */
-	return add_aux(v, AT_NULL, 0);
+	add_aux(v, AT_SYSINFO_EHDR, VDSO_BASE);
+	add_aux(v, AT_HWCAP, cpuid_edx1());
+	add_aux(v, AT_PAGESZ, PAGE_SIZE);
+	add_aux(v, AT_CLKTCK, 100);
+	add_aux(v, AT_PHDR, image->phdr);
+	add_aux(v, AT_PHENT, 56);
+	add_aux(v, AT_PHNUM, image->phnum);
+	add_aux(v, AT_BASE, base);
+	add_aux(v, AT_FLAGS, 0);
+	add_aux(v, AT_ENTRY, image->entry);
+	add_aux(v, AT_UID, c->uid.real);
+	add_aux(v, AT_EUID, c->uid.effective);
+	add_aux(v, AT_GID, c->gid.real);
+	add_aux(v, AT_EGID, c->gid.effective);
+	add_aux(v, AT_SECURE, c->uid.real != c->uid.effective || c->gid.real != c->gid.effective);
+	add_aux(v, AT_RANDOM, random);
+	add_aux(v, AT_HWCAP2, can_wrfsbase() ? HWCAP2_FSGSBASE : 0);
+	add_aux(v, AT_RSEQ_FEATURE_SIZE, RSEQ_AREA_SIZE);
+	add_aux(v, AT_RSEQ_ALIGN, RSEQ_AREA_ALIGN);
+	add_aux(v, AT_EXECFN, name);
+	add_aux(v, AT_PLATFORM, platform);
+	add_aux(v, AT_MINSIGSTKSZ, MAX(signal_frame_size(), 2048ul)); /* MINSIGSTKSZ */
+	add_aux(v, AT_NULL, 0);
 }
 #define AUX_ENTRIES 23
 
 u64 exec_build_stack(struct process *p, const struct elf_image *image, const char *path,
-		     const struct strings *args, const struct strings *env, u64 base)
+		     const struct parts *args, const struct parts *env, u64 base)
 {
 	struct builder b = { .sp = p->space->stack_top - 8 };
 	u8 random[16];
 	unsigned nargs = count_strings(args), nenv = count_strings(env);
-	size_t words = 1 + nargs + 1 + nenv + 1 + 2 * AUX_ENTRIES;
-	u64 *vector = kalloc(words * sizeof(u64)), *v = vector;
+	size_t size = (1 + nargs + 1 + nenv + 1 + 2 * AUX_ENTRIES) * sizeof(u64);
+	struct words v = { .n = 0 };
 
-	if (!vector || args->len + env->len + words * 8 > ARGS_MAX + PAGE_SIZE)
+	if (parts_size(args) + parts_size(env) + size > ARGS_MAX + PAGE_SIZE)
 		return 0;
 	u64 name = push(&b, path, strlen(path) + 1);
 	p->env_end = b.sp;
-	p->env_start = push(&b, env->data, env->len);
+	p->env_start = push_strings(&b, env);
 	p->arg_end = b.sp;
-	p->arg_start = push(&b, args->data, args->len);
+	p->arg_start = push_strings(&b, args);
 	u64 platform = push(&b, "x86_64", 7);
 	random_bytes(random, sizeof(random));
 	u64 random_at = push(&b, random, sizeof(random));
-	*v++ = nargs;
-	v = list_strings(v, args, p->arg_start);
-	v = list_strings(v, env, p->env_start);
-	unsigned before_aux = v - vector;
-	v = list_aux(v, image, random_at, name, platform, base);
-	BUG_ON((size_t)(v - vector) != words);
 	if (p->space->stack_top != STACK_TOP)
 		b.sp -= random_below(SP_PLACES);
-	b.sp = ALIGN_DOWN(b.sp - words * 8, 16) + words * 8;
-	push(&b, vector, words * 8);
-	p->auxv_start = b.sp + before_aux * 8;
-	p->auxv_end = b.sp + words * 8;
-	kfree(vector);
-	return b.failed ? 0 : b.sp;
+	v.at = b.sp = ALIGN_DOWN(b.sp - size, 16);
+	add_word(&v, nargs);
+	list_strings(&v, args, p->arg_start);
+	list_strings(&v, env, p->env_start);
+	list_aux(&v, image, random_at, name, platform, base);
+	write_words(&v);
+	BUG_ON(v.at != b.sp + size); /* AUX_ENTRIES is what list_aux() lists */
+	p->auxv_end = v.at;
+	p->auxv_start = v.at - 2 * AUX_ENTRIES * sizeof(u64);
+	return b.failed || v.failed ? 0 : b.sp;
 }
 
 int exec_map_vdso(struct space *space)
@@ -226,6 +260,11 @@ void exec_cannot_run(const char *why)
 	process_exit(126);
 }
 
+bool exec_is_script(void)
+{
+	return boot_info.program_size > 2 && !memcmp(map_physical(boot_info.program, 2), "#!", 2);
+}
+
 /* The program is a file of the guest too, under its own name. */
 static const char *place_program(const char *name)
 {
@@ -235,7 +274,7 @@ static const char *place_program(const char *name)
 		return boot_info.path;
 	base = base ? base + 1 : name;
 	snprintf(path, sizeof(path), "/bin/%s", *base ? base : "program");
-	tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755);
+	tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755, !exec_is_script());
 	return path;
 }
 
@@ -254,11 +293,6 @@ void exec_begin(u64 entry, u64 sp)
 }
 
 /* ---- the VM's first program */
-
-static bool is_script(void)
-{
-	return boot_info.program_size > 2 && !memcmp(map_physical(boot_info.program, 2), "#!", 2);
-}
 
 /* The program that the VMM has mapped, and mapped ahead. */
 static void run_mapped(struct process *p, const char *path)
@@ -279,7 +313,8 @@ static void run_mapped(struct process *p, const char *path)
 		exec_boot_loader(p->space, image.interpreter, &loader);
 	exec_map_ahead(p->space);
 	find_ahead(p->space);
-	u64 sp = exec_build_stack(p, &image, path, &boot_info.args, &boot_info.env, loader.base);
+	const struct parts args = { boot_info.args, NULL }, env = { boot_info.env, NULL };
+	u64 sp = exec_build_stack(p, &image, path, &args, &env, loader.base);
 	if (!sp)
 		exec_cannot_run("arguments and environment are too large");
 	exec_begin(loader.entry ? loader.entry : image.entry, sp);
@@ -297,7 +332,7 @@ void exec_boot_program(void)
 	const char *path = place_program(boot_info.args.len ? boot_info.args.data : "program");
 	set_comm(current(), path);
 	current_process()->exe_path = boot_info.path ? exec_find_boot_program(path) : kstrdup(path);
-	if (is_script())
+	if (exec_is_script())
 		exec_boot_script(current_process(), path);
 	else
 		run_mapped(current_process(), path);

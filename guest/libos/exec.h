@@ -53,12 +53,26 @@ int elf_map(struct space *space, const struct elf_file *f, bool below, bool rand
 struct file *exec_open(int dirfd, const char *path, u32 lookup, int *error);
 void exec_close(struct file *file);
 
+/* Strings that are not all in one place; each is in one part. */
+struct parts {
+	struct strings strings;
+	const struct parts *next; /* NULL: that was the last one */
+};
+static inline size_t parts_size(const struct parts *part)
+{
+	size_t n = 0;
+	for (; part; part = part->next)
+		n += part->strings.len;
+	return n;
+}
+
 /* A program with its loader, if it has one, and with the arguments that `#!`
  * lines have given it. */
 struct program {
 	struct elf_file *elf, *loader;
-	struct strings args;
-	char *own; /* the heap's, if args are in it; or NULL */
+	struct parts args;
+	char *own; /* the heap's, if args begin in it; or NULL */
+	struct parts rest; /* of the arguments it was begun with, then */
 };
 /*
  * Finds out what the file is: takes it over, whatever comes out. `path` is its
@@ -67,7 +81,7 @@ struct program {
  * that is to blame, "" if none is.
  */
 int program_open(struct program *program, struct file *file, const char *path,
-		 const struct strings *args, char *culprit);
+		 const struct parts *args, char *culprit);
 
 void program_close(struct program *program);
 
@@ -76,7 +90,7 @@ void program_close(struct program *program);
  */
 extern u8 first_stack[];
 
-#define ARGS_MAX (2ull << 20) /* arguments and environment: a quarter of the usual stack */
+#define ARGS_MAX (6ull << 20) /* arguments and environment, whatever the stack */
 
 /* Loads the boot program and sets the current thread up to begin it; on
  * failure says why on the host's stderr and ends the VM with status 126. */
@@ -85,7 +99,7 @@ void exec_boot_program(void);
 /* Maps the program into the empty space of the current process, with stack
  * and all, and has the current thread begin it. name: for AT_EXECFN. After an
  * error the process cannot go on. */
-int exec_program(const struct program *program, const char *name, const struct strings *env,
+int exec_program(const struct program *program, const char *name, const struct parts *env,
 		 bool random);
 
 #endif

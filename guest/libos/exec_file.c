@@ -101,19 +101,23 @@ static char *put(char *to, const char *s)
 /* name, argument and path take the place of the first argument. */
 static int prepend(struct program *p, const char *name, const char *argument, const char *path)
 {
-	size_t skip = p->args.len ? length(p->args.data) : 0, rest = p->args.len - skip;
-	size_t n = length(name) + length(argument) + length(path) + rest;
-	char *text = n <= ARGS_MAX ? kalloc(n) : NULL, *at = text;
+	const struct strings *first = &p->args.strings;
+	size_t skip = first->len ? length(first->data) : 0, rest = first->len - skip;
+	size_t own = p->own ? rest : 0; /* to be taken along */
+	size_t n = length(name) + length(argument) + length(path) + own;
+	char *text = kalloc(n), *at = text;
 	if (!text)
-		return n <= ARGS_MAX ? -ENOMEM : -E2BIG;
+		return -ENOMEM;
 	at = put(at, name);
 	if (argument)
 		at = put(at, argument);
 	at = put(at, path);
-	memcpy(at, p->args.data + skip, rest);
+	memcpy(at, first->data + skip, own);
+	if (!p->own)
+		p->rest = (struct parts){ { first->data + skip, rest }, p->args.next };
 	kfree(p->own);
 	p->own = text;
-	p->args = (struct strings){ text, n };
+	p->args = (struct parts){ { text, n }, &p->rest };
 	return 0;
 }
 
@@ -190,7 +194,7 @@ void program_close(struct program *p)
 	*p = (struct program){ 0 };
 }
 
-int program_open(struct program *p, struct file *file, const char *path, const struct strings *args,
+int program_open(struct program *p, struct file *file, const char *path, const struct parts *args,
 		 char *culprit)
 {
 	char *name = path ? kstrdup(path) : NULL;

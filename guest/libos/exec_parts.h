@@ -15,10 +15,11 @@ void exec_map_ahead(struct space *space);
 /* What the program finds on its stack; base: of its loader. The stack pointer,
  * or 0: it does not fit. */
 u64 exec_build_stack(struct process *p, const struct elf_image *image, const char *path,
-		     const struct strings *args, const struct strings *env, u64 base);
+		     const struct parts *args, const struct parts *env, u64 base);
 /* The registers of a program that begins. */
 void exec_begin(u64 entry, u64 sp);
 
+bool exec_is_script(void); /* the boot program, which the VMM passed */
 /* The boot program's path, on the heap, in the root that the host shares: links are
  * followed; should a mount hide it, it is put there, too. NULL: no memory. */
 char *exec_find_boot_program(const char *path);

@@ -11,7 +11,7 @@
 
 #define BRK_PLACES (1ull << 13) /* of the heap's start, in pages, as on Linux */
 
-int exec_program(const struct program *program, const char *name, const struct strings *env,
+int exec_program(const struct program *program, const char *name, const struct parts *env,
 		 bool random)
 {
 	struct process *p = current_process();
@@ -80,9 +80,12 @@ char *exec_find_boot_program(const char *path)
 	struct path p;
 	int error = path_lookup(AT_FDCWD, path, LOOKUP_FOLLOW, &p);
 	if (error == -ENOENT)
-		tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755);
+		tmpfs_add_mapped(path, boot_info.program, boot_info.program_size, 0755,
+				 !exec_is_script());
 	if (error)
 		return kstrdup(path);
+	if (!exec_is_script())
+		fs_runs(p.dentry->inode);
 	char *text = text_of(&p);
 	path_put(&p);
 	return text;
@@ -111,9 +114,10 @@ static void run_file(struct process *p, struct file *file, const char *path, con
 	struct program program;
 	if (!culprit)
 		exec_cannot_run("not enough memory");
-	int error = program_open(&program, file, path, &boot_info.args, culprit);
+	const struct parts args = { boot_info.args, NULL }, env = { boot_info.env, NULL };
+	int error = program_open(&program, file, path, &args, culprit);
 	if (!error)
-		error = exec_program(&program, path, &boot_info.env, true);
+		error = exec_program(&program, path, &env, true);
 	if (error && culprit[0])
 		blame_interpreter(culprit, error);
 	if (error)

@@ -25,34 +25,42 @@
 #include "path.h"
 #include "sigstate.h"
 #include "sys.h"
+#include "../fs/vfs.h"
 
 /* What a call asks for, copied from the program. */
 struct request {
 	char *name; /* of the program, as the new one will see it (AT_EXECFN) */
 	bool by_descriptor; /* and nothing else */
 	bool closes; /* the name leads through a descriptor that is closed on exec */
-	struct strings args, env;
+	struct parts args, env;
+	u64 left; /* bytes that these may still become more */
 };
 
 /* ---- copying from the program */
 
-/* Strings that come in one after the other. */
+/* Strings that come in one after the other, each into one part. */
 struct collector {
-	char *text;
-	size_t len, size;
+	struct parts *last;
+	size_t size; /* of the last part */
 	u64 *left; /* bytes that may still come, with a pointer for each string */
 };
 
-static int enlarge(struct collector *c)
+/* Another part, instead of the last one if nothing fitted there. */
+static int add_part(struct collector *c)
 {
-	size_t size = MAX(2 * c->size, (size_t)1024);
-	char *text = size <= 2 * ARGS_MAX ? kalloc(size) : NULL;
-	if (!text)
+	size_t size = MIN(MAX(2 * c->size, (size_t)1024), (size_t)MAX_ARG_STRLEN);
+	struct parts *part = c->last->strings.len ? kalloc(sizeof(*part)) : c->last;
+	char *text = kalloc(size);
+	if (!part || !text) {
+		kfree(text);
+		kfree(part != c->last ? part : NULL);
 		return -ENOMEM;
-	if (c->text)
-		memcpy(text, c->text, c->len);
-	kfree(c->text);
-	c->text = text;
+	}
+	if (part != c->last)
+		c->last->next = part;
+	kfree((char *)part->strings.data);
+	part->strings.data = text;
+	c->last = part;
 	c->size = size;
 	return 0;
 }
@@ -60,10 +68,12 @@ static int enlarge(struct collector *c)
 static int add_string(struct collector *c, const char *user)
 {
 	for (;;) {
-		u64 room = MIN(c->size - c->len, MIN((u64)MAX_ARG_STRLEN, *c->left));
-		long n = room ? strncpy_from_user(c->text + c->len, user, room) : -ENAMETOOLONG;
+		struct strings *part = &c->last->strings;
+		u64 room = MIN(c->size - part->len, MIN((u64)MAX_ARG_STRLEN, *c->left));
+		char *text = (char *)part->data + part->len;
+		long n = room ? strncpy_from_user(text, user, room) : -ENAMETOOLONG;
 		if (n >= 0) {
-			c->len += n + 1;
+			part->len += n + 1;
 			*c->left -= n + 1;
 			return 0;
 		}
@@ -71,7 +81,7 @@ static int add_string(struct collector *c, const char *user)
 			return n;
 		if (room == MIN((u64)MAX_ARG_STRLEN, *c->left))
 			return -E2BIG;
-		int error = enlarge(c);
+		int error = add_part(c);
 		if (error)
 			return error;
 	}
@@ -86,9 +96,9 @@ static int take_pointer(struct collector *c)
 }
 
 /* An array of strings, which a NULL ends; none at all is an empty one. */
-static int strings_from_user(struct strings *out, const char *const *user, u64 *left)
+static int strings_from_user(struct parts *out, const char *const *user, u64 *left)
 {
-	struct collector c = { .left = left };
+	struct collector c = { .last = out, .left = left };
 	const char *string;
 	int error = 0;
 
@@ -102,28 +112,27 @@ static int strings_from_user(struct strings *out, const char *const *user, u64 *
 		if (error)
 			break;
 	}
-	*out = (struct strings){ c.text, c.len };
 	return error;
 }
 
 /* There is always a first argument, since so many programs expect it. */
-static int args_from_user(struct strings *out, const char *const *user, u64 *left)
+static int args_from_user(struct parts *out, const char *const *user, u64 *left)
 {
 	int error = strings_from_user(out, user, left);
-	if (!error && !out->len) {
-		kfree((char *)out->data);
-		out->data = kalloc(1);
-		out->len = out->data ? 1 : 0;
-		error = out->data ? 0 : -ENOMEM;
+	if (!error && !out->strings.len) {
+		char *empty = kalloc(1);
+		out->strings = (struct strings){ empty, empty ? 1 : 0 };
+		error = empty ? 0 : -ENOMEM;
+		*left -= MIN(*left, sizeof(u64) + 1);
 	}
 	return error;
 }
 
-/* Linux's bprm_stack_limits(), but for what is more than ARGS_MAX. */
+/* For the name, the strings and pointers to these: Linux's bprm_stack_limits(). */
 static u64 room_for_args(void)
 {
 	u64 stack = current_process()->rlimit[RLIMIT_STACK].rlim_cur;
-	return MIN(MAX(stack / 4, (u64)ARG_MAX), ARGS_MAX);
+	return MAX(MIN(stack / 4, ARGS_MAX), (u64)ARG_MAX);
 }
 
 /* How the new program will know itself, if all it has is a descriptor. */
@@ -140,31 +149,34 @@ static int name_program(struct request *r, int dirfd, const char *path)
 	snprintf(r->name, size, "%s", path);
 	if (!plain)
 		snprintf(r->name, size, "/dev/fd/%d%s%s", dirfd, path[0] ? "/" : "", path);
+	r->left = room_for_args() - strlen(r->name) - 1;
 	return 0;
+}
+
+/* All but the first itself. */
+static void parts_free(struct parts *first)
+{
+	for (const struct parts *part = first, *next; part; part = next) {
+		next = part->next;
+		kfree((char *)part->strings.data);
+		if (part != first)
+			kfree((void *)part);
+	}
 }
 
 static void request_free(struct request *r)
 {
 	kfree(r->name);
-	kfree((char *)r->args.data);
-	kfree((char *)r->env.data);
+	parts_free(&r->args);
+	parts_free(&r->env);
 }
 
 /* ---- the old program goes */
 
-static u64 *words_of(const struct strings *s, u64 *left)
-{
-	for (size_t at = 0; at < s->len; at += strlen(s->data + at) + 1)
-		*left -= MIN(*left, sizeof(u64));
-	*left -= MIN(*left, s->len);
-	return left;
-}
-
 /* With what scripts have added. */
 static bool fits(const struct program *program, const struct request *r)
 {
-	u64 left = room_for_args();
-	return *words_of(&program->args, words_of(&r->env, &left)) > 0;
+	return parts_size(&program->args) <= parts_size(&r->args) + r->left;
 }
 
 static void drop_old(struct process *p, struct thread *thread)
@@ -196,6 +208,8 @@ static void own_program(struct process *p, struct program *program)
 {
 	if (p->exe)
 		exec_close(p->exe);
+	else
+		fs_ran();
 	kfree(p->exe_path);
 	p->exe_path = NULL;
 	p->exe = elf_take_file(program->elf);
@@ -242,7 +256,6 @@ long sys_execveat(int dirfd, const char *path, const char *const *args, const ch
 {
 	struct request r = { .name = NULL };
 	struct pathname pn;
-	u64 left = room_for_args();
 	struct file *file = NULL;
 	int error = pathname_get(&pn, path, flags & AT_EMPTY_PATH);
 
@@ -256,9 +269,9 @@ long sys_execveat(int dirfd, const char *path, const char *const *args, const ch
 		error = name_program(&r, dirfd, pn.text);
 	pathname_put(&pn);
 	if (!error)
-		error = args_from_user(&r.args, args, &left);
+		error = args_from_user(&r.args, args, &r.left);
 	if (!error)
-		error = strings_from_user(&r.env, env, &left);
+		error = strings_from_user(&r.env, env, &r.left);
 	if (!error)
 		error = run(file, &r);
 	else if (file)

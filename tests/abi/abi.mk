@@ -35,6 +35,8 @@ $(ABI_SOCKETS:%=$(ABI_OUT)/glibc/%) $(ABI_SOCKETS:%=$(ABI_OUT)/musl/%): \
 $(ABI_THREADS:%=$(ABI_OUT)/glibc/%) $(ABI_THREADS:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/threading.c $(ABI_DIR)/threading.h
 $(ABI_OUT)/glibc/patch $(ABI_OUT)/musl/patch: $(ABI_DIR)/patch.S
+$(foreach area,exec execargs,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/tiny.h
+$(foreach area,pty ptypacket,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/pty.h
 
 $(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)
 	@mkdir -p $(@D)

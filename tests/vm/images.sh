@@ -54,8 +54,8 @@ mkdir "$T/mnt"
 for option in -x-1 ${attributes:+-x0 -x1 -x1000} -Eforce-inode-extended -Enoinline_data \
 	--chunksize=4096 --chunksize=65536; do
 	t_case "EROFS, mkfs.erofs $option"
-	make_erofs $option
-	expect_erofs $option
+	make_erofs "$option"
+	expect_erofs "$option"
 	t_exec "$VMM" run "$B/vm/diskfs" --mem 24M --disk "$T/i,ro" -- read erofs
 	t_status_is 0
 	t_check 'the tree differs' cmp "$T/out" "$T/expected"
