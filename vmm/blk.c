@@ -301,7 +301,7 @@ static const struct virtio_ops blk_ops = {
 	.config_write = blk_config_write,
 };
 
-struct virtio_dev *blk_add(struct vm *vm, const char *value, unsigned index)
+struct virtio_dev *blk_add(struct vm *vm, const struct disk *disk, unsigned index)
 {
 	struct blk *blk = calloc(1, sizeof(*blk));
 	const unsigned cpus = vm->opt->cpus, queues = cpus < QUEUES_MAX ? cpus : QUEUES_MAX;
@@ -309,7 +309,7 @@ struct virtio_dev *blk_add(struct vm *vm, const char *value, unsigned index)
 
 	if (!blk)
 		fail(EXIT_VMM, "no memory for a disk");
-	blk_file_open(&blk->file, value);
+	blk_file_open(&blk->file, disk);
 	features = describe(&blk->config, &blk->file, queues);
 	snprintf(blk->id, sizeof(blk->id), "mayfly-disk-%u", index);
 	pthread_cond_init(&blk->drained, NULL);

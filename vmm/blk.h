@@ -10,9 +10,11 @@
  * instead. blk_option.c */
 const char *disk_check(const char *value);
 
-/* Opens the file of one --disk and adds the device. Ends the process with a
- * clear line when that cannot be. `index`: it is disk number so much. */
-struct virtio_dev *blk_add(struct vm *vm, const char *value, unsigned index);
+struct disk;
+
+/* Opens the file of a disk and adds the device. Ends the process with a clear line
+ * when that cannot be. `index`: it is disk number so much. */
+struct virtio_dev *blk_add(struct vm *vm, const struct disk *disk, unsigned index);
 
 /* Closes the file and frees the device; nothing is in flight. For tests. */
 void blk_free(struct virtio_dev *dev);

@@ -4,20 +4,37 @@
 #include "blk.h"
 #include "blk_file.h"
 
-unsigned long disk_parse(const char *value, bool *read_only)
+static const struct disk_option disk_option = {
+	.name = "--disk",
+	.to_read = "give FILE,ro",
+	.all_read = "give each its own file, or FILE,ro to all",
+};
+const struct disk_option disk_of_root = {
+	.name = "--root",
+	.to_read = "leave \",rw\" out",
+	.all_read = "give each its own image, or \",rw\" to none",
+};
+
+void disk_parse(const char *value, struct disk *disk)
 {
 	static const char ro[] = ",ro";
-	size_t len = strlen(value);
+	const size_t len = strlen(value);
+	const bool reads = len >= sizeof(ro) - 1 && !strcmp(value + len - (sizeof(ro) - 1), ro);
 
-	*read_only = len >= sizeof(ro) - 1 && !strcmp(value + len - (sizeof(ro) - 1), ro);
-	return *read_only ? len - (sizeof(ro) - 1) : len;
+	*disk = (struct disk){
+		.option = &disk_option,
+		.path = value,
+		.len = reads ? len - (sizeof(ro) - 1) : len,
+		.read_only = reads,
+	};
 }
 
 const char *disk_check(const char *value)
 {
-	bool read_only;
+	struct disk disk;
 
-	if (disk_parse(value, &read_only) == 0)
+	disk_parse(value, &disk);
+	if (disk.len == 0)
 		return "give FILE or FILE,ro: a file or block device with the disk's raw contents";
 	return NULL;
 }

@@ -12,6 +12,7 @@
 #include <linux/virtio_ring.h>
 #include "balloon.h"
 #include "blk.h"
+#include "blk_file.h"
 #include "console.h"
 #include "devices.h"
 #include "fail.h"
@@ -112,6 +113,14 @@ static void serial_irq(struct vm *vm, bool level)
 		ioapic_raise(vm->ioapic, IOAPIC_PIN_SERIAL);
 }
 
+static struct virtio_dev *add_disk(struct vm *vm, unsigned i)
+{
+	struct disk disk;
+
+	disk_parse(vm->opt->disk.item[i], &disk);
+	return blk_add(vm, &disk, i);
+}
+
 /* For another kernel: as virtio_mmio.device= says it, untouched. */
 static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 {
@@ -120,7 +129,7 @@ static unsigned create_plain(struct vm *vm, const uint32_t stdio[3])
 	console_add(vm, host_fd(stdio, 0), host_fd(stdio, 1), false);
 	rng_add(vm);
 	for (unsigned i = 0; i < vm->opt->disk.count; i++)
-		blk_add(vm, vm->opt->disk.item[i], i);
+		add_disk(vm, i);
 	for (unsigned i = 0; i < vm->opt->share.count; i++) {
 		struct share share;
 
@@ -186,13 +195,10 @@ static void create_share(struct vm *vm, const struct share *share, unsigned i, u
 /* The disk behind those of --disk; "/" says that it is the root. */
 static void create_root_disk(struct vm *vm, const struct share *root, struct fdt_device *device)
 {
+	const struct disk disk = { &disk_of_root, root->dir, root->dir_len, root->read_only };
 	const unsigned number = vm->opt->disk.count;
-	char value[PATH_MAX + 4];
-	struct fdt_device *told;
+	struct fdt_device *told = describe(device, blk_add(vm, &disk, number));
 
-	snprintf(value, sizeof(value), "%.*s%s", (int)root->dir_len, root->dir,
-		 root->read_only ? ",ro" : "");
-	told = describe(device, blk_add(vm, value, number));
 	told->disk = (int)number;
 	told->share = root->path;
 	told->share_len = root->path_len;
@@ -233,7 +239,7 @@ unsigned devices_create(struct vm *vm, const uint32_t stdio[3], struct fdt_devic
 	describe(device, rng_add(vm));
 	/* Nor these: set up when the program opens them, or never. */
 	for (unsigned i = 0; i < vm->opt->disk.count; i++)
-		describe(device, blk_add(vm, vm->opt->disk.item[i], i))->disk = (int)i;
+		describe(device, add_disk(vm, i))->disk = (int)i;
 	nets_open(vm->opt);
 	for (unsigned i = 0; i < nets_count(); i++)
 		create_net(vm, i, &gpa, device);

@@ -20,6 +20,7 @@
 #include "input.h"
 #include "../unit/driver.h"
 #include "../../vmm/blk.h"
+#include "../../vmm/blk_file.h"
 #include "../../vmm/io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -114,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int file = -1;
 	struct input in = { data, size };
 	struct virtio_dev *dev;
+	struct disk disk;
 	struct stat st;
 	char value[64], name[] = "/tmp/fuzz_blk_XXXXXX";
 
@@ -127,7 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	driver_options.cpus = 1;
 	driver_options.verbose = true;
 	snprintf(value, sizeof(value), "/proc/self/fd/%d%s", file, size % 4 ? "" : ",ro");
-	dev = blk_add(&driver_vm, value, 0);
+	disk_parse(value, &disk);
+	dev = blk_add(&driver_vm, &disk, 0);
 	driver_start(dev, dev->offered, 64);
 	while (in.left)
 		step(&in, dev);

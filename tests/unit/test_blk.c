@@ -30,6 +30,7 @@
 #undef fail /* cmocka's; fail.h has its own */
 #include "driver.h"
 #include "../../vmm/blk.h"
+#include "../../vmm/blk_file.h"
 #include "../../vmm/io.h"
 
 /* ---- reading without waiting: refused, unless a test says how much there is */
@@ -199,6 +200,14 @@ static void make_file(const char *dir, size_t size)
 	 BIT64(VIRTIO_BLK_F_WRITE_ZEROES) | BIT64(VIRTIO_RING_F_EVENT_IDX) | \
 	 BIT64(VIRTIO_RING_F_INDIRECT_DESC))
 
+static struct virtio_dev *add_disk(const char *value)
+{
+	struct disk said;
+
+	disk_parse(value, &said);
+	return blk_add(&driver_vm, &said, 0);
+}
+
 static void start_with(size_t size, const char *suffix, uint64_t features)
 {
 	char value[80];
@@ -208,7 +217,7 @@ static void start_with(size_t size, const char *suffix, uint64_t features)
 	snprintf(value, sizeof(value), "%s%s", path, suffix);
 	driver_new_vm();
 	driver_options.cpus = 1;
-	disk = blk_add(&driver_vm, value, 0);
+	disk = add_disk(value);
 	driver_start(disk, features & disk->offered, 64);
 	npending = syncs = dsyncs = tries = 0;
 	no_allocate = 0;
@@ -691,7 +700,7 @@ static void one_interrupt_a_batch(void **state)
 static void too_many_segments(void **state)
 {
 	struct virtio_blk_outhdr header = { VIRTIO_BLK_T_IN, 0, 0 };
-	struct vring_desc *table = driver_at(0);
+	struct vring_desc *table;
 
 	(void)state;
 	start();
@@ -769,7 +778,7 @@ static int opens(const char *value)
 	if (pid == 0) {
 		driver_new_vm();
 		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-		blk_add(&driver_vm, value, 0);
+		add_disk(value);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status_of, 0), pid);
