@@ -287,11 +287,18 @@ static long wait_relative(u32 *uaddr, u32 val, const struct __kernel_timespec *t
 	return error ? error : wait_until(uaddr, val, FUTEX_BITSET_MATCH_ANY, deadline);
 }
 
+/* What processes share, Linux finds by its page, which must be there. */
+static bool is_there(const u32 *uaddr)
+{
+	u32 now;
+	return (u64)uaddr % sizeof(u32) || !load_user(&now, uaddr);
+}
+
 long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *timeout, u32 *uaddr2,
 	       u32 val3)
 {
 	int command = op & FUTEX_CMD_MASK, val2 = (int)(u64)timeout;
-	bool realtime = op & FUTEX_CLOCK_REALTIME;
+	bool realtime = op & FUTEX_CLOCK_REALTIME, shared = !(op & FUTEX_PRIVATE_FLAG);
 
 	if (realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT_REQUEUE_PI &&
 	    command != FUTEX_LOCK_PI2)
@@ -302,13 +309,15 @@ long sys_futex(u32 *uaddr, int op, u32 val, const struct __kernel_timespec *time
 	case FUTEX_WAIT_BITSET:
 		return wait_bitset(uaddr, val, timeout, realtime, val3);
 	case FUTEX_WAKE:
-		return wake(uaddr, val, FUTEX_BITSET_MATCH_ANY);
+		return shared && !is_there(uaddr) ? -EFAULT :
+						    wake(uaddr, val, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
 		return wake(uaddr, val, val3);
 	case FUTEX_REQUEUE:
 		return requeue(uaddr, val, val2, uaddr2, NULL);
 	case FUTEX_CMP_REQUEUE:
-		return requeue(uaddr, val, val2, uaddr2, &val3);
+		return shared && !is_there(uaddr2) ? -EFAULT :
+						     requeue(uaddr, val, val2, uaddr2, &val3);
 	case FUTEX_WAKE_OP:
 		return wake_op(uaddr, val, val2, uaddr2, val3);
 	case FUTEX_LOCK_PI:

@@ -80,9 +80,8 @@ long pipe_take(struct pipe *p, struct uio *uio)
 		size_t n = MIN(uio->resid, s->len);
 		long moved = uio_to(uio, phys_to_virt(s->page + s->offset), n);
 
-		if (moved < 0) {
-			if (done == 0)
-				done = moved;
+		if (moved < (long)n) { /* all of a slot or none, as in Linux */
+			done = done ? done : -EFAULT;
 			break;
 		}
 		done += moved;
@@ -90,7 +89,7 @@ long pipe_take(struct pipe *p, struct uio *uio)
 		s->len -= moved;
 		if (s->len == 0 || packet)
 			drop_first(p);
-		if (packet || (size_t)moved < n)
+		if (packet)
 			break;
 	}
 	if (was_full && p->used < p->count)
@@ -141,8 +140,9 @@ static long add_to_last(struct pipe *p, struct uio *uio)
 	if (s->packet || s->offset + s->len + n > PAGE_SIZE)
 		return 0;
 	moved = uio_from(uio, phys_to_virt(s->page + s->offset + s->len), n);
-	if (moved > 0)
-		s->len += moved;
+	if (moved < (long)n)
+		return -EFAULT;
+	s->len += moved;
 	return moved;
 }
 
@@ -150,15 +150,15 @@ static long fill_slot(struct pipe *p, struct uio *uio, bool packet)
 {
 	struct pipe_slot *s = pipe_slot(p, p->used);
 	paddr_t page = p->spare != 0 ? p->spare : frames_alloc_dirty(0);
-	long moved;
+	long n = MIN(uio->resid, (size_t)PAGE_SIZE), moved;
 
 	if (page == 0)
 		return -ENOMEM;
 	p->spare = 0;
-	moved = uio_from(uio, phys_to_virt(page), MIN(uio->resid, (size_t)PAGE_SIZE));
-	if (moved <= 0) {
+	moved = uio_from(uio, phys_to_virt(page), n);
+	if (moved < n) {
 		p->spare = page;
-		return moved;
+		return -EFAULT;
 	}
 	*s = (struct pipe_slot){ .page = page, .len = moved, .packet = packet };
 	p->used++;
@@ -171,14 +171,10 @@ long pipe_put(struct pipe *p, struct uio *uio, bool packet)
 	long done = 0, moved = 0;
 
 	while (uio->resid > 0 && pipe_has_room(p)) {
-		size_t want = MIN(uio->resid, (size_t)PAGE_SIZE);
-
 		moved = fill_slot(p, uio, packet);
 		if (moved < 0)
 			break;
 		done += moved;
-		if ((size_t)moved < want)
-			break;
 	}
 	if (done > 0 && was_empty)
 		wake_all(&p->read_wait);

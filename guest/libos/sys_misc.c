@@ -8,6 +8,7 @@
 #include "proc_info.h"
 #include "boot_info.h"
 #include "frames.h"
+#include "iovec.h"
 #include "process.h"
 #include "random.h"
 #include "sys.h"
@@ -90,18 +91,22 @@ long sys_getrandom(void *buf, size_t n, unsigned flags)
 {
 	u8 piece[256];
 	size_t done = 0;
+	struct buffers b;
 
 	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE))
 		return -EINVAL;
 	if ((flags & GRND_RANDOM) && (flags & GRND_INSECURE))
 		return -EINVAL;
 	n = MIN(n, (size_t)INT32_MAX);
+	if (buffers_one(&b, buf, n))
+		return -EFAULT;
 	while (done < n) {
-		size_t m = MIN(n - done, sizeof(piece));
+		long m = MIN(n - done, sizeof(piece)), moved;
 		random_bytes(piece, m);
-		if (copy_to_user((u8 *)buf + done, piece, m))
+		moved = uio_to(&b.uio, piece, m);
+		done += MAX(moved, 0);
+		if (moved < m)
 			return done ? (long)done : -EFAULT;
-		done += m;
 		if (done % PAGE_SIZE == 0 && done < n && signal_pending())
 			break;
 	}

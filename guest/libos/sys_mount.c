@@ -74,12 +74,13 @@ static int check_point(const struct path *at)
 /* In Linux's order: the strings, the target, the right to, what is asked for. */
 static long read_strings(const char *source, const char *user_type, char *type, unsigned size)
 {
-	char first;
+	char path[256];
 	long r = user_type != NULL ? strncpy_from_user(type, user_type, size) : 0;
 
 	if (r < 0)
 		return r == -ENAMETOOLONG ? -ENODEV : r;
-	return source != NULL && copy_from_user(&first, source, 1) != 0 ? -EFAULT : 0;
+	r = source != NULL ? strncpy_from_user(path, source, sizeof(path)) : 0;
+	return r == -EFAULT ? r : 0;
 }
 
 static long mount_at(const char *source, const char *type, u64 flags, const struct path *at)

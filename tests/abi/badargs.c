@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "places.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -36,118 +37,6 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
-
-/* ---- addresses; the first page at GOOD is zero but for what is named */
-
-#define BAD    0x1000 /* nothing is mapped there */
-#define KERNEL (long)0xffff900000000000
-#define WILD   0x4000000000000000
-#define GOOD   0x7e0000000000
-#define ZERO   (GOOD + 0x3800) /* stays so */
-#define EDGE   (GOOD + 0x3ffc) /* four bytes, then nothing */
-#define RDONLY (GOOD + 0x10000) /* cannot be written */
-#define PATH   (GOOD + 0x1000) /* "file" */
-#define NONE   (GOOD + 0x1100) /* "none" */
-#define EMPTY  (GOOD + 0x1200) /* "" */
-#define UNDER  (GOOD + 0x1300) /* "file/x" */
-#define LONG   (GOOD + 0x1400) /* a name of 300 bytes */
-#define DOT    (GOOD + 0x1600) /* "." */
-#define TIME   (GOOD + 0x2000) /* a struct timespec or timeval with -1 ns */
-#define ITIMER (GOOD + 0x2100) /* two of them */
-#define IOV    (GOOD + 0x2200) /* one struct iovec at BAD */
-#define IOVOK  (GOOD + 0x2900) /* one of 4 bytes at GOOD */
-#define IOVNEG (GOOD + 0x2300) /* one of negative length */
-#define MSG    (GOOD + 0x2400) /* struct msghdr with iovecs at BAD */
-#define LENGTH (GOOD + 0x2600) /* int 4 */
-#define SHORT  (GOOD + 0x2700) /* int -1 */
-#define ONE    (GOOD + 0x2800) /* u64 1 */
-
-/* ---- descriptors */
-
-enum {
-	FILE_FD = 20,
-	READ_FD,
-	WRITE_FD,
-	DIR_FD,
-	PIPE_READ,
-	PIPE_WRITE,
-	SOCKET,
-	UDP,
-	EPOLL,
-	EVENT,
-	TIMER,
-	NULL_FD,
-	PATH_FD,
-	NO_FD = 99
-};
-
-static void put(long address, const void *bytes, size_t n)
-{
-	memcpy(launder((void *)address), bytes, n);
-}
-
-static void map_fixed(long address, size_t size, int prot)
-{
-	void *p = mmap((void *)address, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-
-	need("mmap", p == MAP_FAILED ? -1 : 0);
-}
-
-static void addresses(void)
-{
-	const long time[] = { 0, -1, 0, -1 }, iov[] = { BAD, 8 }, negative[] = { GOOD, -1 };
-	const long good[] = { GOOD, 4 };
-	const long msg[] = { 0, 0, IOV, 1, 0, 0, 0 }, one = 1;
-	const int length = 4, less = -1;
-	char name[300];
-
-	map_fixed(GOOD, 0x4000, PROT_READ | PROT_WRITE);
-	map_fixed(RDONLY, 0x1000, PROT_READ);
-	memset(name, 'a', sizeof(name));
-	name[299] = 0;
-	put(PATH, "file", 5);
-	put(NONE, "none", 5);
-	put(UNDER, "file/x", 7);
-	put(LONG, name, sizeof(name));
-	put(DOT, ".", 2);
-	put(TIME, time, sizeof(time) / 2);
-	put(ITIMER, time, sizeof(time));
-	put(IOV, iov, sizeof(iov));
-	put(IOVOK, good, sizeof(good));
-	put(IOVNEG, negative, sizeof(negative));
-	put(MSG, msg, sizeof(msg));
-	put(LENGTH, &length, sizeof(length));
-	put(SHORT, &less, sizeof(less));
-	put(ONE, &one, sizeof(one));
-}
-
-static void place(int fd, int at)
-{
-	NEED(fd);
-	NEED(dup2(fd, at));
-	close(fd);
-}
-
-static void descriptors(void)
-{
-	int p[2];
-
-	make_file("file", "content");
-	place(open("file", O_RDWR), FILE_FD);
-	place(open("file", O_RDONLY), READ_FD);
-	place(open("file", O_WRONLY), WRITE_FD);
-	place(open(".", O_RDONLY | O_DIRECTORY), DIR_FD);
-	NEED(pipe2(p, O_NONBLOCK));
-	place(p[0], PIPE_READ);
-	place(p[1], PIPE_WRITE);
-	place(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), SOCKET);
-	place(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), UDP);
-	place(epoll_create1(0), EPOLL);
-	place(eventfd(0, EFD_NONBLOCK), EVENT);
-	place(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), TIMER);
-	place(open("/dev/null", O_RDWR), NULL_FD);
-	place(open("file", O_PATH), PATH_FD);
-}
 
 struct call {
 	const char *name;
@@ -164,8 +53,7 @@ struct call {
 
 static void run_table(const struct call *call, size_t n)
 {
-	addresses();
-	descriptors();
+	make_places();
 	for (size_t i = 0; i < n; i++) {
 		const struct call *c = &call[i];
 		char label[160];
