@@ -253,13 +253,19 @@ static void show_statm(struct proc_text *t, const struct proc_inode *pi, struct 
 
 /* ---- status ---- */
 
+/* Of what is in task/TID the thread's, else that of the first. */
+static int tid_of(const struct proc_inode *pi, const struct process *p)
+{
+	return pi->number > 0 ? pi->number : p->pid;
+}
+
 static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	struct sizes s = measure(p);
+	int tid = tid_of(pi, p);
 
-	(void)pi;
-	proc_print(t, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 ", p->pid, process_comm(p), p->ppid,
-		   p->pgid, p->sid);
+	proc_print(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 ", tid, thread_comm(p, tid),
+		   thread_letter(p, tid), p->ppid, p->pgid, p->sid);
 	proc_print(t, "%lu 0 0 0 20 0 1 0 %lu %lu %lu %lu ", cpu_time_ns() / TICK,
 		   p->start_ns / TICK, s.all * PAGE_SIZE, p->space->resident, UINT64_MAX);
 	/* code, stack, signals, wait channel: not told */
@@ -272,13 +278,18 @@ static void show_status(struct proc_text *t, const struct proc_inode *pi, struct
 {
 	struct sizes s = measure(p);
 	u64 kb = PAGE_SIZE / 1024;
+	int tid = tid_of(pi, p);
+	char letter = thread_letter(p, tid);
 
-	(void)pi;
-	proc_print(t, "Name:\t%s\nUmask:\t", process_comm(p));
+	proc_print(t, "Name:\t%s\nUmask:\t", thread_comm(p, tid));
 	print_octal(t, p->fs->umask);
-	proc_print(t, "\nState:\tR (running)\nTgid:\t%d\nNgid:\t0\n", p->pid);
+	proc_print(t, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\n", letter,
+		   letter == 'R' ? "running" :
+		   letter == 'S' ? "sleeping" :
+				   "dead",
+		   p->pid);
 	proc_print(t, "Pid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
-		   p->pid, p->ppid);
+		   tid, p->ppid);
 	proc_print(t, "FDSize:\t64\nGroups:\t0 \nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\n", s.all * kb,
 		   s.all * kb);
 	proc_print(t, "VmLck:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\n",

@@ -366,11 +366,13 @@ CASE(proc_task)
 	SHOW(open(path, O_RDONLY));
 }
 
+static bool young;
+
 static void *burns(void *arg)
 {
 	(void)arg;
 	int64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	CHECK(before < 100 * MS);
+	young &= before < 100 * MS;
 	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) - before < 10 * MS)
 		;
 	return NULL;
@@ -378,12 +380,20 @@ static void *burns(void *arg)
 
 CASE(cpu_clocks)
 {
-	int64_t mine = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	int64_t all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	int64_t mine, all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	pthread_t t;
-	start(&t, burns, NULL);
-	finish(t);
-	CHECK(clock_ns(CLOCK_THREAD_CPUTIME_ID) - mine < 9 * MS);
+	young = true;
+	/* what a busy host takes away from under a VM counts, now and then */
+	for (int i = 0; i < 10; i++) {
+		mine = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		start(&t, burns, NULL);
+		finish(t);
+		mine = clock_ns(CLOCK_THREAD_CPUTIME_ID) - mine;
+		if (mine < 9 * MS)
+			break;
+	}
+	CHECK(young);
+	CHECK(mine < 9 * MS);
 	CHECK(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - all >= 9 * MS);
 }
 
