@@ -2,6 +2,7 @@
  * Exceptions of the processor as signals: what the handler is told, what it
  * may change, and that it changes nothing else.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -559,6 +560,58 @@ CASE(stack_overflow_handled, ALONE)
 	for (volatile int i = 0; i < 2; i++)
 		if (sigsetjmp(resume, 1) == 0)
 			sink = recurse(0);
+	say("alive");
+}
+
+/* The guard below a thread's stack. */
+static void in_guard(int sig, siginfo_t *info, void *context)
+{
+	pthread_attr_t attr;
+	void *low;
+	size_t size, guard;
+
+	(void)context;
+	pthread_getattr_np(pthread_self(), &attr);
+	pthread_attr_getstack(&attr, &low, &size);
+	pthread_attr_getguardsize(&attr, &guard);
+	say("%s %s", signal_name(sig), code_name(sig, info->si_code));
+	CHECK((uintptr_t)low - (uintptr_t)info->si_addr <= guard + 256);
+	siglongjmp(resume, 1);
+}
+
+static void *recurse_in_thread(void *arg)
+{
+	stack_t ss = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+
+	NEED(sigaltstack(&ss, NULL));
+	for (volatile int i = 0; i < 2; i++)
+		if (sigsetjmp(resume, 1) == 0)
+			sink = recurse(0);
+	return arg;
+}
+
+CASE(stack_overflow_in_thread, ALONE)
+{
+	pthread_t t;
+
+	on_signal(SIGSEGV, in_guard, SA_ONSTACK);
+	NEED(pthread_create(&t, NULL, recurse_in_thread, NULL) ? -1 : 0);
+	pthread_join(t, NULL);
+	say("alive");
+}
+
+static void *recurse_to_death(void *arg)
+{
+	sink = recurse(0);
+	return arg;
+}
+
+CASE(stack_overflow_ends_all, ALONE)
+{
+	pthread_t t;
+
+	NEED(pthread_create(&t, NULL, recurse_to_death, NULL) ? -1 : 0);
+	pthread_join(t, NULL);
 	say("alive");
 }
 

@@ -4,6 +4,7 @@
  * are like after a call is in regs.c.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,4 +332,142 @@ CASE(patch_own_file)
 	}
 	CHECK(same);
 	close(fd);
+}
+
+/* ---- more than one vCPU in the text at once */
+
+#define RUNNERS 4
+
+static char *shared_text;
+static volatile int go;
+static volatile bool ended;
+static int wrong_results;
+
+/* Each site when the others do, from the first call on. */
+static void *run_sites(void *arg)
+{
+	const long pid = getpid(), parent = getppid();
+
+	__atomic_add_fetch(&go, 1, __ATOMIC_RELAXED);
+	while (go < RUNNERS)
+		;
+	for (int i = 0; i < 300; i++)
+		for (int n = 0; n < 40; n++) {
+			long got = ((function *)(uintptr_t)(shared_text + 16 + 27 * i))();
+
+			if (got != (i % 2 ? pid : parent))
+				__atomic_add_fetch(&wrong_results, 1, __ATOMIC_RELAXED);
+		}
+	return arg;
+}
+
+static void fill_text(void)
+{
+	shared_text = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	need("mmap", shared_text == MAP_FAILED ? -1 : 0);
+	memset(shared_text, 0xcc, 16384);
+	for (int i = 0; i < 300; i++)
+		write_call(shared_text + 16 + 27 * i, i % 2 ? SYS_getpid : SYS_getppid);
+	NEED(mprotect(shared_text, 16384, PROT_READ | PROT_EXEC));
+}
+
+/* Sites are patched while others run through them: they do the old or the new. */
+CASE(patch_by_all, ALONE)
+{
+	for (int round = 0; round < 3; round++) {
+		pthread_t t[RUNNERS];
+
+		fill_text();
+		go = 0;
+		for (int i = 0; i < RUNNERS; i++)
+			NEED(pthread_create(&t[i], NULL, run_sites, NULL) ? -1 : 0);
+		for (int i = 0; i < RUNNERS; i++)
+			pthread_join(t[i], NULL);
+		munmap(shared_text, 16384);
+	}
+	SHOW(wrong_results);
+}
+
+static void *run_until_ended(void *arg)
+{
+	const long pid = getpid(), parent = getppid();
+
+	while (!ended)
+		for (int i = 0; i < 300; i++)
+			if (((function *)(uintptr_t)(shared_text + 16 + 27 * i))() !=
+			    (i % 2 ? pid : parent))
+				__atomic_add_fetch(&wrong_results, 1, __ATOMIC_RELAXED);
+	return arg;
+}
+
+/* And patches are taken back while others run there: text that becomes writable is
+ * the program's own again, and is patched anew when it no longer is. */
+CASE(patch_taken_back_by_one, ALONE)
+{
+	pthread_t t[RUNNERS];
+	bool own = true;
+
+	fill_text();
+	for (int i = 0; i < RUNNERS; i++)
+		NEED(pthread_create(&t[i], NULL, run_until_ended, NULL) ? -1 : 0);
+	for (int n = 0; n < 30; n++) {
+		struct timespec ms = { 0, 1000000 };
+
+		nanosleep(&ms, NULL);
+		NEED(mprotect(shared_text, 16384, PROT_READ | PROT_WRITE | PROT_EXEC));
+		for (int i = 0; i < 300; i++) {
+			const unsigned char *p = (unsigned char *)shared_text + 16 + 27 * i;
+
+			own &= p[0] == 0xb8 && p[5] == 0x0f && p[6] == 0x05;
+		}
+		NEED(mprotect(shared_text, 16384, PROT_READ | PROT_EXEC));
+	}
+	ended = true;
+	for (int i = 0; i < RUNNERS; i++)
+		pthread_join(t[i], NULL);
+	SHOW(wrong_results);
+	CHECK(own);
+}
+
+/* A site that is patched waits, is interrupted, and is begun again by SA_RESTART. */
+static int restart_pipe[2];
+
+static void feed(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+	if (++ticks == 3)
+		NEED(write(restart_pipe[1], "x", 1));
+}
+
+static long read_by_site(const char *p, char *byte)
+{
+	long result;
+
+	__asm__ volatile("call *%[p]"
+			 : "=a"(result)
+			 : [p] "r"(p), "D"(restart_pipe[0]), "S"(byte), "d"(1)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+CASE(patch_restarted, ALONE)
+{
+	const struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+	char *p = text_page(SYS_read), byte = 0;
+	bool same = true;
+
+	NEED(pipe(restart_pipe));
+	for (int i = 0; i < OFTEN; i++)
+		same &= write(restart_pipe[1], "y", 1) == 1 && read_by_site(p, &byte) == 1;
+	check("as often as it takes", same && byte == 'y');
+	for (int i = 0; i < 2; i++) {
+		ticks = 0;
+		on_signal(SIGALRM, feed, i ? 0 : SA_RESTART);
+		NEED(setitimer(ITIMER_REAL, &often, NULL));
+		say("%s: %ld", i ? "interrupted" : "restarted", read_by_site(p, &byte));
+		NEED(setitimer(ITIMER_REAL, &never, NULL));
+		check("signals", i ? ticks >= 1 : ticks >= 3);
+	}
 }
