@@ -4,13 +4,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB  (1ul << 20)
@@ -72,6 +77,93 @@ static int make_socket(int *at)
 	return make_full(at, 1);
 }
 
+/* An epoll that has something to wait for. */
+static int make_epoll(int *at)
+{
+	struct epoll_event wanted = { .events = EPOLLIN };
+
+	*at = epoll_create1(0);
+	if (*at < 0)
+		return -1;
+	if (epoll_ctl(*at, EPOLL_CTL_ADD, STDIN_FILENO, &wanted) == 0 || errno == EPERM)
+		return 1;
+	close(*at);
+	return -1;
+}
+
+/* One that watches a directory. */
+static int make_watch(int *at)
+{
+	*at = inotify_init();
+	if (*at < 0)
+		return -1;
+	if (inotify_add_watch(*at, "/tmp", IN_CREATE) >= 0)
+		return 1;
+	close(*at);
+	return -1;
+}
+
+/* Directories, each with a file in it. */
+static int make_names(int *error)
+{
+	char name[64];
+	int n = 0, file = 0;
+
+	for (; n < MOST && file >= 0; n++) {
+		snprintf(name, sizeof(name), "/tmp/%d", n);
+		if (mkdir(name, 0700) < 0)
+			break;
+		snprintf(name, sizeof(name), "/tmp/%d/file", n);
+		file = open(name, O_RDWR | O_CREAT, 0600);
+		if (file >= 0)
+			close(file);
+	}
+	*error = errno;
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "/tmp/%d/file", i);
+		unlink(name);
+		snprintf(name, sizeof(name), "/tmp/%d", i);
+		rmdir(name);
+	}
+	if (mkdir("/tmp/again", 0700) < 0)
+		exit(3);
+	return n;
+}
+
+static int make_timers(int *error)
+{
+	static timer_t timer[MOST];
+	int n = 0;
+
+	while (n < MOST && timer_create(CLOCK_MONOTONIC, NULL, &timer[n]) == 0)
+		n++;
+	*error = errno;
+	for (int i = 0; i < n; i++)
+		timer_delete(timer[i]);
+	if (timer_create(CLOCK_MONOTONIC, NULL, timer) < 0)
+		exit(3);
+	return n;
+}
+
+/* Signals that nobody takes. */
+static int queue_signals(int *error)
+{
+	sigset_t set;
+	int n = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	while (n < MOST && sigqueue(getpid(), SIGRTMIN, (union sigval){ 0 }) == 0)
+		n++;
+	*error = errno;
+	for (int i = 0; i < n; i++)
+		sigwaitinfo(&set, NULL);
+	if (sigqueue(getpid(), SIGRTMIN, (union sigval){ 0 }) < 0)
+		exit(3);
+	return n;
+}
+
 static int fill_file(int *error)
 {
 	static char bytes[65536];
@@ -91,12 +183,17 @@ static int fill_file(int *error)
 /* Mappings that are never touched. */
 static int map_many(int *error)
 {
+	static void *place[MOST];
 	int n = 0;
 
-	while (n < MOST && mmap(NULL, 4096, n & 1 ? PROT_READ : PROT_NONE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+	while (n < MOST && (place[n] = mmap(NULL, 4096, n & 1 ? PROT_READ : PROT_NONE,
+					    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
 		n++;
 	*error = errno;
+	for (int i = 0; i < 100; i++)
+		munmap(place[i], 4096);
+	if (mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		exit(3);
 	return n;
 }
 
@@ -160,10 +257,17 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*make)(int *);
-	} made[] = { { "null", make_null },
-		     { "event", make_event },
-		     { "pipes", make_pipe },
-		     { "sockets", make_socket } };
+	} made[] = {
+		{ "null", make_null },     { "event", make_event }, { "epolls", make_epoll },
+		{ "watches", make_watch }, { "pipes", make_pipe },  { "sockets", make_socket }
+	};
+	static const struct {
+		const char *name;
+		int (*use)(int *);
+	} used[] = {
+		{ "file", fill_file }, { "names", make_names },   { "holes", punch },
+		{ "maps", map_many },  { "timers", make_timers }, { "signals", queue_signals }
+	};
 	const char *what = argc > 1 ? argv[1] : "";
 	const struct rlimit all = { MOST, MOST };
 	int n = 0, error = 0;
@@ -176,12 +280,9 @@ int main(int argc, char **argv)
 		touch(65536);
 	if (!strcmp(what, "read"))
 		read_all();
-	if (!strcmp(what, "file"))
-		n = fill_file(&error);
-	if (!strcmp(what, "holes"))
-		n = punch(&error);
-	if (!strcmp(what, "maps"))
-		n = map_many(&error);
+	for (unsigned i = 0; i < sizeof(used) / sizeof(used[0]); i++)
+		if (!strcmp(what, used[i].name))
+			n = used[i].use(&error);
 	for (unsigned i = 0; i < sizeof(made) / sizeof(made[0]); i++)
 		if (!strcmp(what, made[i].name))
 			n = many(made[i].make, &error);

@@ -33,6 +33,16 @@ t_run 'memory: sockets' 0 "$exhaust" 16M sockets all
 t_out_match '^ENOBUFS after [0-9]{2,}$'
 t_run 'memory: descriptors' 0 "$exhaust" 8M event all
 t_out_match '^ENOMEM after [0-9]{4,}$'
+t_run 'memory: epolls' 0 "$exhaust" 8M epolls all
+t_out_match '^ENOMEM after [0-9]{3,}$'
+t_run 'inotify: as many as there may be' 0 "$exhaust" 32M watches
+t_out 'EMFILE after 128'
+t_run 'memory: names' 0 "$exhaust" 8M names
+t_out_match '^ENOSPC after [0-9]{3,}$'
+for what in timers signals; do
+	t_run "memory: $what" 0 "$exhaust" 32M $what
+	t_out_match '^EAGAIN after [0-9]{3,}$'
+done
 for what in null event pipes sockets; do
 	t_run "descriptors: $what" 0 "$exhaust" 512M $what
 	t_out_match '^EMFILE after 102[01]$'

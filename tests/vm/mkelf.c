@@ -120,6 +120,9 @@ SET(vaddr_noncanonical, second()->p_vaddr, 1ull << 47)
 SET(overlapping, second()->p_vaddr, BASE + 0x800)
 SET(same_twice, second()->p_vaddr, BASE)
 SET(misaligned, second()->p_vaddr, BASE + 0x10800)
+SET(align_zero, f.ph[0].p_align, 0)
+SET(align_odd, f.ph[0].p_align, 3)
+SET(writable_text, f.ph[0].p_flags, PF_R | PF_W | PF_X)
 SET(paddr_wraps, second()->p_paddr, -0x1000ull)
 static void sizes(uint64_t size)
 {
@@ -138,6 +141,15 @@ static void file_larger_than_memory(void)
 {
 	file_size = 1ull << 30;
 	sizes(file_size);
+}
+static void cut(void)
+{
+	file_size = offsetof(struct file, note);
+}
+/* Where it is called "loader", it is its own. */
+static void interp_self(void)
+{
+	interp("loader");
 }
 static void interp_missing(void)
 {
@@ -239,8 +251,13 @@ static const struct {
 	KIND(overlapping),
 	KIND(same_twice),
 	KIND(misaligned),
+	KIND(align_zero),
+	KIND(align_odd),
+	KIND(writable_text),
+	KIND(cut),
 	KIND(paddr_wraps),
 	KIND(file_larger_than_memory),
+	KIND(interp_self),
 	KIND(interp_missing),
 	KIND(interp_endless),
 	KIND(interp_outside),

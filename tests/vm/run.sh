@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 flavour=${LAB:+lab}
 flavour=${flavour:-native}
-[ $# -gt 0 ] || set -- basic threads exec badinput tty vi copy share dax disk ext2 \
+[ $# -gt 0 ] || set -- basic threads exec badinput tty vi copy share vanish dax patch disk ext2 \
 	images balloon exhaust dynamic root apps servers usernet net
 failed=0
 for script; do
