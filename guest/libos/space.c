@@ -184,9 +184,16 @@ static void split(struct space *space, u64 at)
 	insert(space, vma - space->vma + 1, &upper);
 }
 
+static bool inside(struct space *space, u64 at)
+{
+	const struct vma *vma = space_find(space, at);
+	return vma && vma->start < at;
+}
+
+/* Where no VMA is split it needs no memory: who has none can give some back. */
 static int isolate(struct space *space, u64 start, u64 end)
 {
-	if (make_room(space, 2))
+	if (make_room(space, inside(space, start) + inside(space, end)))
 		return -ENOMEM;
 	split(space, start);
 	split(space, end);
