@@ -260,6 +260,7 @@ static int start_transfer(struct fs *fs, const struct chain *c, const struct fs_
 	struct fuse_read_in in = { .fh = 0 };
 	struct fuse_fsync_in sync = { .fh = 0 };
 	struct transfer t = { 0 };
+	int r;
 
 	req->dev = &fs->dev;
 	req->head = c->head;
@@ -276,7 +277,14 @@ static int start_transfer(struct fs *fs, const struct chain *c, const struct fs_
 			return -EINVAL;
 		t = (struct transfer){ in.fh, in.offset, in.size };
 	}
-	return start_data(fs, req, c, &t);
+	if (t.fh != 0 || req->opcode != FUSE_READ)
+		return start_data(fs, req, c, &t);
+	r = fs_handle_brief(&fs->server, call->in.nodeid, &t.fh);
+	if (r)
+		return r;
+	r = start_data(fs, req, c, &t);
+	fs_handle_release(&fs->server, t.fh); /* closed when the request has ended */
+	return r;
 }
 
 /* ---- requests */
@@ -316,8 +324,7 @@ static int start_request(struct fs *fs, unsigned q, const struct chain *c)
 	call.arg = (char *)fs->args + sizeof(call.in);
 	call.arg_len = n - sizeof(call.in);
 	call.arg[call.arg_len] = 0;
-	if (call.in.opcode < FS_OPCODES)
-		fs->server.calls[call.in.opcode]++;
+	fs->server.calls[fs_place(call.in.opcode)]++;
 	if (!has_reply(call.in.opcode)) {
 		fs_server_call(&fs->server, &call);
 		queue_push(&fs->dev.queue[q], c->head, 0);
@@ -381,20 +388,26 @@ static void fs_report(const struct virtio_dev *dev, char *text, size_t size)
 		uint32_t opcode;
 		const char *name;
 	} of[] = {
-		{ FUSE_LOOKUP, "LOOKUP" },   { FUSE_FORGET, "FORGET" },
-		{ FUSE_GETATTR, "GETATTR" }, { FUSE_OPEN, "OPEN" },
-		{ FUSE_RELEASE, "RELEASE" }, { FUSE_READ, "READ" },
-		{ FUSE_WRITE, "WRITE" },     { FUSE_OPENDIR, "OPENDIR" },
-		{ FUSE_READDIR, "READDIR" }, { FUSE_SETUPMAPPING, "SETUPMAPPING" },
+		{ FUSE_WALK, "WALK" },
+		{ FUSE_LOOKUP, "LOOKUP" },
+		{ FUSE_FORGET, "FORGET" },
+		{ FUSE_GETATTR, "GETATTR" },
+		{ FUSE_OPEN, "OPEN" },
+		{ FUSE_RELEASE, "RELEASE" },
+		{ FUSE_READ, "READ" },
+		{ FUSE_WRITE, "WRITE" },
+		{ FUSE_OPENDIR, "OPENDIR" },
+		{ FUSE_READDIR, "READDIR" },
+		{ FUSE_SETUPMAPPING, "SETUPMAPPING" },
 	};
 	const struct fs *fs = (const struct fs *)((const char *)dev - offsetof(struct fs, dev));
 	int n = snprintf(text, size, "%" PRIu64 " KiB of files mapped; requests:",
 			 dax_mapped(&fs->server.dax) >> 10);
 
 	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]) && n > 0 && (size_t)n < size; i++)
-		if (fs->server.calls[of[i].opcode])
+		if (fs->server.calls[fs_place(of[i].opcode)])
 			n += snprintf(text + n, size - (size_t)n, " %s %" PRIu64, of[i].name,
-				      fs->server.calls[of[i].opcode]);
+				      fs->server.calls[fs_place(of[i].opcode)]);
 }
 
 /* ---- set-up */

@@ -79,6 +79,14 @@ void fs_handle_unused(struct fs_server *s, struct fs_handle *h)
 		close_handle(s, h);
 }
 
+int fs_handle_brief(struct fs_server *s, uint64_t nodeid, uint64_t *fh)
+{
+	const struct fs_node *node = fs_node(s, nodeid);
+	int fd = node && node->type == S_IFREG ? fs_node_open(s, node, O_RDONLY) : -EBADF;
+
+	return fd < 0 ? fd : fs_handle_new(s, fd, fh);
+}
+
 static int reply_handle(struct fs_server *s, struct fs_call *call, int fd)
 {
 	struct fuse_open_out out = { .open_flags = 0 };
@@ -151,40 +159,70 @@ static bool put_entry(struct fs_call *call, size_t room, const struct host_diren
 	return true;
 }
 
-int fs_read_dir(struct fs_server *s, struct fs_call *call)
+/* Entries from `offset` on, as many as there is room for. 1: at the end; 0 or -errno. */
+static int read_entries(struct fs_call *call, size_t room, int fd, uint64_t *offset)
 {
 	uint64_t buffer[4096];
 	const uint8_t *bytes = (const uint8_t *)buffer;
-	struct fuse_read_in in;
-	struct fs_handle *h;
-	size_t room, want;
-	long n;
-
-	if (!fs_take(call, &in, sizeof(in)))
-		return -EINVAL;
-	h = fs_handle(s, in.fh);
-	if (!h)
-		return -EBADF;
-	room = in.size < call->out_room ? in.size : call->out_room;
-	/* Only where needed: in tmpfs a position is a number of entries, and seeking
-	 * to one skips as many as were removed since. */
-	if (in.offset != h->pos && lseek(h->fd, (off_t)in.offset, SEEK_SET) < 0)
-		return -errno;
-	h->pos = in.offset;
 	/* FUSE's entries are larger by at most a third: so all of them will fit */
-	want = room / 4 * 3;
-	n = syscall(SYS_getdents64, h->fd, buffer, want < sizeof(buffer) ? want : sizeof(buffer));
-	if (n < 0)
-		return -errno;
+	const size_t want = (room - call->out_len) / 4 * 3;
+	const long n =
+		syscall(SYS_getdents64, fd, buffer, want < sizeof(buffer) ? want : sizeof(buffer));
+
+	if (n <= 0)
+		return n < 0 ? -errno : 1;
 	for (long at = 0; at < n;) {
 		const struct host_dirent *d = (const struct host_dirent *)(bytes + at);
 
 		if (!put_entry(call, room, d))
 			break;
-		h->pos = (uint64_t)d->off;
+		*offset = (uint64_t)d->off;
 		at += d->reclen;
 	}
 	return 0;
+}
+
+/* By node, see shared/fuse.h. */
+static int read_node(struct fs_server *s, struct fs_call *call, size_t room, uint64_t offset)
+{
+	const struct fs_node *node = fs_node(s, call->in.nodeid);
+	int r = 0, fd;
+
+	if (!node || node->type != S_IFDIR)
+		return -EBADF;
+	fd = openat(node->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (offset && lseek(fd, (off_t)offset, SEEK_SET) < 0)
+		r = -errno;
+	while (!r && room - call->out_len >= FUSE_READDIR_REST)
+		r = read_entries(call, room, fd, &offset);
+	close(fd);
+	return r < 0 ? r : 0;
+}
+
+int fs_read_dir(struct fs_server *s, struct fs_call *call)
+{
+	struct fuse_read_in in;
+	struct fs_handle *h;
+	size_t room;
+	int r;
+
+	if (!fs_take(call, &in, sizeof(in)))
+		return -EINVAL;
+	room = in.size < call->out_room ? in.size : call->out_room;
+	if (in.fh == 0)
+		return read_node(s, call, room, in.offset);
+	h = fs_handle(s, in.fh);
+	if (!h)
+		return -EBADF;
+	/* Only where needed: in tmpfs a position is a number of entries, and seeking
+	 * to one skips as many as were removed since. */
+	if (in.offset != h->pos && lseek(h->fd, (off_t)in.offset, SEEK_SET) < 0)
+		return -errno;
+	h->pos = in.offset;
+	r = read_entries(call, room, h->fd, &h->pos);
+	return r < 0 ? r : 0;
 }
 
 int fs_sync_dir(struct fs_server *s, struct fs_call *call)
@@ -206,11 +244,20 @@ int fs_map(struct fs_server *s, struct fs_call *call)
 {
 	struct fuse_setupmapping_in in;
 	const struct fs_handle *h;
+	int error = 0;
+	bool brief;
 
 	if (!fs_take(call, &in, sizeof(in)))
 		return -EINVAL;
-	h = fs_handle(s, in.fh);
-	return h ? dax_map(&s->dax, h->fd, &in) : -EBADF;
+	brief = in.fh == 0;
+	if (brief)
+		error = fs_handle_brief(s, call->in.nodeid, &in.fh);
+	h = error ? NULL : fs_handle(s, in.fh);
+	if (!error)
+		error = h ? dax_map(&s->dax, h->fd, &in) : -EBADF;
+	if (brief && h)
+		fs_handle_release(s, in.fh);
+	return error;
 }
 
 int fs_unmap(struct fs_server *s, struct fs_call *call)

@@ -248,7 +248,8 @@ static int nothing(struct fs_server *s, struct fs_call *call)
 
 int fs_server_call(struct fs_server *s, struct fs_call *call)
 {
-	static int (*const operation[])(struct fs_server * s, struct fs_call * call) = {
+	static int (*const operation[FS_OPCODES + 1])(struct fs_server * s,
+						      struct fs_call * call) = {
 		[FUSE_LOOKUP] = lookup,
 		[FUSE_FORGET] = forget,
 		[FUSE_GETATTR] = get_attr,
@@ -278,10 +279,9 @@ int fs_server_call(struct fs_server *s, struct fs_call *call)
 		[FUSE_LSEEK] = fs_seek,
 		[FUSE_SETUPMAPPING] = fs_map,
 		[FUSE_REMOVEMAPPING] = fs_unmap,
+		[FS_OPCODES] = fs_walk,
 	};
-	const uint32_t op = call->in.opcode;
+	const uint32_t place = fs_place(call->in.opcode);
 
-	if (op >= sizeof(operation) / sizeof(operation[0]) || !operation[op])
-		return -ENOSYS;
-	return operation[op](s, call);
+	return operation[place] ? operation[place](s, call) : -ENOSYS;
 }

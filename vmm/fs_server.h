@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <linux/fuse.h>
+#include "../shared/fuse.h"
 #include "fs_dax.h"
 
 #define FS_HANDLES_MAX 4096
@@ -46,6 +46,14 @@ struct fs_handle {
 #define FS_BUCKETS 1024
 #define FS_OPCODES (FUSE_REMOVEMAPPING + 1)
 
+/* Where what has to do with a request is in a table; 0: nowhere. */
+static inline uint32_t fs_place(uint32_t opcode)
+{
+	if (opcode == FUSE_WALK)
+		return FS_OPCODES;
+	return opcode < FS_OPCODES ? opcode : 0;
+}
+
 struct fs_server {
 	int proc; /* /proc/self/fd */
 	bool read_only, chown; /* chown: may give files away */
@@ -55,7 +63,7 @@ struct fs_server {
 	struct fs_handle *handle;
 	uint32_t nhandles, free_handle;
 	struct fs_dax dax;
-	uint64_t calls[FS_OPCODES]; /* for --stats */
+	uint64_t calls[FS_OPCODES + 1]; /* for --stats */
 };
 
 /* A request, apart from READ, WRITE and FSYNC, whose data is fs.c's affair. */
@@ -89,6 +97,8 @@ int fs_node_open(struct fs_server *s, const struct fs_node *node, int flags);
 /* fs_handle.c */
 struct fs_handle *fs_handle(struct fs_server *s, uint64_t fh); /* NULL: there is none */
 int fs_handle_new(struct fs_server *s, int fd, uint64_t *fh); /* closes fd when it fails */
+/* A handle of a regular file for one request, to be released. 0 or -errno. */
+int fs_handle_brief(struct fs_server *s, uint64_t nodeid, uint64_t *fh);
 void fs_handle_release(struct fs_server *s, uint64_t fh);
 void fs_handle_unused(struct fs_server *s, struct fs_handle *h); /* an operation has ended */
 int fs_open(struct fs_server *s, struct fs_call *call);
@@ -99,6 +109,9 @@ int fs_allocate(struct fs_server *s, struct fs_call *call);
 int fs_seek(struct fs_server *s, struct fs_call *call);
 int fs_map(struct fs_server *s, struct fs_call *call); /* SETUPMAPPING */
 int fs_unmap(struct fs_server *s, struct fs_call *call);
+
+/* fs_walk.c */
+int fs_walk(struct fs_server *s, struct fs_call *call);
 
 /* fs_name.c: operations on names */
 bool fs_name_ok(const char *name);

@@ -4,7 +4,7 @@
 #ifndef DRV_FS_H
 #define DRV_FS_H
 
-#include <linux/fuse.h>
+#include "../../shared/fuse.h"
 #include "../libos/sched.h"
 #include "virtio.h"
 

@@ -8,7 +8,8 @@
 #include "notify.h"
 #include <asm/statfs.h>
 
-int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out)
+int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
+		     struct dentry **out)
 {
 	struct inode *inode = dir->inode;
 	struct dentry *d;
@@ -27,7 +28,9 @@ int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry *
 		d = dentry_new(dir, name, len);
 		if (d == NULL)
 			return -ENOMEM;
+		d->ahead = ahead;
 		error = inode->ops->lookup(inode, d);
+		d->ahead = NULL;
 		if (error == 0 && d->inode == NULL && !d->attached) {
 			/* The lookup may have filled the directory (populate). */
 			struct dentry *now = dentry_find(dir, name, len);
@@ -44,6 +47,11 @@ int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry *
 	}
 	*out = d;
 	return 0;
+}
+
+int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out)
+{
+	return vfs_lookup_ahead(dir, name, len, "", out);
 }
 
 int vfs_writable(const struct path *p)

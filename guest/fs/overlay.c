@@ -21,7 +21,7 @@ static struct inode_ops dir_ops;
 static int step(struct dentry **at, const char *name, size_t len)
 {
 	struct dentry *d = NULL;
-	int error = vfs_lookup(*at, name, len, &d);
+	int error = vfs_lookup_ahead(*at, name, len, name + len, &d);
 
 	dentry_put(*at);
 	*at = d;
@@ -190,11 +190,12 @@ static int enter(struct dentry *dir, const struct dentry *low, struct inode *ino
 }
 
 /* The entry of a directory and of the one below. 0 also when there is none. */
-static int fetch(struct dentry *dir, struct dentry *low_dir, const char *name, size_t len)
+static int fetch(struct dentry *dir, struct dentry *low_dir, const char *name, size_t len,
+		 const char *ahead)
 {
 	struct inode *inode;
 	struct dentry *low;
-	int error = vfs_lookup(low_dir, name, len, &low);
+	int error = vfs_lookup_ahead(low_dir, name, len, ahead, &low);
 
 	if (error < 0)
 		return error;
@@ -227,7 +228,7 @@ static bool fetch_next(struct dir_sink *sink, const char *name, size_t len, u64 
 
 	(void)ino, (void)type, (void)next;
 	if (!overlay_is_dots(name, len) && !is_here(f->dir, name, len))
-		f->error = fetch(f->dir, f->low, name, len);
+		f->error = fetch(f->dir, f->low, name, len, "");
 	return f->error == 0;
 }
 
@@ -279,7 +280,7 @@ static int lookup(struct inode *dir, struct dentry *d)
 		return 0;
 	error = overlay_find(dir, &low);
 	if (error == 0) {
-		error = fetch(d->parent, low.dentry, d->name, d->len);
+		error = fetch(d->parent, low.dentry, d->name, d->len, d->ahead);
 		path_put(&low);
 	}
 	return error; /* what was fetched, the VFS finds */

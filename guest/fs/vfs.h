@@ -204,6 +204,7 @@ struct dentry {
 	bool mounted; /* something is mounted on it, somewhere */
 	bool deleted; /* the name was removed, or never was (O_TMPFILE, memfd) */
 	char small[28];
+	const char *ahead; /* while it is looked up: see vfs_lookup_ahead() */
 };
 
 struct mount {
@@ -307,6 +308,10 @@ long file_text(const struct file *file, const struct path *root, char *buf, size
 
 /* A name in a directory: *out may be negative. -ENOTDIR, -ENAMETOOLONG, -EIO. */
 int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out);
+/* The same with the path that will be looked up from there on, as far as it is known: a
+ * file system that has to ask for names can ask for all of them at once. */
+int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
+		     struct dentry **out);
 int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev);
 int vfs_mkdir(struct path *dir, struct dentry *d, u32 mode);
 int vfs_symlink(struct path *dir, struct dentry *d, const char *target);

@@ -148,9 +148,16 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 static long read_link(struct inode *inode, char *buf, size_t size)
 {
 	struct fs_message m = { .opcode = FUSE_READLINK, .room = PATH_MAX };
-	char *text = kalloc(PATH_MAX);
+	const struct virtiofs_inode *vi = virtiofs_inode(inode);
+	char *text;
 	int error;
 
+	if (vi->target != NULL) { /* a node never gets another */
+		size = MIN(size, strlen(vi->target));
+		memcpy(buf, vi->target, size);
+		return size;
+	}
+	text = kalloc(PATH_MAX);
 	if (text == NULL)
 		return -ENOMEM;
 	m.reply = text;
@@ -221,7 +228,6 @@ static struct virtiofs_inode *new_inode(struct virtiofs *fs, u64 nodeid, u32 mod
 		return NULL;
 	vi->nodeid = nodeid;
 	list_init(&vi->cached);
-	list_init(&vi->keeper);
 	inode_init(&vi->inode, &fs->sb, mode);
 	set_ops(&vi->inode);
 	list_add_tail(bucket_of(fs, nodeid), &vi->same_bucket);
@@ -234,8 +240,8 @@ static void evict(struct inode *inode)
 
 	virtiofs_drop_dax(vi);
 	virtiofs_drop_pages(vi);
-	virtiofs_drop_kept(vi);
 	list_del(&vi->same_bucket);
+	kfree(vi->target);
 	if (vi->lookups > 0)
 		fs_forget(virtiofs_of(inode)->dev, vi->nodeid, vi->lookups);
 	kfree(vi);
@@ -383,6 +389,8 @@ struct mount *virtiofs_root(const struct virtio_place *place, int *error)
 	if (fs == NULL)
 		return NULL;
 	fs->below = place->read_only;
+	if (fs->below) /* without memory, no such name is remembered */
+		fs->missing = kalloc(VIRTIOFS_MISSING * sizeof(*fs->missing));
 	fs->mount.source = "root";
 	fs->mount.sb = &fs->sb;
 	fs->mount.root = fs->sb.root;

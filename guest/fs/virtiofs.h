@@ -1,6 +1,6 @@
 /*
  * Directories of the host by virtio-fs (--share): the client of the FUSE
- * protocol. virtiofs.c has inodes and attributes, virtiofs_name.c names,
+ * protocol. virtiofs.c has inodes and attributes, virtiofs_name.c and _walk.c names,
  * virtiofs_dir.c reads directories, virtiofs_file.c has what is in files,
  * virtiofs_dax.c has the host map them.
  *
@@ -8,8 +8,9 @@
  * for a second; opening a file asks for its attributes in any case, and pages
  * of a file that was changed since are forgotten (close-to-open consistency,
  * as NFS has it). Below the layer in memory of --root, opening believes for a second
- * too, and the handle of a file that was read is kept for the next who opens it: a
- * server that opens the same files for each request then asks the host for nothing.
+ * too, and that a name is not there; files and directories that the host lets anybody
+ * read have no handle, but are read by their node (shared/fuse.h): a server that opens
+ * the same files for each request then asks the host for nothing.
  *
  * A node of the host's is one inode here, found by its number, as long as
  * anything refers to it; then the host is told to forget it. What keeps inodes
@@ -25,6 +26,7 @@
 #define VIRTIOFS_MAGIC   0x65735546 /* as FUSE */
 #define VIRTIOFS_NAMES   2048 /* in the ring; the host has a descriptor for each */
 #define VIRTIOFS_BUCKETS 256
+#define VIRTIOFS_MISSING 64 /* names that are not there */
 #define VALID_NS         1000000000ull
 
 struct virtiofs_inode {
@@ -33,14 +35,13 @@ struct virtiofs_inode {
 	u64 lookups; /* that the host counts */
 	u64 valid_until; /* monotonic: attributes are believed */
 	u64 blocks;
+	char *target; /* a symbolic link's text, which never changes; NULL: not known */
 	struct list same_bucket;
 	/* regular files */
 	struct page_tree pages; /* what is known of the content; all clean */
 	struct list cached; /* in the list of inodes with pages; empty: has none */
 	u32 busy; /* pages are being copied: not to be freed now */
 	u64 changes; /* grows when pages in flight must not be kept */
-	struct list keeper; /* in the list of inodes with a kept handle; empty: has none */
-	u64 kept; /* a handle for reading that nobody has open */
 	struct {
 		u32 first, chunks; /* its part of the region; none: not mapped */
 		u64 len; /* bytes from the file's beginning that are mapped; 0: not yet */
@@ -56,6 +57,14 @@ struct virtiofs_name {
 	u64 valid_until;
 };
 
+/* A name that is not there. */
+struct virtiofs_missing {
+	u64 dir; /* by nodeid */
+	u64 valid_until; /* monotonic */
+	u8 len;
+	char name[47]; /* of longer ones nothing is known */
+};
+
 struct virtiofs {
 	struct super sb;
 	struct mount mount;
@@ -63,6 +72,8 @@ struct virtiofs {
 	struct list bucket[VIRTIOFS_BUCKETS]; /* of inodes by nodeid */
 	struct virtiofs_name *name; /* [VIRTIOFS_NAMES]; a dentry's cookie is its place */
 	unsigned next_name;
+	struct virtiofs_missing *missing; /* [VIRTIOFS_MISSING], if `below` */
+	unsigned next_missing;
 	struct virtiofs_inode **dax_owner; /* by chunk; NULL: nothing is mapped yet */
 	u64 dax_clock;
 	bool below; /* a layer in memory is above it */
@@ -101,6 +112,12 @@ static inline void virtiofs_doubt(struct inode *inode)
 
 /* virtiofs_name.c */
 extern const struct inode_ops virtiofs_dir_ops;
+void virtiofs_enter(struct dentry *d, struct inode *inode); /* takes over the inode's reference */
+void virtiofs_believe(struct dentry *d); /* for a while, and keeps it */
+void virtiofs_forget_names(struct virtiofs *fs);
+
+/* virtiofs_walk.c: an inode_ops.lookup. */
+int virtiofs_lookup(struct inode *dir, struct dentry *d);
 
 /* virtiofs_dir.c */
 extern const struct file_ops virtiofs_dir_file_ops;
@@ -112,7 +129,6 @@ int virtiofs_open(struct inode *inode, struct file *file);
 int virtiofs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
 int virtiofs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
 void virtiofs_drop_pages(struct virtiofs_inode *vi);
-void virtiofs_drop_kept(struct virtiofs_inode *vi);
 /* Frees pages of files for who needs memory: how many, about n. */
 u64 virtiofs_reclaim(u64 n);
 
@@ -121,7 +137,15 @@ u64 virtiofs_get_dax(struct file *file, u64 offset, u64 n, bool write, paddr_t *
 paddr_t virtiofs_get_near(struct inode *inode, u64 index);
 void virtiofs_drop_dax(struct virtiofs_inode *vi); /* the inode goes */
 
-/* The handle of an open file is its priv. */
+/* Below the layer in memory a file or directory that the host lets anybody read can
+ * be read by its node. */
+static inline bool virtiofs_needs_handle(const struct inode *inode)
+{
+	const u32 wanted = S_ISDIR(inode->mode) ? 05 : 04;
+
+	return !virtiofs_of(inode)->below || (inode->mode & wanted) != wanted;
+}
+/* The handle of an open file is its priv; 0: none. */
 static inline u64 virtiofs_handle_of(const struct file *file)
 {
 	return (u64)file->priv;

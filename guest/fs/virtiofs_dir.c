@@ -9,9 +9,10 @@
 #define ROOM 16384
 
 struct dir {
-	u64 fh;
+	u64 fh; /* 0: none, it is read by its node */
 	u64 pos; /* of the file, for the entry at `at` */
 	u32 at, len; /* what is left in `bytes` */
+	bool end; /* nothing follows them */
 	u8 bytes[ROOM];
 };
 
@@ -36,7 +37,9 @@ int virtiofs_open_dir(struct inode *inode, struct file *file)
 
 	if (dir == NULL)
 		return -ENOMEM;
-	error = virtiofs_open_handle(inode, FUSE_OPENDIR, 0, &dir->fh);
+	error = virtiofs_needs_handle(inode) ?
+			virtiofs_open_handle(inode, FUSE_OPENDIR, 0, &dir->fh) :
+			0;
 	if (error < 0)
 		kfree(dir);
 	else
@@ -48,7 +51,8 @@ static void release_dir(struct file *file)
 {
 	struct dir *dir = file->priv;
 
-	virtiofs_release_handle(file->inode, FUSE_RELEASEDIR, dir->fh);
+	if (dir->fh != 0)
+		virtiofs_release_handle(file->inode, FUSE_RELEASEDIR, dir->fh);
 	kfree(dir);
 }
 
@@ -63,6 +67,7 @@ static int fetch(struct file *file, struct dir *dir)
 	error = virtiofs_send(file->inode, &m);
 	dir->at = 0;
 	dir->len = error < 0 ? 0 : m.got;
+	dir->end = dir->fh == 0 && ROOM - dir->len >= FUSE_READDIR_REST;
 	dir->pos = file->pos;
 	return error;
 }
@@ -93,7 +98,11 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 		return 0;
 	for (;;) {
 		if (dir->at >= dir->len || dir->pos != file->pos) {
-			int error = fetch(file, dir);
+			int error;
+
+			if (dir->end && dir->pos == file->pos)
+				return 0;
+			error = fetch(file, dir);
 
 			if (error < 0 || dir->len == 0)
 				return error;
@@ -114,6 +123,8 @@ static long sync_dir(struct file *file)
 {
 	struct fuse_fsync_in in = { .fh = ((struct dir *)file->priv)->fh };
 
+	if (in.fh == 0) /* where nothing can be written */
+		return 0;
 	return virtiofs_ask(file->inode, FUSE_FSYNCDIR, &in, sizeof(in), NULL, 0);
 }
 

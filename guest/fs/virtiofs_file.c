@@ -14,7 +14,6 @@
 
 #define PAGE_OFFSET(pos) ((pos) & (PAGE_SIZE - 1))
 #define WRITE_MAX        65536
-#define KEPT_HANDLES     64
 #define DAX_MIN          65536 /* files from this size on are read where the host has them */
 
 static struct list with_pages = { &with_pages, &with_pages }; /* the oldest first */
@@ -65,49 +64,15 @@ static int open_and_look(struct inode *inode, u32 flags, u64 *fh, struct fuse_at
 	return second;
 }
 
-/* ---- handles that are kept */
-
-static struct list keepers = { &keepers, &keepers }; /* the oldest first */
-static unsigned nkeepers;
-
-static u64 take_kept(struct virtiofs_inode *vi)
-{
-	list_del(&vi->keeper);
-	list_init(&vi->keeper);
-	nkeepers--;
-	return vi->kept;
-}
-
-void virtiofs_drop_kept(struct virtiofs_inode *vi)
-{
-	if (!list_empty(&vi->keeper))
-		virtiofs_release_handle(&vi->inode, FUSE_RELEASE, take_kept(vi));
-}
-
-static bool keep(struct virtiofs_inode *vi, u64 fh)
-{
-	if (!virtiofs_of(&vi->inode)->below || !list_empty(&vi->keeper))
-		return false;
-	if (nkeepers == KEPT_HANDLES)
-		virtiofs_drop_kept(container_of(keepers.next, struct virtiofs_inode, keeper));
-	vi->kept = fh;
-	list_add_tail(&keepers, &vi->keeper);
-	nkeepers++;
-	return true;
-}
-
 int virtiofs_open(struct inode *inode, struct file *file)
 {
-	struct virtiofs_inode *vi = virtiofs_inode(inode);
 	const u32 flags = file->flags & (O_ACCMODE | O_SYNC);
 	struct fuse_attr_out attr;
 	u64 fh;
 	int error;
 
-	if (flags == O_RDONLY && !list_empty(&vi->keeper) && now_ns() < vi->valid_until) {
-		file->priv = (void *)take_kept(vi);
-		return 0;
-	}
+	if (flags == O_RDONLY && !virtiofs_needs_handle(inode))
+		return virtiofs_refresh(inode, false);
 	error = open_and_look(inode, flags, &fh, &attr);
 	if (error < 0)
 		return error;
@@ -121,17 +86,16 @@ int virtiofs_open(struct inode *inode, struct file *file)
 
 static void release(struct file *file)
 {
-	const u64 fh = virtiofs_handle_of(file);
-
-	if ((file->flags & (O_ACCMODE | O_SYNC)) != O_RDONLY ||
-	    !keep(virtiofs_inode(file->inode), fh))
-		virtiofs_release_handle(file->inode, FUSE_RELEASE, fh);
+	if (virtiofs_handle_of(file) != 0)
+		virtiofs_release_handle(file->inode, FUSE_RELEASE, virtiofs_handle_of(file));
 }
 
 static long sync(struct file *file)
 {
 	struct fuse_fsync_in in = { .fh = virtiofs_handle_of(file) };
 
+	if (in.fh == 0) /* where nothing can be written */
+		return 0;
 	return virtiofs_ask(file->inode, FUSE_FSYNC, &in, sizeof(in), NULL, 0);
 }
 

@@ -1,8 +1,7 @@
 /*
  * Names of virtio-fs. The ring holds a reference on each of the names that were
  * looked up last, so that they are found again without asking the host; a
- * name's place in it is its dentry's cookie. Names that do not exist are not
- * remembered.
+ * name's place in it is its dentry's cookie. How they get there is in virtiofs_walk.c.
  */
 #include "virtiofs.h"
 
@@ -16,7 +15,7 @@ static struct virtiofs_name *place_of(struct dentry *d)
 	return n->dentry == d ? n : NULL;
 }
 
-static void believe(struct dentry *d)
+void virtiofs_believe(struct dentry *d)
 {
 	struct virtiofs *fs = virtiofs_of(d->parent->inode);
 	struct virtiofs_name *n = place_of(d);
@@ -43,7 +42,7 @@ static void disbelieve(struct dentry *d)
 	}
 }
 
-static void forget_names(struct virtiofs *fs)
+void virtiofs_forget_names(struct virtiofs *fs)
 {
 	for (unsigned i = 0; i < VIRTIOFS_NAMES; i++) {
 		struct dentry *d = fs->name[i].dentry;
@@ -53,13 +52,13 @@ static void forget_names(struct virtiofs *fs)
 	}
 }
 
-static void enter(struct dentry *d, struct inode *inode)
+void virtiofs_enter(struct dentry *d, struct inode *inode)
 {
 	d->inode = inode;
 	d->deleted = false;
 	dentry_attach(d);
 	d->cookie = 0; /* no place yet, or another's */
-	believe(d);
+	virtiofs_believe(d);
 }
 
 /* ---- looking up */
@@ -89,7 +88,7 @@ static int ask_entry(struct inode *dir, struct fs_message *m, struct inode **ino
 	if (error != -ENFILE)
 		return error;
 	/* the host has no descriptor left for another node: give some back */
-	forget_names(virtiofs_of(dir));
+	virtiofs_forget_names(virtiofs_of(dir));
 	return ask_once(dir, m, inode);
 }
 
@@ -101,27 +100,6 @@ static int ask_lookup(struct dentry *d, struct inode **inode)
 	m.arg[0].from = d->name;
 	m.arg[0].len = d->len + 1;
 	return ask_entry(d->parent->inode, &m, inode);
-}
-
-static int lookup(struct inode *dir, struct dentry *d)
-{
-	struct inode *inode;
-	int error = ask_lookup(d, &inode);
-
-	(void)dir;
-	if (error == -ENOENT)
-		return 0;
-	if (error == 0) {
-		struct dentry *now = dentry_find(d->parent, d->name, d->len);
-
-		if (now != NULL) { /* another thread was faster; the VFS finds it */
-			inode_put(inode);
-			dentry_put(now);
-		} else {
-			enter(d, inode);
-		}
-	}
-	return error;
 }
 
 static bool revalidate(struct dentry *d)
@@ -140,7 +118,7 @@ static bool revalidate(struct dentry *d)
 	if (!d->attached)
 		return false;
 	if (same) {
-		believe(d);
+		virtiofs_believe(d);
 		return true;
 	}
 	dentry_detach(d);
@@ -166,7 +144,7 @@ static int make(struct dentry *d, u32 opcode, const void *arg, u32 len, const ch
 	error = ask_entry(dir, &m, &inode);
 	virtiofs_doubt(dir);
 	if (error == 0)
-		enter(d, inode);
+		virtiofs_enter(d, inode);
 	return error;
 }
 
@@ -258,19 +236,19 @@ static int rename(struct dentry *from, struct dentry *to, unsigned int flags)
 		disbelieve(to);
 		dentry_swap(from, to);
 		to->cookie = 0;
-		believe(to);
+		virtiofs_believe(to);
 	} else {
 		if (to->inode != NULL)
 			leave(to);
 		dentry_move(from, to);
 	}
 	from->cookie = 0;
-	believe(from);
+	virtiofs_believe(from);
 	return 0;
 }
 
 const struct inode_ops virtiofs_dir_ops = {
-	.lookup = lookup,
+	.lookup = virtiofs_lookup,
 	.revalidate = revalidate,
 	.create = create,
 	.mkdir = make_dir,

@@ -308,7 +308,9 @@ int walk_parent(struct walk *w, const char *text)
 
 int walk_last(struct walk *w, struct dentry **out)
 {
-	return vfs_lookup(w->at.dentry, w->last.name, w->last.len, out);
+	/* what is behind the name is the text that goes on, or a NUL */
+	return vfs_lookup_ahead(w->at.dentry, w->last.name, w->last.len, w->last.name + w->last.len,
+				out);
 }
 
 int walk_step_last(struct walk *w, bool follow)

@@ -1,4 +1,4 @@
-// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_dax.c vmm/fs_option.c
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_walk.c vmm/fs_dax.c vmm/fs_option.c
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
@@ -18,10 +18,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/fuse.h>
 #include <linux/virtio_mmio.h>
 #include "input.h"
 #include "../unit/driver.h"
+#include "../../shared/fuse.h"
 #include "../../vmm/fs.h"
 #include "../../vmm/fs_dax.h"
 #include "../../vmm/io.h"
@@ -68,6 +68,7 @@ static size_t fixed(uint32_t opcode)
 	case FUSE_RENAME2:
 		return sizeof(struct fuse_rename2_in);
 	case FUSE_LOOKUP:
+	case FUSE_WALK:
 	case FUSE_UNLINK:
 	case FUSE_RMDIR:
 	case FUSE_SYMLINK:
@@ -80,9 +81,12 @@ static void ask(struct input *in, struct virtio_dev *dev)
 {
 	struct fuse_in_header h = { .opcode = (uint32_t)take(in, 1) % 52 };
 	uint8_t *at = driver_at(IN + sizeof(h));
-	const size_t before = fixed(h.opcode);
 	const unsigned n = (unsigned)take(in, 1) % 8;
+	size_t before;
 
+	if (h.opcode == 51)
+		h.opcode = FUSE_WALK;
+	before = fixed(h.opcode);
 	h.nodeid = take(in, 1) % 16;
 	memset(at, 0, before);
 	for (unsigned i = 0; i < n * 4 && i < before; i++) /* each fourth byte is enough */

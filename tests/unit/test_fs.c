@@ -1,4 +1,4 @@
-// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_dax.c vmm/fs_option.c
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_walk.c vmm/fs_dax.c vmm/fs_option.c
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
@@ -18,12 +18,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/fuse.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <cmocka.h>
 #undef fail /* cmocka's; fail.h has its own */
 #include "driver.h"
+#include "../../shared/fuse.h"
 #include "../../vmm/fs.h"
 #include "../../vmm/fs_dax.h"
 #include "../../vmm/gone.h"
@@ -245,6 +245,101 @@ static void stays_inside(void **state)
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(symlink("..", path), 0);
 	assert_int_equal(ask(FUSE_LOOKUP, node, "outside", 8), -ENOENT);
+}
+
+static void make_dir(const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", shared, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+/* FUSE_WALK: how many names were answered; they are in step[]. */
+static const struct fuse_walked *step[8];
+static unsigned walk(uint64_t from, const char *path)
+{
+	const uint8_t *at = reply(), *end;
+	unsigned n = 0;
+
+	assert_int_equal(ask(FUSE_WALK, from, path, strlen(path) + 1), 0);
+	end = (const uint8_t *)out_header() + out_header()->len;
+	for (; at < end; at += step[n++]->size) {
+		assert_true(n < 8);
+		step[n] = (const void *)at;
+		assert_true(step[n]->size >= sizeof(struct fuse_walked));
+		assert_int_equal(step[n]->size % 8, 0);
+	}
+	assert_ptr_equal(at, end);
+	return n;
+}
+
+static void walks(void **state)
+{
+	uint64_t node;
+	char path[200];
+
+	(void)state;
+	make_dir("a");
+	make_dir("a/b");
+	put_file("shared/a/b/c", "x\n");
+	snprintf(path, sizeof(path), "%s/a/up", shared);
+	assert_int_equal(symlink("../outside", path), 0);
+	assert_int_equal(walk(1, "a/b/c"), 3);
+	node = step[1]->entry.nodeid;
+	assert_true(S_ISREG(step[2]->entry.attr.mode));
+	assert_int_equal(step[2]->entry.attr.size, 2);
+	assert_int_equal(lookup(1, "a"), step[0]->entry.nodeid);
+	assert_int_equal(walk(node, "c"), 1);
+	assert_int_equal(walk(1, "a/none/c"), 2);
+	assert_int_equal(step[1]->entry.nodeid, 0);
+	assert_int_equal(walk(1, "none"), 1);
+	assert_int_equal(step[0]->entry.nodeid, 0);
+	assert_int_equal(walk(1, "a/b/c/d"), 3); /* it is no directory */
+	assert_int_equal(walk(1, "a/up/x"), 2); /* nor is this, and the guest follows it */
+	assert_int_equal(step[1]->target_len, 10);
+	assert_memory_equal(step[1] + 1, "../outside", 10);
+	assert_int_equal(walk(1, "a/../outside"), 1);
+	assert_int_equal(walk(1, "a//b"), 1);
+	assert_int_equal(ask(FUSE_WALK, 1, "../outside", 11), -EINVAL);
+	assert_int_equal(ask(FUSE_WALK, 1, "/etc", 5), -EINVAL);
+	assert_int_equal(ask(FUSE_WALK, 1, "", 1), -EINVAL);
+	assert_int_equal(ask(FUSE_WALK, 1, "", 0), -EINVAL);
+	assert_int_equal(ask(FUSE_WALK, 1, "a", 1), -EINVAL); /* no NUL */
+	assert_int_equal(ask(FUSE_WALK, lookup(1, "file"), "x", 2), -ENOTDIR);
+	assert_int_equal(ask(FUSE_WALK, 999, "x", 2), -ENOTDIR);
+}
+
+/* The handle 0: the node itself. */
+static void reads_by_node(void **state)
+{
+	uint64_t node = lookup(1, "file");
+	struct fuse_read_in in = { .offset = 3, .size = 100 };
+	struct fuse_write_in w = { .size = 1 };
+	struct fuse_fsync_in sync = { .fh = 0 };
+	unsigned entries = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(ask(FUSE_READ, node, &in, sizeof(in)), 0);
+		assert_int_equal(out_header()->len, sizeof(struct fuse_out_header) + 5);
+		assert_memory_equal(reply(), "tents", 5);
+	}
+	assert_int_equal(ask2(FUSE_WRITE, node, &w, sizeof(w), "x", 1), -EBADF);
+	assert_int_equal(ask(FUSE_FSYNC, node, &sync, sizeof(sync)), -EBADF);
+	assert_int_equal(ask(FUSE_READ, 1, &in, sizeof(in)), -EBADF);
+	in = (struct fuse_read_in){ .size = ROOM - sizeof(struct fuse_out_header) };
+	assert_int_equal(ask(FUSE_READDIR, node, &in, sizeof(in)), -EBADF);
+	assert_int_equal(ask(FUSE_READDIR, 1, &in, sizeof(in)), 0);
+	for (const struct fuse_dirent *e = reply();
+	     (uint8_t *)e < (uint8_t *)out_header() + out_header()->len;
+	     e = (const void *)((const uint8_t *)e + FUSE_DIRENT_SIZE(e))) {
+		in.offset = e->off;
+		entries++;
+	}
+	assert_int_equal(entries, 3); /* with "." and ".." */
+	assert_int_equal(ask(FUSE_READDIR, 1, &in, sizeof(in)), 0);
+	assert_int_equal(out_header()->len, sizeof(struct fuse_out_header));
 }
 
 static void no_special_files(void **state)
@@ -476,6 +571,8 @@ int main(void)
 		CASE(negotiates, set_up),
 		CASE(reads_and_writes, set_up),
 		CASE(stays_inside, set_up),
+		CASE(walks, set_up),
+		CASE(reads_by_node, set_up),
 		CASE(no_special_files, set_up),
 		CASE(read_only, set_up_ro),
 		CASE(forgets, set_up),
