@@ -66,6 +66,21 @@
 #define SERIAL_PORT 0x3f8
 
 /*
+ * Page tables by the VMM, for a guest kernel that pays for each instruction (the soft
+ * flavour: one exit costs it as much as ten). In boot_tables.fill_least the VMM
+ * writes from how many entries of a table on it is to be asked, where it finds
+ * FILL_NEVER; the guest's kernel puts that back on the hard flavour. 32 bits wide, the
+ * registers tell: RDI = physical address of the first entry, RCX = how many.
+ *   write: they become RAX, RAX + 4096, ...; all of them were 0, since the VMM's
+ *          writes are no news to KVM, which only looks at what was not present.
+ *   read:  how many of them, the first one included, have frames that follow
+ *          each other and the same bits.
+ * Of what is mapped in this way the VMM may bring in the memory at once.
+ */
+#define FILL_PORT  0xec
+#define FILL_NEVER 0xffffffffffffffff
+
+/*
  * Interrupt vectors, fixed, delivered as MSIs to the local APIC. A vector's
  * bit in a vCPU's pending word is (vector - VECTOR_BASE).
  */
@@ -105,6 +120,8 @@
  *                     through console 0, so that their order is kept
  *   mayfly,verbose    present: name unsupported system calls, once each
  *   mayfly,stats      present: say at the end which system calls trapped
+ *   mayfly,fills      present: page table entries cost next to nothing, since the
+ *                     VMM writes them where the guest's kernel is slow (FILL_PORT)
  *   mayfly,no-patch   present: leave the program's text alone
  *
  * /virtio@d000X000: compatible = "virtio,mmio"; reg; interrupts = the vector.
@@ -164,6 +181,7 @@
 /* Physical addresses. The VMM reads pml4, and moves pool_next up. */
 struct boot_tables {
 	uint64_t pml4, pool_next, pool_limit;
+	uint64_t fill_least; /* see FILL_PORT */
 };
 
 /*

@@ -111,6 +111,7 @@ hard_flavour:
 	mov %eax, sfmask
 	xor %edx, %edx
 	wrmsr
+	movq $FILL_NEVER, boot_tables + FILL_LEAST
 	mov cr4_run, %rax
 	mov %rax, %cr4
 	mov %r8, %rcx
@@ -264,6 +265,7 @@ sfmask:
 	.globl boot_tables
 boot_tables:
 	.quad pml4 - IMAGE_BASE, pool_start - IMAGE_BASE, pool_end - IMAGE_BASE
+	.quad FILL_NEVER
 
 	/* vCPU 0's private page (struct percpu) */
 	.balign 4096

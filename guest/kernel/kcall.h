@@ -91,8 +91,9 @@
 #define KCALL_DROP_TABLE                                                 \
 	13 /* (va, 21, 30 or 39) the table of the program's half that an \
 	    * entry of so many bits of address leads to: empty */
-#define KCALL_FLUSH 14 /* (vCPUs, a bit each) they forget stale translations */
-#define KCALL_COUNT 15
+#define KCALL_FLUSH   14 /* (vCPUs, a bit each) they forget stale translations */
+#define KCALL_MAP_RUN 15 /* (va, entry, n) one run, as KCALL_MAP does it */
+#define KCALL_COUNT   16
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>

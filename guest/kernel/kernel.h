@@ -22,6 +22,8 @@
 #define P_FLUSH_DONE   0xd4
 #define P_TSS          0x100
 
+#define FILL_LEAST 24 /* in struct boot_tables */
+
 #define GDT_ENTRIES 10
 #define GDT_CODE32  0x00cf9b000000ffff
 #define GDT_CODE64  0x00af9b000000ffff
@@ -71,6 +73,7 @@ _Static_assert(offsetof(struct percpu, gdt) == P_GDT, "P_GDT");
 _Static_assert(offsetof(struct percpu, flush_wanted) == P_FLUSH_WANTED, "P_FLUSH_WANTED");
 _Static_assert(offsetof(struct percpu, flush_done) == P_FLUSH_DONE, "P_FLUSH_DONE");
 _Static_assert(offsetof(struct percpu, tss) == P_TSS, "P_TSS");
+_Static_assert(offsetof(struct boot_tables, fill_least) == FILL_LEAST, "FILL_LEAST");
 _Static_assert(sizeof(struct tss) == TSS_LIMIT + 1, "TSS_LIMIT");
 
 extern char kernel_end[]; /* guest.lds.S */
@@ -147,6 +150,7 @@ extern uint64_t cr4_run;
 /* The kcalls. */
 long kcall_timer(uint64_t tsc, uint64_t ticks);
 long kcall_map(uint64_t count);
+long kcall_map_run(uint64_t va, uint64_t entry, uint64_t n);
 long kcall_protect(uint64_t va, uint64_t bits, uint64_t n);
 long kcall_unmap(uint64_t va, uint64_t n);
 long kcall_split(uint64_t va);

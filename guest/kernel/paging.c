@@ -72,9 +72,16 @@ static void flush_all(void)
 }
 
 /* Two instructions an entry, eight entries a turn, since the soft flavour
- * pays for each instruction. */
+ * pays for each instruction; or one for all of them, where the VMM does it. */
 static inline void fill_pages(uint64_t *e, uint64_t entry, uint64_t n)
 {
+	if (n >= boot_tables.fill_least) {
+		asm volatile("out %%eax, %0"
+			     :
+			     : "i"(FILL_PORT), "a"(entry), "D"((uint64_t)e - IMAGE_BASE), "c"(n)
+			     : "memory");
+		return;
+	}
 	asm volatile("sub $8, %2\n\t"
 		     "jb 2f\n"
 		     "1:\n\t"
@@ -268,21 +275,66 @@ static int put_tables(uint64_t va, uint64_t end, unsigned lowest)
 	return put;
 }
 
-/* The runs are in the vCPU area, where the domain may change them at any
- * time: each is read once. */
-static long map_run_again(const volatile struct map_run *run)
+/* Any run; once more when there was no memory for tables. */
+static __attribute__((noinline)) long map_run_slowly(uint64_t va, uint64_t entry, uint64_t n)
 {
-	struct map_run r = { run->va, run->entry, run->n };
-	int blocks = (r.entry & PTE_PS) != 0;
+	int blocks = (entry & PTE_PS) != 0;
 	uint64_t most = (uint64_t)MAP_AGAIN_MAX * BLOCK_SIZE;
-	uint64_t len = blocks ? r.n * BLOCK_SIZE : r.n * PAGE_SIZE;
-	uint64_t end = r.va + (len < most ? len : most);
+	uint64_t len = blocks ? n * BLOCK_SIZE : n * PAGE_SIZE;
+	long result = map_run(va, entry, n);
 
-	if (!put_tables(r.va, end, blocks ? 21 : PAGE_SHIFT))
-		return -ENOMEM;
-	return map_run(r.va, r.entry, r.n);
+	if (result != -ENOMEM ||
+	    !put_tables(va, va + (len < most ? len : most), blocks ? 21 : PAGE_SHIFT))
+		return result;
+	return map_run(va, entry, n);
 }
 
+/*
+ * What nearly all calls ask for, in a third of the instructions: pages of RAM above
+ * this image or below it, or of files, in a table that is there. map_run() says why
+ * that is enough to check. False: it is another one.
+ */
+static inline __attribute__((always_inline)) int map_run_quickly(uint64_t va, uint64_t entry,
+								 uint64_t n)
+{
+	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1), pa = entry & PTE_ADDR, *table;
+
+	if (n - 1 >= ENTRIES - first || va >> 47 || va & (PAGE_SIZE - 1) ||
+	    entry & ~(PTE_ADDR | ALLOWED))
+		return 0;
+	if (!above_all(pa) &&
+	    ((pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
+	     pa >= BLOCKS * (uint64_t)BLOCK_SIZE || entry_index(pa, PAGE_SHIFT) + n > ENTRIES ||
+	     pd_image[pa >> 21] & PTE_PS))
+		return 0;
+	table = table_at(va, 0);
+	if (!table)
+		return 0;
+	if (!above_all(pa))
+		mapped[pa >> 21] += n;
+	fill_pages(table + first, entry | BOOKKEEPING, n);
+	return 1;
+}
+
+static __attribute__((noinline)) long map_run_locking(uint64_t va, uint64_t entry, uint64_t n)
+{
+	kernel_lock();
+	long result = map_run_slowly(va, entry, n);
+	kernel_unlock();
+	return result;
+}
+
+/* The lock is let go in between, so that the quick way needs no stack. */
+long kcall_map_run(uint64_t va, uint64_t entry, uint64_t n)
+{
+	kernel_lock();
+	int done = map_run_quickly(va, entry, n);
+	kernel_unlock();
+	return done ? 0 : map_run_locking(va, entry, n);
+}
+
+/* The runs are in the vCPU area, where the domain may change them at any
+ * time: each is read once. */
 long kcall_map(uint64_t count)
 {
 	const volatile struct map_run *run = this_area()->run;
@@ -292,9 +344,9 @@ long kcall_map(uint64_t count)
 		return -EINVAL;
 	kernel_lock();
 	for (; count && !result; count--, run++) {
-		result = map_run(run->va, run->entry, run->n);
-		if (result == -ENOMEM)
-			result = map_run_again(run);
+		struct map_run r = { run->va, run->entry, run->n };
+		if (!map_run_quickly(r.va, r.entry, r.n))
+			result = map_run_slowly(r.va, r.entry, r.n);
 	}
 	kernel_unlock();
 	return result;
@@ -307,24 +359,60 @@ static void protect_pages(uint64_t *e, uint64_t n, uint64_t bits)
 			*e = (*e & ~RIGHTS) | bits;
 }
 
+/* How many of n entries are of frames in a row: here, or as the VMM sees it. */
+static inline uint64_t run_length(const uint64_t *e, uint64_t n)
+{
+	uint64_t expected = *e, len = 1;
+	if (n >= boot_tables.fill_least) {
+		uint32_t told;
+		asm volatile("in %1, %%eax"
+			     : "=a"(told)
+			     : "i"(FILL_PORT), "D"((uint64_t)e - IMAGE_BASE), "c"(n)
+			     : "memory");
+		return told;
+	}
+	while (len != n && e[len] == (expected += PAGE_SIZE))
+		len++;
+	return len;
+}
+
+/* One instruction an entry, which the VMM cannot do: KVM has to learn of it. */
+static inline void empty_entries(uint64_t *e, uint64_t n)
+{
+	asm volatile("sub $8, %1\n\t"
+		     "jb 2f\n"
+		     "1:\n\t"
+		     ".rept 8\n\t"
+		     "stosq\n\t"
+		     ".endr\n\t"
+		     "sub $8, %1\n\t"
+		     "jae 1b\n"
+		     "2:\n\t"
+		     "add $8, %1\n\t"
+		     "jz 4f\n"
+		     "3:\n\t"
+		     "stosq\n\t"
+		     "dec %1\n\t"
+		     "jnz 3b\n"
+		     "4:"
+		     : "+D"(e), "+r"(n)
+		     : "a"(0ull)
+		     : "memory", "cc");
+}
+
 /* Of frames in a row, as runs were mapped, a few instructions each: they are
  * of one block, and so counted together. */
 static void clear_pages(uint64_t *e, uint64_t n)
 {
-	for (uint64_t *end = e + n; e != end;) {
-		uint64_t first = *e, expected = first;
-		uint64_t *start = e, *stop = e + ENTRIES - entry_index(first, PAGE_SHIFT);
-		if (!first) {
-			e++;
+	uint64_t len;
+	for (uint64_t *end = e + n; e != end; e += len) {
+		uint64_t first = *e, most = ENTRIES - entry_index(first, PAGE_SHIFT);
+		len = 1;
+		if (!first)
 			continue;
-		}
-		if (stop > end)
-			stop = end;
-		do {
-			*e++ = 0;
-			expected += PAGE_SIZE;
-		} while (e != stop && *e == expected);
-		count_unmapped(first & PTE_ADDR, (uint64_t)(e - start) * PAGE_SIZE);
+		len = run_length(e, most < (uint64_t)(end - e) ? most : (uint64_t)(end - e));
+		empty_entries(e, len);
+		count_unmapped(first & PTE_ADDR, len * PAGE_SIZE);
 	}
 }
 

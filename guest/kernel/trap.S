@@ -239,7 +239,7 @@ wait_over:
 kcalls:
 	.quad 0, kcall_timer, kcall_map, kcall_protect, kcall_unmap, kcall_split
 	.quad kcall_donate, kcall_port, kcall_start_cpu, kcall_ipi, kcall_fs_base, kcall_soft
-	.quad kcall_reset, kcall_drop_table, kcall_flush
+	.quad kcall_reset, kcall_drop_table, kcall_flush, kcall_map_run
 	.if (. - kcalls) / 8 != KCALL_COUNT
 	.error "kcalls does not match kcall.h"
 	.endif

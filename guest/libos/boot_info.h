@@ -62,6 +62,7 @@ struct boot_info {
 	u64 tsc_hz, realtime_tsc, realtime_ns;
 	u32 stdio[3];
 	bool verbose, stats, no_patch;
+	bool fills; /* page table entries cost next to nothing */
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;

@@ -6,6 +6,7 @@
  * may write to them: then they are copied first.
  */
 #include "../kernel/kcall.h"
+#include "boot_info.h"
 #include "entry.h"
 #include "frames.h"
 #include "memory.h"
@@ -15,7 +16,7 @@
 
 #define WINDOW_ORDER 4
 #define STRIDE_ORDER 6 /* where one window follows another */
-#define FILE_WINDOW  64 /* pages of a file mapped at once */
+#define FILE_WINDOW  64 /* pages of a file mapped at once, unless they cost nothing */
 #define FILE_BLOCKS  16 /* blocks of a file mapped at once */
 
 struct exception_entry {
@@ -85,13 +86,19 @@ static bool map_stride(struct space *space, const struct vma *vma, u64 va)
 	       !map_new(space, vma, start, STRIDE_ORDER);
 }
 
+static int window_order(void)
+{
+	return boot_info.fills && frames_available() > frames_total() / 2 ? STRIDE_ORDER :
+									    WINDOW_ORDER;
+}
+
 static int fault_private(struct space *space, const struct vma *vma, u64 va)
 {
 	if (block_fits(vma, va) && !map_new(space, vma, ALIGN_DOWN(va, BLOCK_SIZE), BLOCK_ORDER))
 		return 0;
 	if (map_stride(space, vma, va))
 		return 0;
-	for (int order = WINDOW_ORDER; order >= 0; order--) {
+	for (int order = window_order(); order >= 0; order--) {
 		u64 len = PAGE_SIZE << order;
 		u64 start = ALIGN_DOWN(va, len);
 		if (start < vma->start || start + len > vma->end ||
@@ -104,13 +111,15 @@ static int fault_private(struct space *space, const struct vma *vma, u64 va)
 }
 
 /* Read-only pages of a file that lies in memory: blocks where file and
- * address agree modulo 2 MiB, else a window of pages. */
-int map_file_pages(struct space *space, const struct vma *vma, u64 va)
+ * address agree modulo 2 MiB, else a window of pages, of one page table. */
+int queue_file_pages(struct space *space, const struct vma *vma, u64 va)
 {
 	u64 file_end = vma->start + ALIGN_DOWN(vma->backing_len, PAGE_SIZE);
 	u64 shift = vma->backing - vma->start; /* physical = virtual + shift */
-	u64 unit = PAGE_SIZE, most = FILE_WINDOW, flags = vma->file ? PTE_FILE : 0;
+	u64 unit = PAGE_SIZE, flags = vma->file ? PTE_FILE : 0;
+	u64 most = boot_info.fills ? BLOCK_SIZE / PAGE_SIZE : FILE_WINDOW;
 	u64 block = ALIGN_DOWN(va, BLOCK_SIZE);
+	u64 low = MAX(vma->start, block), high = MIN(file_end, block + BLOCK_SIZE);
 	u64 size;
 
 	if (!(shift & (BLOCK_SIZE - 1)) && block >= vma->start && block + BLOCK_SIZE <= file_end &&
@@ -118,17 +127,19 @@ int map_file_pages(struct space *space, const struct vma *vma, u64 va)
 		unit = BLOCK_SIZE;
 		most = FILE_BLOCKS;
 		flags |= PTE_PS;
+		low = vma->start;
+		high = file_end;
 	}
 	u64 start = ALIGN_DOWN(va, unit), end = start + unit;
-	while (end + unit <= file_end && (end - start) / unit < most &&
+	while (end + unit <= high && (end - start) / unit < most &&
 	       pages_all_empty(end, end + unit))
 		end += unit;
-	while (start >= vma->start + unit && (end - start) / unit < most &&
+	while (start >= low + unit && (end - start) / unit < most &&
 	       pages_all_empty(start - unit, start))
 		start -= unit;
 	space->resident += (end - start) >> PAGE_SHIFT;
 	flags |= pte_bits(vma->prot) & ~(u64)PTE_W;
-	return pages_map(start, start + shift, flags, (end - start) / unit);
+	return pages_queue(start, start + shift, flags, (end - start) / unit);
 }
 
 int space_fault(struct space *space, u64 va, bool write, bool exec)
@@ -147,8 +158,10 @@ int space_fault(struct space *space, u64 va, bool write, bool exec)
 	if (entry)
 		return 0; /* somebody else brought it in, or a stale translation */
 	u64 offset = ALIGN_DOWN(va - vma->start, PAGE_SIZE);
-	if (vma->backing && !(vma->prot & PROT_WRITE) && offset + PAGE_SIZE <= vma->backing_len)
-		return map_file_pages(space, vma, ALIGN_DOWN(va, PAGE_SIZE));
+	if (vma->backing && !(vma->prot & PROT_WRITE) && offset + PAGE_SIZE <= vma->backing_len) {
+		int error = queue_file_pages(space, vma, ALIGN_DOWN(va, PAGE_SIZE));
+		return pages_flush() || error ? -ENOMEM : 0;
+	}
 	return fault_private(space, vma, ALIGN_DOWN(va, PAGE_SIZE));
 }
 

@@ -10,6 +10,7 @@
  */
 #include "../fs/vfs.h"
 #include "../kernel/kcall.h"
+#include "boot_info.h"
 #include "frames.h"
 #include "memory.h"
 #include "process.h"
@@ -50,12 +51,66 @@ static int reason(int error)
 
 /* ---- the file's own frames ---- */
 
+static bool may_come_along(const struct vma *vma, const struct vma *view)
+{
+	u64 size;
+	return vma->file && vma->file->inode == view->file->inode && !(vma->prot & PROT_WRITE) &&
+	       vma->prot & (PROT_READ | PROT_EXEC) && vma->end - vma->start <= BLOCK_SIZE &&
+	       vma->start - vma->offset == view->start - view->offset &&
+	       !page_entry(vma->start, &size) && !page_entry(vma->end - PAGE_SIZE, &size);
+}
+
+/*
+ * The segments of a library lie side by side, as in its file, and a program that uses
+ * one of them soon needs the next: what is only read, and small, comes along, in one
+ * call of the kernel.
+ */
+static void widen(const struct file_access *f, struct vma *view)
+{
+	const struct space *space = f->space;
+	const struct vma *own = space_find(f->space, f->va), *vma;
+
+	for (vma = own - 1;
+	     vma >= space->vma && vma->end == view->start && may_come_along(vma, view); vma--) {
+		view->start = vma->start;
+		view->offset = vma->offset;
+	}
+	for (vma = own + 1; vma < space->vma + space->count && vma->start == view->end &&
+			    may_come_along(vma, view);
+	     vma++)
+		view->end = vma->end;
+}
+
+/* Of all mappings that `view` shows, which has backing. */
+static int map_view(const struct file_access *f, const struct vma *view)
+{
+	const struct space *space = f->space;
+	const struct vma *vma = space_find(f->space, view->start);
+	int error = 0;
+	u64 size;
+
+	for (; vma && vma < space->vma + space->count && vma->start < view->end && !error; vma++) {
+		struct vma part = *vma;
+		u64 skip = vma->start - view->start;
+		bool own = f->va >= vma->start && f->va < vma->end;
+		if (skip >= view->backing_len || (!own && page_entry(vma->start, &size)))
+			continue;
+		part.backing = view->backing + skip;
+		part.backing_len = MIN(view->backing_len - skip, vma->end - vma->start);
+		error = queue_file_pages(f->space, &part, own ? f->va : vma->start);
+	}
+	return pages_flush() || error ? -ENOMEM : 0;
+}
+
 static bool map_run(const struct file_access *f, int *error)
 {
 	struct vma view = f->vma;
-	u64 len = view.end - view.start, size;
+	u64 size;
 	if (f->write)
 		return false;
+	if (boot_info.fills && !(view.prot & PROT_WRITE))
+		widen(f, &view);
+	u64 len = view.end - view.start;
 	if (f->inode->ops->get_run)
 		view.backing_len =
 			f->inode->ops->get_run(f->inode, view.offset, len, &view.backing);
@@ -67,7 +122,7 @@ static bool map_run(const struct file_access *f, int *error)
 	if (view.backing_len <= f->va - view.start)
 		return false;
 	view.backing_len = ALIGN_UP(view.backing_len, PAGE_SIZE);
-	*error = map_file_pages(f->space, &view, f->va);
+	*error = map_view(f, &view);
 	return true;
 }
 

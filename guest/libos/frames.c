@@ -273,6 +273,19 @@ void frames_free(paddr_t pa, unsigned order)
 	balloon_block_freed();
 }
 
+void frames_free_run(paddr_t pa, u64 n)
+{
+	while (n > 0) {
+		u64 page = pa >> PAGE_SHIFT;
+		unsigned order = page ? MIN(__builtin_ctzll(page), BLOCK_ORDER) : BLOCK_ORDER;
+		while (1ull << order > n)
+			order--;
+		frames_free(pa, order);
+		pa += PAGE_SIZE << order;
+		n -= 1ull << order;
+	}
+}
+
 paddr_t frames_take_idle(void)
 {
 	paddr_t pa;

@@ -27,6 +27,7 @@ paddr_t virt_to_phys(const void *p); /* of the direct map or of the guest image'
 paddr_t frames_alloc(unsigned order);
 /* The same, contents arbitrary: for those who overwrite all of it. */
 paddr_t frames_alloc_dirty(unsigned order);
+void frames_free_run(paddr_t pa, u64 n); /* of any number: touches few of them */
 void frames_free(paddr_t pa, unsigned order);
 /* n zero frames in a row, each to be freed by itself; 0 when there is no such
  * run. */

@@ -45,14 +45,19 @@ u64 page_entry(u64 va, u64 *size)
 static struct map_run queue[MAP_RUNS];
 static unsigned queued;
 
+static long map_queued(void)
+{
+	if (queued == 1)
+		return kcall(KCALL_MAP_RUN, queue[0].va, queue[0].entry, queue[0].n);
+	memcpy(vcpu()->run, queue, queued * sizeof(queue[0]));
+	return kcall(KCALL_MAP, queued, 0, 0);
+}
+
 int pages_flush(void)
 {
-	memcpy(vcpu()->run, queue, queued * sizeof(queue[0]));
-	long error = queued ? kcall(KCALL_MAP, queued, 0, 0) : 0;
-	while (error == -ENOMEM && frames_feed_kernel()) {
-		memcpy(vcpu()->run, queue, queued * sizeof(queue[0]));
-		error = kcall(KCALL_MAP, queued, 0, 0);
-	}
+	long error = queued ? map_queued() : 0;
+	while (error == -ENOMEM && frames_feed_kernel())
+		error = map_queued();
 	BUG_ON(error && error != -ENOMEM);
 	queued = 0;
 	return error;
@@ -115,6 +120,17 @@ static bool next_used(u64 *va, u64 end, u64 *run_end)
 
 #define BATCH 256
 
+/* How many of n entries of pages have frames in a row, all ours or none of them. */
+static unsigned in_a_row(const u64 *entry, unsigned n)
+{
+	bool ours = frames_are_ours(entry[0] & PTE_ADDR);
+	unsigned i = 1;
+	while (i < n && entry[i] == entry[0] + i * PAGE_SIZE &&
+	       frames_are_ours(entry[i] & PTE_ADDR) == ours)
+		i++;
+	return i;
+}
+
 /* Frees the frames of a run that is in use, batch by batch: the kernel
  * forgets the entries before the frames can become somebody else's. */
 static void free_run(struct space *space, u64 va, u64 end)
@@ -127,12 +143,17 @@ static void free_run(struct space *space, u64 va, u64 end)
 			batch[n++] = page_entry(va, &size);
 		kcall(KCALL_UNMAP, start, (va - start) >> PAGE_SHIFT, 0);
 		cpus_flush();
-		for (unsigned i = 0; i < n; i++) {
+		for (unsigned i = 0, many; i < n; i += many) {
 			unsigned order = batch[i] & PTE_PS ? BLOCK_ORDER : 0;
 			paddr_t pa = batch[i] & PTE_ADDR;
-			space->resident -= 1ull << order;
-			if (!(batch[i] & PTE_FILE) && frames_are_ours(pa))
+			many = order ? 1 : in_a_row(batch + i, n - i);
+			space->resident -= (u64)many << order;
+			if (batch[i] & PTE_FILE || !frames_are_ours(pa))
+				continue;
+			if (order)
 				frames_free(pa, order);
+			else
+				frames_free_run(pa, many);
 		}
 	}
 }

@@ -91,8 +91,8 @@ int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u
  * without pages, and gives it its rights. 0 or -errno. */
 long space_fill(struct file *file, u64 start, u64 len, u64 offset, u32 prot);
 
-/* fault.c: maps pages of the file that lies in memory at vma->backing. */
-int map_file_pages(struct space *space, const struct vma *vma, u64 va);
+/* fault.c: queues pages of the file that lies in memory at vma->backing. */
+int queue_file_pages(struct space *space, const struct vma *vma, u64 va);
 bool pages_all_empty(u64 va, u64 end);
 
 /* pages.c: the pages of [start, end) in the page tables. */
