@@ -1,5 +1,5 @@
 #!/bin/sh
-# Programs as Debian has them, and what its compilers make: in a VM they print
+# Programs as Debian has them, and what its compilers make: by --root they print
 # what they print on Linux. What is not installed is left out.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,13 +23,13 @@ both()
 	shift
 	rm -rf "$T/here"
 	cp -r "$T/w" "$T/here"
-	timeout -s KILL "$T_LIMIT" env -i -C "$T/here" "$app" "$@" \
+	timeout -s KILL "$T_LIMIT" env -i -C "$T/here" LC_ALL=C.UTF-8 "$app" "$@" \
 		<"$T/in" >"$T/linux.out" 2>"$T/linux.err"
 	linux=$?
 	[ -s "$T/linux.out" ] || t_fail "it says nothing on Linux: $(head -n 3 "$T/linux.err")"
-	# shellcheck disable=SC2046,SC2086
-	t_exec "$VMM" run "$app" $(t_copies "$app") --copy "$T/w:/w" --cwd /w $options -- "$@" \
-		<"$T/in"
+	# shellcheck disable=SC2086
+	t_exec "$VMM" run --root / "$app" --copy "$T/w:/w" --cwd /w --env LC_ALL=C.UTF-8 $options \
+		-- "$@" <"$T/in"
 	t_status_is "$linux"
 	cmp -s "$T/linux.out" "$T/out" || t_fail "stdout differs from Linux: $(diff "$T/linux.out" "$T/out" | head -n 5)"
 }
@@ -67,19 +67,14 @@ fi
 if t_have /usr/bin/python3; then
 	version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	cp tests/vm/apps*.py "$T/w"
-	# the library comes by virtio-fs, what its modules are linked with by --copy
-	python="--env LC_ALL=C.UTF-8 --share /usr/lib/python$version:/usr/lib/python$version,ro
-		$(cd "/usr/lib/python$version/lib-dynload" &&
-		t_copies _sqlite3.*.so _hashlib.*.so _ssl.*.so _ctypes.c*.so _lzma.*.so _bz2.*.so |
-		grep -v -e '--copy _' -e /lib64/ -e /libc.so -e /libm.so -e /libz.so -e /libexpat)"
-	# shellcheck disable=SC2086
-	both 'python3: threads, sockets, asyncio, sqlite3' /usr/bin/python3 $python -- apps.py
+	for cpus in $counts; do
+		both "python3: threads, sockets, asyncio, sqlite3, vCPUs: $cpus" /usr/bin/python3 --cpus "$cpus" -- apps.py
+	done
 	PATH=$PATH:/usr/sbin:/sbin
 	if t_have mke2fs; then
 		truncate -s "${disk}M" "$T/disk"
 		mke2fs -q -F -t ext2 "$T/disk"
-		# shellcheck disable=SC2086
-		both 'sqlite3 on ext2' /usr/bin/python3 $python --disk "$T/disk" -- apps-disk.py $rows
+		both 'sqlite3 on ext2' /usr/bin/python3 --disk "$T/disk" -- apps-disk.py "$rows"
 		t_check 'e2fsck finds harm' e2fsck -fn "$T/disk" >"$T/fsck" 2>&1
 	fi
 fi
@@ -96,7 +91,9 @@ fi
 
 if t_have node; then
 	cp tests/vm/web.js "$T/w"
-	both 'node: HTTP, a worker, timers' node --mem 1G -- web.js
+	for cpus in $counts; do
+		both "node: HTTP, a worker, timers, vCPUs: $cpus" node --mem 1G --cpus "$cpus" -- web.js
+	done
 fi
 for program in web numbers triad openmp cxx-dynamic; do
 	for cpus in $counts; do

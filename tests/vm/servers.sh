@@ -1,23 +1,25 @@
 #!/bin/sh
-# Servers as Debian has them: asked from the host, through published ports. What
-# is not installed is left out.
+# Servers as Debian has them, by --root and by --copy: asked from the host, through
+# published ports. What is not there is left out.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 port=$((30000 + $$ % 2000)) # below those that Linux gives to clients
-requests=2000
-[ -z "$LAB" ] || requests=100
+requests=2000 ways='--copy --root'
+[ -z "$LAB" ] || requests=100 ways=--root
 
-# serve WORD PROGRAM OPTION...: until WORD is in what it says
+# serve WORD HOW PROGRAM OPTION...: until WORD is in what it says. HOW is the option
+# that brings it and its libraries.
 serve()
 {
-	word=$1
-	program=$(command -v "$2")
-	shift 2
+	word=$1 by=$2
+	program=$(command -v "$3")
+	shift 3
 	: >"$T/serve"
-	# shellcheck disable=SC2046
-	timeout -s KILL $((T_LIMIT * 2)) "$VMM" run "$program" $(t_copies "$program") "$@" \
-		>"$T/serve" 2>&1 </dev/null &
+	files='--root /'
+	[ "$by" = --root ] || files=$(t_copies "$program")
+	# shellcheck disable=SC2086
+	timeout -s KILL $((T_LIMIT * 2)) "$VMM" run "$program" $files "$@" >"$T/serve" 2>&1 </dev/null &
 	server=$!
 	tries=$((T_LIMIT * 20))
 	until grep -q "$word" "$T/serve"; do
@@ -36,6 +38,12 @@ stop()
 	wait $server
 	T_STATUS=$?
 	t_status_is "$1"
+}
+
+# asked OPTION... URL: what curl gets, with the headers, but for what each answer has its own of
+asked()
+{
+	curl -s -i -m "$T_LIMIT" "$@" | grep -av -e '^Date: ' -e '^--0' -e boundary=
 }
 
 commands='SET key value
@@ -57,12 +65,11 @@ NOSUCH'
 # The package redis-tools has the server too, which goes by its own name; the
 # package redis-server would start one as a service.
 if t_have redis-check-rdb redis-cli redis-benchmark; then
-	ln -s "$(command -v redis-check-rdb)" "$T/redis-server"
-	PATH=$T:$PATH
 	t_case 'redis-server: commands'
-	redis-server --port 0 --unixsocket "$T/redis.sock" --save '' --dir "$T" >"$T/redis.out" 2>&1 &
+	ln -s "$(command -v redis-check-rdb)" "$T/redis-server"
+	"$T/redis-server" --port 0 --unixsocket "$T/redis.sock" --save '' --dir "$T" >"$T/redis.out" 2>&1 &
 	linux=$!
-	serve 'Ready to accept' redis-server --publish $port:6379 -- --save '' --protected-mode no
+	serve 'Ready to accept' --root "$T/redis-server" --publish $port:6379 -- --save '' --protected-mode no
 	printf '%s\n' "$commands" | timeout "$T_LIMIT" redis-cli -p $port >"$T/out" 2>&1
 	printf '%s\n' "$commands" | timeout "$T_LIMIT" redis-cli -s "$T/redis.sock" >"$T/linux.out" 2>&1
 	kill $linux
@@ -80,6 +87,7 @@ if t_have redis-check-rdb redis-cli redis-benchmark; then
 	t_check 'not said' grep -q 'bye bye' "$T/serve"
 fi
 
+PATH=$PATH:/usr/sbin:$PWD/$B/unpacked/usr/sbin # deps.sh
 if t_have nginx curl wrk; then
 	mkdir "$T/srv"
 	head -c 1024 /dev/urandom >"$T/srv/k"
@@ -94,10 +102,17 @@ if t_have nginx curl wrk; then
 			server { listen 80; root /srv; }
 		}
 	END
-	for how in copy share; do
-		t_case "nginx, files by --$how"
-		serve 'using the "epoll"' nginx --$how "$T/srv:/srv" --copy "$T/nginx.conf:/etc/nginx.conf" \
-			--publish $port:80 -- -e stderr -c /etc/nginx.conf
+	sed "s|/tmp/|$T/|; s|listen 80|listen unix:$T/nginx.sock|; s|root /srv|root $T/srv|" \
+		"$T/nginx.conf" >"$T/linux.conf"
+	nginx -e stderr -c "$T/linux.conf" >"$T/nginx.out" 2>&1 &
+	linux=$!
+	for how in $ways; do
+		t_case "nginx by $how"
+		srv=--copy
+		[ $how = --copy ] || srv='--cpus 2 --share'
+		# shellcheck disable=SC2086 # words
+		serve 'using the "epoll"' $how nginx $srv "$T/srv:/srv" \
+			--copy "$T/nginx.conf:/etc/nginx.conf" --publish $port:80 -- -e stderr -c /etc/nginx.conf
 		for file in k m; do
 			for connection in keep-alive close; do # the second on the same one, or not
 				curl -s -m "$T_LIMIT" -H "Connection: $connection" \
@@ -106,9 +121,18 @@ if t_have nginx curl wrk; then
 					t_fail "$file differs, $connection"
 			done
 		done
+		for request in '' '-r 5-10,20-30' '-H If-Modified-Since:Fri,31Dec2100' '-X POST' '-I'; do
+			# shellcheck disable=SC2086 # words
+			{
+				asked $request "http://127.0.0.1:$port/k" >"$T/got"
+				asked $request --unix-socket "$T/nginx.sock" http://127.0.0.1/k >"$T/want"
+			}
+			grep -aq '^HTTP/1.1 ' "$T/want" || t_fail "'$request' has no answer on Linux"
+			cmp -s "$T/want" "$T/got" || t_fail "'$request' differs from Linux: $(diff -a "$T/want" "$T/got" | head -n 5)"
+		done
 		curl -s -r 1000-200000 http://127.0.0.1:$port/m >"$T/got"
 		tail -c +1001 "$T/srv/m" | head -c 199001 | cmp -s - "$T/got" || t_fail 'a range differs'
-		[ $how = copy ] || { stop 0; continue; }
+		[ $how = --root ] || { stop 0; continue; }
 		for file in k m; do
 			for connection in keep-alive close; do
 				wrk -t 1 -c 8 -d 1 -H "Connection: $connection" http://127.0.0.1:$port/$file >"$T/wrk" 2>&1
@@ -119,5 +143,7 @@ if t_have nginx curl wrk; then
 		done
 		stop 0
 	done
+	kill $linux
+	wait $linux
 fi
 t_done
