@@ -297,6 +297,8 @@ struct super *ext2_mount(struct block_cache *cache, bool read_only, int *error)
 	fs->sb.evict = ext2_evict;
 	list_init(&fs->dead);
 	waitq_init(&fs->unlocked);
+	waitq_init(&fs->sb.names_unlocked);
+	fs->sb.names_wait = true;
 	*error = begin(fs);
 	if (*error < 0) {
 		kfree(fs->group);

@@ -3,50 +3,103 @@
  * in which Linux reports errors (fs/namei.c), before the file system acts.
  *
  * The caller has looked the name up: a dentry with an inode exists, one
- * without does not.
+ * without does not, and stays so, since the caller holds names_lock() from then
+ * on. Who finds a dentry without asking the file system does not need it.
  */
 #include "notify.h"
 #include <asm/statfs.h>
 
+void names_lock(struct super *sb)
+{
+	while (sb->names_locked)
+		wait_uninterruptible(&sb->names_unlocked);
+	sb->names_locked = sb->names_wait;
+}
+
+void names_unlock(struct super *sb)
+{
+	if (!sb->names_locked)
+		return;
+	sb->names_locked = false;
+	wake_all(&sb->names_unlocked);
+}
+
+/* What is known already: the dentry, or NULL. */
+static struct dentry *find_known(struct dentry *dir, const char *name, size_t len)
+{
+	const struct inode *inode = dir->inode;
+	struct dentry *d = dentry_find(dir, name, len);
+
+	if (d != NULL && inode->ops->revalidate != NULL && !inode->ops->revalidate(d)) {
+		dentry_put(d);
+		return NULL;
+	}
+	return d;
+}
+
+static int ask_for(struct dentry *dir, const char *name, size_t len, const char *ahead,
+		   struct dentry **out)
+{
+	struct dentry *d = dentry_new(dir, name, len);
+	int error;
+
+	if (d == NULL)
+		return -ENOMEM;
+	d->ahead = ahead;
+	error = dir->inode->ops->lookup(dir->inode, d);
+	d->ahead = NULL;
+	if (error == 0 && d->inode == NULL && !d->attached) {
+		/* The lookup may have filled the directory (populate). */
+		struct dentry *now = dentry_find(dir, name, len);
+
+		if (now != NULL) {
+			dentry_put(d);
+			d = now;
+		}
+	}
+	if (error < 0)
+		dentry_put(d);
+	else
+		*out = d;
+	return error;
+}
+
+static int may_look(const struct dentry *dir, size_t len)
+{
+	if (!S_ISDIR(dir->inode->mode) || dir->inode->ops->lookup == NULL)
+		return -ENOTDIR;
+	return len > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int find(struct dentry *dir, const char *name, size_t len, const char *ahead,
+		struct dentry **out)
+{
+	*out = find_known(dir, name, len);
+	return *out != NULL ? 0 : ask_for(dir, name, len, ahead, out);
+}
+
+int vfs_find(struct dentry *dir, const char *name, size_t len, struct dentry **out)
+{
+	int error = may_look(dir, len);
+
+	return error < 0 ? error : find(dir, name, len, "", out);
+}
+
 int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
 		     struct dentry **out)
 {
-	struct inode *inode = dir->inode;
-	struct dentry *d;
-	int error;
+	struct super *sb = dir->inode->sb;
+	int error = may_look(dir, len);
 
-	if (!S_ISDIR(inode->mode) || inode->ops->lookup == NULL)
-		return -ENOTDIR;
-	if (len > NAME_MAX)
-		return -ENAMETOOLONG;
-	d = dentry_find(dir, name, len);
-	if (d != NULL && inode->ops->revalidate != NULL && !inode->ops->revalidate(d)) {
-		dentry_put(d);
-		d = NULL;
-	}
-	if (d == NULL) {
-		d = dentry_new(dir, name, len);
-		if (d == NULL)
-			return -ENOMEM;
-		d->ahead = ahead;
-		error = inode->ops->lookup(inode, d);
-		d->ahead = NULL;
-		if (error == 0 && d->inode == NULL && !d->attached) {
-			/* The lookup may have filled the directory (populate). */
-			struct dentry *now = dentry_find(dir, name, len);
-
-			if (now != NULL) {
-				dentry_put(d);
-				d = now;
-			}
-		}
-		if (error < 0) {
-			dentry_put(d);
-			return error;
-		}
-	}
-	*out = d;
-	return 0;
+	if (error < 0)
+		return error;
+	*out = find_known(dir, name, len);
+	if (*out != NULL)
+		return 0;
+	names_lock(sb);
+	error = find(dir, name, len, ahead, out);
+	names_unlock(sb);
+	return error;
 }
 
 int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out)

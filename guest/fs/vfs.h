@@ -184,6 +184,10 @@ struct super {
 	const char *options; /* ",option...", as /proc/mounts shows them; or NULL */
 	u32 magic, dev;
 	bool read_only;
+	/* Its operations wait while names are theirs to find and to change, so that
+	 * one thread at a time does either: names_lock(). */
+	bool names_wait, names_locked;
+	struct waitq names_unlocked;
 	u64 last_ino;
 	struct dentry *root;
 	int (*statfs)(struct super *sb, struct statfs *st);
@@ -306,12 +310,18 @@ long file_text(const struct file *file, const struct path *root, char *buf, size
 
 /* ---- operations on names (namespace.c): checks, then the file system ---- */
 
-/* A name in a directory: *out may be negative. -ENOTDIR, -ENAMETOOLONG, -EIO. */
+/* Between these no other thread finds or changes names of the file system: from the
+ * look at a name until it is made, removed or renamed. They do not nest. */
+void names_lock(struct super *sb);
+void names_unlock(struct super *sb);
+/* A name in a directory: *out may be negative. -ENOTDIR, -ENAMETOOLONG, -EIO.
+ * vfs_find() is for those who hold names_lock(). */
 int vfs_lookup(struct dentry *dir, const char *name, size_t len, struct dentry **out);
 /* The same with the path that will be looked up from there on, as far as it is known: a
  * file system that has to ask for names can ask for all of them at once. */
 int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
 		     struct dentry **out);
+int vfs_find(struct dentry *dir, const char *name, size_t len, struct dentry **out);
 int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev);
 int vfs_mkdir(struct path *dir, struct dentry *d, u32 mode);
 int vfs_symlink(struct path *dir, struct dentry *d, const char *target);

@@ -203,6 +203,21 @@ static int splice(struct walk *w, struct inode *link, const char *rest)
 	return 0;
 }
 
+int walk_into(struct walk *w, struct dentry *d)
+{
+	struct path p = { w->at.mnt, d };
+
+	path_get(&p);
+	path_into_mounts(&p);
+	if (p.mnt != w->at.mnt && w->flags & LOOKUP_RESOLVE(RESOLVE_NO_XDEV)) {
+		path_put(&p);
+		return -EXDEV;
+	}
+	path_put(&w->at);
+	w->at = p;
+	return 0;
+}
+
 /*
  * Steps into w->last. 0: w->at is there. 1: it was a link, and the text to go
  * on with is w->link_text (from w->at). 2: it was a magic link: w->at is where
@@ -211,14 +226,15 @@ static int splice(struct walk *w, struct inode *link, const char *rest)
 static int step(struct walk *w, bool follow, const char *rest)
 {
 	struct dentry *d;
-	struct path p;
 	int error;
 
 	if (w->last.type == LAST_DOTDOT)
 		return go_up(w);
 	if (w->last.type != LAST_NAME)
 		return 0;
-	error = walk_last(w, &d);
+	/* what is behind the name is the text that goes on, or a NUL */
+	error = vfs_lookup_ahead(w->at.dentry, w->last.name, w->last.len,
+				 w->last.name + w->last.len, &d);
 	if (error < 0)
 		return error;
 	if (d->inode == NULL) {
@@ -235,18 +251,9 @@ static int step(struct walk *w, bool follow, const char *rest)
 		dentry_put(d);
 		return error;
 	}
-	p.mnt = w->at.mnt;
-	p.dentry = d;
-	path_get(&p);
+	error = walk_into(w, d);
 	dentry_put(d);
-	path_into_mounts(&p);
-	if (p.mnt != w->at.mnt && w->flags & LOOKUP_RESOLVE(RESOLVE_NO_XDEV)) {
-		path_put(&p);
-		return -EXDEV;
-	}
-	path_put(&w->at);
-	w->at = p;
-	return 0;
+	return error;
 }
 
 static const char *skip_slashes(const char *text)
@@ -308,9 +315,7 @@ int walk_parent(struct walk *w, const char *text)
 
 int walk_last(struct walk *w, struct dentry **out)
 {
-	/* what is behind the name is the text that goes on, or a NUL */
-	return vfs_lookup_ahead(w->at.dentry, w->last.name, w->last.len, w->last.name + w->last.len,
-				out);
+	return vfs_find(w->at.dentry, w->last.name, w->last.len, out);
 }
 
 int walk_step_last(struct walk *w, bool follow)

@@ -62,7 +62,14 @@ void walk_end(struct walk *w);
 /* w->at becomes the directory, w->last what is asked for in it. */
 int walk_parent(struct walk *w, const char *text);
 /* Looks w->last up in w->at: a dentry, perhaps negative. For LAST_NAME. */
-int walk_last(struct walk *w, struct dentry **out);
+int walk_last(struct walk *w, struct dentry **out); /* with names_lock(walk_super(w)) */
+static inline struct super *walk_super(const struct walk *w)
+{
+	return w->at.dentry->inode->sb;
+}
+/* w->at becomes what walk_last() has found, which is no link, or what is mounted
+ * there. 0 or -EXDEV. */
+int walk_into(struct walk *w, struct dentry *d);
 /* Steps w->at to the last component; follows a link when the flags say so:
  * then w->at and w->last are new and the result is 1. */
 int walk_step_last(struct walk *w, bool follow);

@@ -12,13 +12,29 @@
 
 /*
  * A walk to the directory of a name that is to be made, and the name's
- * dentry: negative, or -EEXIST. `dir`: the name may end in a slash.
+ * dentry: negative, or -EEXIST. `dir`: the name may end in a slash. From
+ * making_begin() to making_end() nobody else changes names there.
  */
 struct making {
 	struct pathname pn;
 	struct walk walk;
 	struct dentry *d;
 };
+
+static int making_find(struct making *m, bool dir)
+{
+	int error = walk_last(&m->walk, &m->d);
+
+	if (error < 0)
+		return error;
+	if (m->d->inode != NULL)
+		error = -EEXIST;
+	else if (m->walk.last.slash && !dir)
+		error = -ENOENT;
+	if (error < 0)
+		dentry_put(m->d);
+	return error;
+}
 
 static int making_look(struct making *m, bool dir)
 {
@@ -28,15 +44,10 @@ static int making_look(struct making *m, bool dir)
 		return error;
 	if (m->walk.last.type != LAST_NAME)
 		return -EEXIST;
-	error = walk_last(&m->walk, &m->d);
+	names_lock(walk_super(&m->walk));
+	error = making_find(m, dir);
 	if (error < 0)
-		return error;
-	if (m->d->inode != NULL)
-		error = -EEXIST;
-	else if (m->walk.last.slash && !dir)
-		error = -ENOENT;
-	if (error < 0)
-		dentry_put(m->d);
+		names_unlock(walk_super(&m->walk));
 	return error;
 }
 
@@ -59,6 +70,7 @@ static int making_begin(struct making *m, int dirfd, const char *user, bool dir)
 
 static void making_end(struct making *m)
 {
+	names_unlock(walk_super(&m->walk));
 	dentry_put(m->d);
 	walk_end(&m->walk);
 	pathname_put(&m->pn);
@@ -172,19 +184,11 @@ long sys_link(const char *from, const char *to)
 
 /* ---- removing ---- */
 
-static long remove_last(struct walk *w, bool dir)
+static long remove_name(struct walk *w, bool dir)
 {
 	struct dentry *d;
-	long r;
+	long r = walk_last(w, &d);
 
-	if (w->last.type != LAST_NAME) {
-		if (!dir)
-			return -EISDIR;
-		return w->last.type == LAST_DOTDOT ? -ENOTEMPTY :
-		       w->last.type == LAST_DOT    ? -EINVAL :
-						     -EBUSY;
-	}
-	r = walk_last(w, &d);
 	if (r < 0)
 		return r;
 	if (d->inode == NULL)
@@ -194,6 +198,23 @@ static long remove_last(struct walk *w, bool dir)
 	else
 		r = dir ? vfs_rmdir(&w->at, d) : vfs_unlink(&w->at, d);
 	dentry_put(d);
+	return r;
+}
+
+static long remove_last(struct walk *w, bool dir)
+{
+	long r;
+
+	if (w->last.type != LAST_NAME) {
+		if (!dir)
+			return -EISDIR;
+		return w->last.type == LAST_DOTDOT ? -ENOTEMPTY :
+		       w->last.type == LAST_DOT    ? -EINVAL :
+						     -EBUSY;
+	}
+	names_lock(walk_super(w));
+	r = remove_name(w, dir);
+	names_unlock(walk_super(w));
 	return r;
 }
 
@@ -252,18 +273,11 @@ static long rename_dentries(struct walk *from, struct dentry *old, struct walk *
 	return vfs_rename(old, &to->at, new, flags);
 }
 
-static long rename_walks(struct walk *from, struct walk *to, unsigned int flags)
+static long rename_names(struct walk *from, struct walk *to, unsigned int flags)
 {
 	struct dentry *old, *new;
-	long r;
+	long r = walk_last(from, &old);
 
-	if (from->at.mnt != to->at.mnt)
-		return -EXDEV;
-	if (from->last.type != LAST_NAME)
-		return -EBUSY;
-	if (to->last.type != LAST_NAME)
-		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-	r = walk_last(from, &old);
 	if (r < 0)
 		return r;
 	r = walk_last(to, &new);
@@ -272,6 +286,22 @@ static long rename_walks(struct walk *from, struct walk *to, unsigned int flags)
 		dentry_put(new);
 	}
 	dentry_put(old);
+	return r;
+}
+
+static long rename_walks(struct walk *from, struct walk *to, unsigned int flags)
+{
+	long r;
+
+	if (from->at.mnt != to->at.mnt)
+		return -EXDEV;
+	if (from->last.type != LAST_NAME)
+		return -EBUSY;
+	if (to->last.type != LAST_NAME)
+		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	names_lock(walk_super(from));
+	r = rename_names(from, to, flags);
+	names_unlock(walk_super(from));
 	return r;
 }
 

@@ -55,32 +55,42 @@ static int truncate_found(const struct path *p)
 	return error == -EPERM && (!inode->ops || !inode->ops->setattr) ? 0 : error;
 }
 
+/* 0: w->at is there, made if *created; 1: it is a link. */
+static int create_name(struct walk *w, u32 flags, u32 mode, bool *created)
+{
+	struct dentry *d;
+	int error = walk_last(w, &d);
+
+	if (error < 0)
+		return error;
+	mode &= 07777 & ~current_process()->fs->umask;
+	if (d->inode == NULL) {
+		error = vfs_create(&w->at, d, S_IFREG | mode, 0);
+		*created = error == 0;
+	} else if (flags & O_EXCL) {
+		error = -EEXIST;
+	} else if (S_ISLNK(d->inode->mode)) {
+		error = 1;
+	}
+	if (error == 0)
+		error = walk_into(w, d);
+	dentry_put(d);
+	return error;
+}
+
 /* The last step of a walk with O_CREAT. 0: w->at is there, made if *created;
  * 1: a link leads on. */
 static int create_last(struct walk *w, u32 flags, u32 mode, bool *created)
 {
-	struct dentry *d;
+	struct super *sb = walk_super(w);
 	int error;
 
 	if (w->last.type != LAST_NAME || w->last.slash)
 		return -EISDIR;
-	error = walk_last(w, &d);
-	if (error < 0)
-		return error;
-	if (d->inode != NULL) {
-		dentry_put(d);
-		return flags & O_EXCL ? -EEXIST : walk_step_last(w, !(flags & O_NOFOLLOW));
-	}
-	mode &= 07777 & ~current_process()->fs->umask;
-	error = vfs_create(&w->at, d, S_IFREG | mode, 0);
-	if (error == 0) {
-		*created = true;
-		dentry_put(w->at.dentry);
-		w->at.dentry = d;
-		return 0;
-	}
-	dentry_put(d);
-	return error;
+	names_lock(sb);
+	error = create_name(w, flags, mode, created);
+	names_unlock(sb);
+	return error == 1 ? walk_step_last(w, !(flags & O_NOFOLLOW)) : error;
 }
 
 static struct file *open_found(struct walk *w, u32 flags, bool created, int *error)

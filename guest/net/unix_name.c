@@ -157,16 +157,12 @@ static int set_name(struct unix_socket *u, const struct sockname *name, struct i
 	return 0;
 }
 
-/* Makes the node: w is at its directory. */
-static int make_node(struct walk *w, struct unix_socket *u, const struct sockname *name)
+static int make_name(struct walk *w, struct unix_socket *u, const struct sockname *name)
 {
 	u32 mode = S_IFSOCK | (0777 & ~current_process()->fs->umask);
 	struct dentry *d;
-	int error;
+	int error = walk_last(w, &d);
 
-	if (w->last.type != LAST_NAME)
-		return -EADDRINUSE;
-	error = walk_last(w, &d);
 	if (error < 0)
 		return error;
 	if (d->inode != NULL)
@@ -183,6 +179,19 @@ static int make_node(struct walk *w, struct unix_socket *u, const struct socknam
 			vfs_unlink(&w->at, d);
 	}
 	dentry_put(d);
+	return error;
+}
+
+/* Makes the node: w is at its directory. */
+static int make_node(struct walk *w, struct unix_socket *u, const struct sockname *name)
+{
+	int error;
+
+	if (w->last.type != LAST_NAME)
+		return -EADDRINUSE;
+	names_lock(walk_super(w));
+	error = make_name(w, u, name);
+	names_unlock(walk_super(w));
 	return error;
 }
 

@@ -12,13 +12,6 @@
 static struct mount mount;
 static void (*unmount)(struct super *sb);
 
-/* There is one thread. */
-void wait_uninterruptible(struct waitq *q)
-{
-	(void)q;
-	panic("waits for itself");
-}
-
 void image_setup(u8 *contents, u64 size)
 {
 	static bool again;

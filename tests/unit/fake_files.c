@@ -113,3 +113,10 @@ void tty_opened(struct file *file)
 {
 	(void)file;
 }
+
+/* There is one thread. */
+void wait_uninterruptible(struct waitq *q)
+{
+	(void)q;
+	panic("waits for itself");
+}

@@ -169,13 +169,20 @@ t_status_is 1
 t_out 'create: Read-only file system'
 # ---- a program in an image
 
-mkdir "$T/signals"
-cp "$B/vm/sigstack" "$T/signals"
-head -c $((large * 1048576)) /dev/urandom >"$T/signals/file"
-make_image "$T/i" 24M -d "$T/signals"
+mkdir -p "$T/programs/w"
+cp "$B/vm/sigstack" "$B/vm/fsrace" "$T/programs"
+head -c $((large * 1048576)) /dev/urandom >"$T/programs/file"
+make_image "$T/i" 24M -d "$T/programs"
 for cpus in 1 2; do
 	t_run "signals on stacks that come from the disk, vCPUs: $cpus" 0 \
 		"$VMM" run --root "$T/i" /sigstack --cpus $cpus -- /file
 	t_out good
+done
+for cpus in 1 4; do
+	t_run "all that can be done to files, at once, vCPUs: $cpus" 0 \
+		"$VMM" run --root "$T/i,rw" /fsrace --cpus $cpus -- /w 2 $cpus
+	t_out good
+	t_err ''
+	clean "$T/i"
 done
 t_done
