@@ -172,7 +172,7 @@ t_out 'create: Read-only file system'
 mkdir -p "$T/programs/w"
 cp "$B/vm/sigstack" "$B/vm/fsrace" "$T/programs"
 head -c $((large * 1048576)) /dev/urandom >"$T/programs/file"
-make_image "$T/i" 24M -d "$T/programs"
+tree_ext2 "$T/i" 24M -d "$T/programs"
 for cpus in 1 2; do
 	t_run "signals on stacks that come from the disk, vCPUs: $cpus" 0 \
 		"$VMM" run --root "$T/i" /sigstack --cpus $cpus -- /file
