@@ -15,7 +15,7 @@ ABI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
 	-Wno-nonnull -Wno-array-bounds
 
 # Not programs: what several of them are linked with.
-ABI_PARTS  := harness places sockets threading
+ABI_PARTS  := filing harness places signalling sockets threading
 ABI_AREAS  := $(filter-out $(ABI_PARTS),$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
 ABI_PROGRAMS := $(ABI_AREAS:%=$(ABI_OUT)/glibc/%) $(ABI_AREAS:%=$(ABI_OUT)/musl/%) \
 	$(ABI_OUT)/pie/start
@@ -26,8 +26,10 @@ abi-programs: $(ABI_PROGRAMS)
 
 ABI_COMMON := $(ABI_DIR)/harness.c $(ABI_DIR)/abi.h $(ABI_DIR)/abi.mk
 
+ABI_FILING := attributes descriptors files io offsets
+ABI_SIGNALLING := signal_waits signals
 ABI_PLACES := badargs pointers
-ABI_SOCKETS := raw rights sockopt tcp udp unix
+ABI_SOCKETS := raw rights sockopt tcp udp unix unix_datagrams
 ABI_THREADS := changing futexes rseq threads thread_locks thread_signals
 
 $(ABI_OUT)/glibc/regs $(ABI_OUT)/musl/regs: $(ABI_DIR)/regs.S
@@ -35,6 +37,10 @@ $(ABI_SOCKETS:%=$(ABI_OUT)/glibc/%) $(ABI_SOCKETS:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/sockets.c $(ABI_DIR)/sockets.h
 $(ABI_THREADS:%=$(ABI_OUT)/glibc/%) $(ABI_THREADS:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/threading.c $(ABI_DIR)/threading.h
+$(ABI_FILING:%=$(ABI_OUT)/glibc/%) $(ABI_FILING:%=$(ABI_OUT)/musl/%): \
+	$(ABI_DIR)/filing.c $(ABI_DIR)/filing.h
+$(ABI_SIGNALLING:%=$(ABI_OUT)/glibc/%) $(ABI_SIGNALLING:%=$(ABI_OUT)/musl/%): \
+	$(ABI_DIR)/signalling.c $(ABI_DIR)/signalling.h
 $(ABI_PLACES:%=$(ABI_OUT)/glibc/%) $(ABI_PLACES:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/places.c $(ABI_DIR)/places.h
 $(ABI_OUT)/glibc/patch $(ABI_OUT)/musl/patch: $(ABI_DIR)/patch.S

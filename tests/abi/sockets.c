@@ -75,3 +75,35 @@ void set_get(int fd, const char *what, int level, int name, int value)
 	else
 		say("  is %d, length %u", got, len);
 }
+
+void show_unix_name(const char *what, int r, const struct sockaddr_un *un, socklen_t len)
+{
+	show(what, r);
+	if (r < 0)
+		return;
+	if (len <= 2)
+		say("  family %d length %u", un->sun_family, len);
+	else if (un->sun_path[0])
+		say("  family %d length %u %s", un->sun_family, len, un->sun_path);
+	else
+		say("  family %d length %u @%.*s", un->sun_family, len, (int)len - 3,
+		    un->sun_path + 1);
+}
+
+void show_unix_local(int fd)
+{
+	struct sockaddr_un un = { .sun_family = 77 };
+	socklen_t len = sizeof(un);
+	int r = getsockname(fd, (struct sockaddr *)&un, &len);
+
+	show_unix_name("getsockname", r, &un, len);
+}
+
+void show_unix_peer(int fd)
+{
+	struct sockaddr_un un = { .sun_family = 77 };
+	socklen_t len = sizeof(un);
+	int r = getpeername(fd, (struct sockaddr *)&un, &len);
+
+	show_unix_name("getpeername", r, &un, len);
+}

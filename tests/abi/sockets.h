@@ -17,6 +17,11 @@ struct sockaddr_un named(const char *path);
 #define CONNECT(fd, name)   connect(fd, (struct sockaddr *)&(name), sizeof(name))
 #define SENDTO(fd, s, name) sendto(fd, s, strlen(s), 0, (struct sockaddr *)&(name), sizeof(name))
 
+/* Names of AF_UNIX, and what calls that got them returned. */
+void show_unix_name(const char *what, int r, const struct sockaddr_un *un, socklen_t len);
+void show_unix_local(int fd);
+void show_unix_peer(int fd);
+
 /* A socketpair() of AF_UNIX. */
 extern int pair[2];
 void open_pair(int type);

@@ -178,3 +178,85 @@ CASE(interrupted_with_timeout, ALONE)
 	SHOW(recv(pair[0], &c, 1, 0));
 	SHOW(ticks);
 }
+
+/* ---- of UDP ---- */
+
+CASE(options_ip)
+{
+	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0)), n = 0;
+	static const int values[] = { -2, -1, 0, 1, 2, 200, 255, 256 };
+	unsigned char byte = 5;
+	socklen_t len;
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		SET_GET(fd, SOL_IP, IP_TTL, values[i]);
+		SET_GET(fd, SOL_IP, IP_TOS, values[i]);
+		SET_GET(fd, SOL_IP, IP_MULTICAST_TTL, values[i]);
+		SET_GET(fd, SOL_IP, IP_MULTICAST_LOOP, values[i]);
+		SET_GET(fd, SOL_IP, IP_MTU_DISCOVER, values[i]);
+		SET_GET(fd, SOL_IP, IP_RECVERR, values[i]);
+		SET_GET(fd, SOL_IP, IP_PKTINFO, values[i]);
+		SET_GET(fd, SOL_IP, IP_FREEBIND, values[i]);
+	}
+	SHOW(setsockopt(fd, SOL_IP, IP_TTL, &byte, 1));
+	len = 1;
+	SHOW(getsockopt(fd, SOL_IP, IP_TTL, &n, &len));
+	say("%d %u", n, len);
+	len = 0;
+	SHOW(getsockopt(fd, SOL_IP, IP_TTL, &n, &len));
+	len = -1;
+	SHOW(getsockopt(fd, SOL_IP, IP_TTL, &n, &len));
+	SHOW(setsockopt(fd, SOL_IP, IP_TTL, &n, 0));
+	SHOW(setsockopt(fd, SOL_IP, 999, &n, sizeof(n)));
+	len = sizeof(n);
+	SHOW(getsockopt(fd, SOL_IP, 999, &n, &len));
+	SHOW(getsockopt(fd, SOL_IP, IP_MTU, &n, &len));
+	SHOW(setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &n, sizeof(n)));
+	SHOW(setsockopt(fd, 77, 1, &n, sizeof(n)));
+	SHOW(getsockopt(fd, 77, 1, &n, &len));
+	close(fd);
+}
+
+CASE(options_ipv6)
+{
+	int fd = NEED(socket(AF_INET6, SOCK_DGRAM, 0)), n = 0;
+	static const int values[] = { -2, -1, 0, 1, 200, 255, 256 };
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		if (values[i] != 0) /* here the default */
+			SET_GET(fd, SOL_IPV6, IPV6_UNICAST_HOPS, values[i]);
+		SET_GET(fd, SOL_IPV6, IPV6_MULTICAST_HOPS, values[i]);
+		SET_GET(fd, SOL_IPV6, IPV6_MULTICAST_LOOP, values[i]);
+		SET_GET(fd, SOL_IPV6, IPV6_TCLASS, values[i]);
+		SET_GET(fd, SOL_IPV6, IPV6_RECVPKTINFO, values[i]);
+		SET_GET(fd, SOL_IPV6, IPV6_V6ONLY, values[i]);
+		SET_GET(fd, SOL_IP, IP_TTL, values[i]);
+	}
+	SHOW(setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &n, 1));
+	SHOW(setsockopt(fd, SOL_IPV6, 999, &n, sizeof(n)));
+	close(fd);
+}
+
+CASE(multicast)
+{
+	struct sockaddr_in group = in4("239.1.2.3", 0), any = in4("0.0.0.0", 0);
+	int fd = NEED(socket(AF_INET, SOCK_DGRAM, 0));
+	struct ip_mreqn m = { .imr_ifindex = 1 };
+	socklen_t len = sizeof(any);
+
+	m.imr_multiaddr = group.sin_addr;
+	NEED(BIND(fd, any));
+	NEED(getsockname(fd, (struct sockaddr *)&any, &len));
+	SHOW(setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	SHOW(setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	SHOW(setsockopt(fd, SOL_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+	SHOW(setsockopt(fd, SOL_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+	m.imr_ifindex = 99;
+	SHOW(setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	m.imr_ifindex = 1;
+	SHOW(setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, &m, 4));
+	SHOW(setsockopt(fd, SOL_IP, IP_MULTICAST_IF, &m, 3));
+	m.imr_multiaddr.s_addr = htonl(0x7f000001);
+	SHOW(setsockopt(fd, SOL_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	close(fd);
+}

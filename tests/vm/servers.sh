@@ -109,9 +109,9 @@ if t_have nginx curl wrk; then
 	for how in $ways; do
 		t_case "nginx by $how"
 		srv=--copy
-		[ $how = --copy ] || srv='--cpus 2 --share'
+		[ "$how" = --copy ] || srv='--cpus 2 --share'
 		# shellcheck disable=SC2086 # words
-		serve 'using the "epoll"' $how nginx $srv "$T/srv:/srv" \
+		serve 'using the "epoll"' "$how" nginx $srv "$T/srv:/srv" \
 			--copy "$T/nginx.conf:/etc/nginx.conf" --publish $port:80 -- -e stderr -c /etc/nginx.conf
 		for file in k m; do
 			for connection in keep-alive close; do # the second on the same one, or not
@@ -132,7 +132,7 @@ if t_have nginx curl wrk; then
 		done
 		curl -s -r 1000-200000 http://127.0.0.1:$port/m >"$T/got"
 		tail -c +1001 "$T/srv/m" | head -c 199001 | cmp -s - "$T/got" || t_fail 'a range differs'
-		[ $how = --root ] || { stop 0; continue; }
+		[ "$how" = --root ] || { stop 0; continue; }
 		for file in k m; do
 			for connection in keep-alive close; do
 				wrk -t 1 -c 8 -d 1 -H "Connection: $connection" http://127.0.0.1:$port/$file >"$T/wrk" 2>&1

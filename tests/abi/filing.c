@@ -1,0 +1,31 @@
+/* For the programs about files, see filing.h. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "abi.h"
+#include "filing.h"
+
+void show_type(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		say("%s: %s", path, errno_name(errno));
+		return;
+	}
+	say("%s: type %#o mode %#o links %lu", path, st.st_mode & S_IFMT, st.st_mode & 07777,
+	    (unsigned long)st.st_nlink);
+}
+
+int digits(void)
+{
+	make_file("digits", "0123456789");
+	return (int)NEED(open("digits", O_RDWR));
+}
+
+long size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -1 : (long)st.st_size;
+}
