@@ -15,7 +15,7 @@ ABI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
 	-Wno-nonnull -Wno-array-bounds
 
 # Not programs: what several of them are linked with.
-ABI_PARTS  := filing harness places signalling sockets threading
+ABI_PARTS  := filing harness places signalling sockets threading tiny
 ABI_AREAS  := $(filter-out $(ABI_PARTS),$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
 ABI_PROGRAMS := $(ABI_AREAS:%=$(ABI_OUT)/glibc/%) $(ABI_AREAS:%=$(ABI_OUT)/musl/%) \
 	$(ABI_OUT)/pie/start
@@ -30,6 +30,7 @@ ABI_FILING := attributes descriptors files io offsets
 ABI_SIGNALLING := signal_waits signals
 ABI_PLACES := badargs pointers
 ABI_SOCKETS := raw rights sockopt tcp udp unix unix_datagrams
+ABI_TINY := exec exec_errors execargs
 ABI_THREADS := changing futexes rseq threads thread_locks thread_signals
 
 $(ABI_OUT)/glibc/regs $(ABI_OUT)/musl/regs: $(ABI_DIR)/regs.S
@@ -44,7 +45,8 @@ $(ABI_SIGNALLING:%=$(ABI_OUT)/glibc/%) $(ABI_SIGNALLING:%=$(ABI_OUT)/musl/%): \
 $(ABI_PLACES:%=$(ABI_OUT)/glibc/%) $(ABI_PLACES:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/places.c $(ABI_DIR)/places.h
 $(ABI_OUT)/glibc/patch $(ABI_OUT)/musl/patch: $(ABI_DIR)/patch.S
-$(foreach area,exec execargs,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/tiny.h
+$(ABI_TINY:%=$(ABI_OUT)/glibc/%) $(ABI_TINY:%=$(ABI_OUT)/musl/%): \
+	$(ABI_DIR)/tiny.c $(ABI_DIR)/tiny.h
 $(foreach area,pty ptypacket,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/pty.h
 
 $(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)

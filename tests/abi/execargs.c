@@ -5,7 +5,6 @@
  *
  * The program "tiny" ends with the number of its arguments.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,7 +17,6 @@
 #define WORDS_MAX  800000
 
 static char *word[WORDS_MAX + 1];
-static char *no_words[] = { NULL };
 
 static size_t limit(size_t stack)
 {

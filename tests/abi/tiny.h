@@ -1,54 +1,19 @@
 /*
- * A small program to be executed.
+ * What the programs about execve(2) have in common.
  */
 #ifndef ABI_TINY_H
 #define ABI_TINY_H
 
-#include <elf.h>
-#include <fcntl.h>
-#include <stddef.h>
-#include <string.h>
-#include <unistd.h>
+#include <elf.h> /* EM_X86_64 */
 
-#include "abi.h"
+#define SELF "/proc/self/exe"
+
+extern char *no_words[]; /* for argv and envp */
+int execveat_raw(int dirfd, const char *path, char **argv, char **envp, int flags);
 
 /* A program of a few bytes of code, that ends with the number of its arguments.
  * interp: for PT_INTERP, or NULL. */
-static void make_tiny(const char *path, const char *interp, unsigned machine)
-{
-	static const unsigned char code[] = { 0x48, 0x8b, 0x3c, 0x24, 0xb8, 0xe7,
-					      0x00, 0x00, 0x00, 0x0f, 0x05 };
-	struct {
-		Elf64_Ehdr e;
-		Elf64_Phdr p[2];
-		char interp[64];
-		unsigned char code[sizeof(code)];
-	} f;
-	memset(&f, 0, sizeof(f));
-	memcpy(f.e.e_ident, ELFMAG "\2\1\1", 7);
-	f.e.e_type = ET_EXEC;
-	f.e.e_machine = machine;
-	f.e.e_version = 1;
-	f.e.e_entry = 0x400000 + offsetof(typeof(f), code);
-	f.e.e_phoff = offsetof(typeof(f), p);
-	f.e.e_ehsize = sizeof(f.e);
-	f.e.e_phentsize = sizeof(f.p[0]);
-	f.e.e_phnum = interp ? 2 : 1;
-	f.p[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
-			       .p_flags = PF_R | PF_X,
-			       .p_vaddr = 0x400000,
-			       .p_filesz = sizeof(f),
-			       .p_memsz = sizeof(f),
-			       .p_align = 4096 };
-	f.p[1] = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = offsetof(typeof(f), interp) };
-	if (interp) {
-		f.p[1].p_filesz = f.p[1].p_memsz = strlen(interp) + 1;
-		memcpy(f.interp, interp, f.p[1].p_filesz);
-	}
-	memcpy(f.code, code, sizeof(code));
-	int fd = NEED(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755));
-	NEED(write(fd, &f, sizeof(f)));
-	close(fd);
-}
+void make_tiny(const char *path, const char *interp, unsigned machine);
+void make_script(const char *path, const char *text);
 
 #endif
