@@ -133,7 +133,7 @@ int vfs_create(struct path *dir, struct dentry *d, u32 mode, u32 rdev)
 	if (error < 0)
 		return error;
 	if (dir->dentry->inode->ops->create == NULL)
-		return -EACCES;
+		return S_ISREG(mode) ? -EACCES : -EPERM;
 	error = dir->dentry->inode->ops->create(d, mode, rdev);
 	if (error == 0)
 		notify_name(dir->dentry, d, IN_CREATE);

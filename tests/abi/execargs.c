@@ -157,8 +157,9 @@ CASE(all_arrive, ALONE)
 		word[i] = (char *)NEED(malloc(size + 1));
 		memset(word[i], 'a' + i % 26, size);
 		word[i][size] = 0;
-		env[i] = word[MANY - 1 - i];
 	}
+	for (unsigned i = 0; i < MANY; i++)
+		env[i] = word[MANY - 1 - i];
 	env[0] = "EXEC_SUM=1";
 	SHOW(execve("/proc/self/exe", word, env));
 }

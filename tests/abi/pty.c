@@ -256,6 +256,9 @@ CASE(devpts_is_fixed)
 	SHOW(symlink("x", "/dev/pts/link"));
 	SHOW(unlink(name));
 	SHOW(unlink("/dev/pts/ptmx"));
+	SHOW(mknod("/dev/pts/fifo", S_IFIFO | 0600, 0));
+	SHOW(mknod("/dev/pts/regular", S_IFREG | 0600, 0));
+	SHOW(link(name, "/dev/pts/other"));
 	SHOW(rename(name, "/dev/pts/other"));
 	SHOW(rmdir("/dev/pts"));
 	SHOW(chmod(name, 0604));
@@ -281,14 +284,7 @@ CASE(devpts_in_mounts)
 
 CASE(own_ptmx)
 {
-	int zero = 0;
-	unsigned n;
-
-	master = NEED(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY));
-	NEED(ioctl(master, TIOCSPTLCK, &zero));
-	NEED(ioctl(master, TIOCGPTN, &n));
-	snprintf(name, sizeof(name), "/dev/pts/%u", n);
-	slave = NEED(open(name, O_RDWR | O_NOCTTY));
+	open_by("/dev/pts/ptmx");
 	SEND(master, "by the other one\n");
 	show_read("slave", slave);
 	close_pair();

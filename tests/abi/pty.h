@@ -17,16 +17,21 @@
 static int master, slave;
 static char name[64];
 
-static void open_pair(void)
+static void open_by(const char *ptmx)
 {
 	int unlock = 0;
 	unsigned n;
 
-	master = NEED(open("/dev/ptmx", O_RDWR | O_NOCTTY));
+	master = NEED(open(ptmx, O_RDWR | O_NOCTTY));
 	NEED(ioctl(master, TIOCSPTLCK, &unlock));
 	NEED(ioctl(master, TIOCGPTN, &n));
 	snprintf(name, sizeof(name), "/dev/pts/%u", n);
 	slave = NEED(open(name, O_RDWR | O_NOCTTY));
+}
+
+static void open_pair(void)
+{
+	open_by("/dev/ptmx");
 }
 
 static void close_pair(void)

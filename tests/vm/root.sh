@@ -242,6 +242,11 @@ t_check 'mkdir' [ -d "$root/x" ]
 t_check 'the host has what was put into /tmp' [ ! -e "$root/tmp/x" ]
 t_run 'rw: what is mounted' 0 "$VMM" run --root "$root,rw" /bin/cat -- /proc/mounts
 t_out_match '^root / virtiofs '
+for rw in '' ,rw; do
+	t_run "the running program is busy$rw" 0 "$VMM" run --root "$root$rw" /bin/ops -- \
+		append /bin/ops x
+	t_out_match 'Text file busy'
+done
 t_run 'rw: a script' 0 "$VMM" run --root "$root,rw" script --env PATH=/bin -- a
 t_out 'script /bin/script a'
 t_run 'rw: a dynamic program' 0 "$VMM" run --root /,rw "$(realpath "$B/vm/hello-dynamic")"
