@@ -41,13 +41,11 @@ static void close_pair(void)
 }
 
 /* What a read gives now, printable. */
-static void show_read(const char *who, int fd)
+static void show_read_now(const char *who, int fd)
 {
 	char buf[256], text[1024];
 	size_t at = 0;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	poll(&p, 1, 200); /* Linux moves bytes by a worker */
 	int flags = fcntl(fd, F_GETFL);
 	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	ssize_t n = read(fd, buf, sizeof(buf));
@@ -62,6 +60,14 @@ static void show_read(const char *who, int fd)
 			       (unsigned char)buf[i]);
 	text[at] = 0;
 	say("%s: %zd \"%s\"", who, n, text);
+}
+
+static inline void show_read(const char *who, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	poll(&p, 1, 200); /* Linux moves bytes by a worker */
+	show_read_now(who, fd);
 }
 
 #define SEND(fd, text) SHOW(write(fd, text, strlen(text)))

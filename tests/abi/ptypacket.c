@@ -23,7 +23,7 @@ static void show_packet(int events)
 	}
 	poll(&p, 1, 0);
 	say("poll %x", p.revents);
-	show_read("packet", master);
+	show_read_now("packet", master);
 }
 
 static void set_packet(int on)
