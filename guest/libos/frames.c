@@ -8,7 +8,8 @@
  * what is used again first is what is still there.
  *
  * The direct map of the first GiB is made at link time; the rest comes in
- * pieces of DIRECT_STEP when memory is taken there.
+ * pieces of DIRECT_STEP when memory is taken there. Page tables must lie in it
+ * (KCALL_DONATE): where there is more memory, some is set aside for them.
  */
 #include "../kernel/kcall.h"
 #include "boot_info.h"
@@ -28,13 +29,17 @@
 #define RECLAIM     32ull /* how many times what is missing the caches are asked for */
 #define MAX_MEMORY  (64ull << 30)
 #define SHOW_STEP   (8ull << 20) /* of files of the host at once */
+#define PER_TABLE                                                             \
+	256 /* bytes of memory for each of its page tables: twice what a full \
+	     * table and the direct map's take */
 
 struct range {
 	paddr_t start, end;
 };
 
 static struct range ram[MAX_RANGES]; /* what the allocator was ever given */
-static struct range fresh[MAX_RANGES]; /* what of it was never used */
+static struct range fresh[MAX_RANGES]; /* what of it was never used; some are empty */
+static struct range tables; /* blocks for page tables, above what others get */
 static unsigned nram, nfresh;
 static struct list free_runs[ORDERS];
 static u8 *free_order; /* by frame: order + 1 of the free run it begins, or 0 */
@@ -49,10 +54,14 @@ static void direct_map(paddr_t pa, u64 len)
 		if (at < STATIC_MAP || direct_done[step / 8] & (1 << step % 8))
 			continue;
 		direct_done[step / 8] |= 1 << step % 8;
-		vcpu()->run[0] =
-			(struct map_run){ DIRECT_MAP + at, at | PTE_PS | PTE_P | PTE_W | PTE_NX,
-					  DIRECT_STEP / BLOCK_SIZE };
-		if (kcall(KCALL_MAP, 1, 0, 0))
+		const struct map_run run = { DIRECT_MAP + at, at | PTE_PS | PTE_P | PTE_W | PTE_NX,
+					     DIRECT_STEP / BLOCK_SIZE };
+		long error;
+		do {
+			vcpu()->run[0] = run;
+			error = kcall(KCALL_MAP, 1, 0, 0);
+		} while (error && frames_feed_kernel());
+		if (error)
 			panic("no page table for the direct map of %lx", at);
 	}
 }
@@ -96,13 +105,24 @@ paddr_t virt_to_phys(const void *p)
 	return va >= IMAGE_BASE ? va - IMAGE_BASE : va - DIRECT_MAP;
 }
 
+/* One more, if there is room. */
+static bool add_fresh(paddr_t start, paddr_t end)
+{
+	unsigned i = 0;
+	while (i < nfresh && fresh[i].start < fresh[i].end)
+		i++;
+	if (i == MAX_RANGES)
+		return false;
+	fresh[i] = (struct range){ start, end };
+	nfresh = MAX(nfresh, i + 1);
+	return true;
+}
+
 /* What alignment skipped stays fresh, or is lost to the used memory. */
 static void keep_gap(paddr_t start, paddr_t end)
 {
-	if (nfresh < MAX_RANGES) {
-		fresh[nfresh++] = (struct range){ start, end };
+	if (add_fresh(start, end))
 		return;
-	}
 	for (; start < end; start += PAGE_SIZE) {
 		direct_map(start, PAGE_SIZE);
 		frames_free(start, 0);
@@ -136,11 +156,8 @@ static paddr_t take_block(bool low)
 		paddr_t end = ALIGN_DOWN(limit, BLOCK_SIZE);
 		if (end < BLOCK_SIZE || end - BLOCK_SIZE < r->start || end - BLOCK_SIZE == 0)
 			continue;
-		if (end < r->end) {
-			if (nfresh == MAX_RANGES)
-				continue;
-			fresh[nfresh++] = (struct range){ end, r->end };
-		}
+		if (end < r->end && !add_fresh(end, r->end))
+			continue;
 		r->end = end - BLOCK_SIZE;
 		return r->end;
 	}
@@ -306,19 +323,35 @@ void frames_put_idle(paddr_t pa, bool given_back)
 	}
 }
 
+/* A freed block that the kernel can reach, zeroed; or 0. */
+static paddr_t take_freed_low(void)
+{
+	struct list *at;
+	list_for_each (at, &free_runs[BLOCK_ORDER]) {
+		paddr_t pa = virt_to_phys(at);
+		if (pa >= STATIC_MAP)
+			continue;
+		list_del(at);
+		free_order[pa >> PAGE_SHIFT] = 0;
+		memset(phys_to_virt(pa), 0, BLOCK_SIZE);
+		return pa;
+	}
+	return 0;
+}
+
 /* The kernel needs memory for page tables. */
 bool frames_feed_kernel(void)
 {
-	paddr_t pa = take_block(true);
-	if (!pa) {
-		pa = take_freed(BLOCK_ORDER);
+	paddr_t pa = tables.start;
+	if (pa < tables.end) {
+		tables.start += BLOCK_SIZE;
+	} else {
+		pa = take_block(true);
+		pa = pa ? pa : take_freed_low();
 		if (!pa)
 			return false;
-		memset(phys_to_virt(pa), 0, BLOCK_SIZE);
-		if (pa >= STATIC_MAP)
-			panic("page tables: no block below 1 GiB");
+		available -= 1ull << BLOCK_ORDER;
 	}
-	available -= 1ull << BLOCK_ORDER;
 	return kcall(KCALL_DONATE, pa, 0, 0) == 0;
 }
 
@@ -339,9 +372,28 @@ void frames_add(paddr_t start, paddr_t end)
 	if (start >= end || nram == MAX_RANGES / 2)
 		return;
 	ram[nram++] = (struct range){ start, end };
-	fresh[nfresh++] = (struct range){ start, end };
+	if (start < STATIC_MAP && end > STATIC_MAP) {
+		fresh[nfresh++] = (struct range){ start, STATIC_MAP };
+		fresh[nfresh++] = (struct range){ STATIC_MAP, end };
+	} else {
+		fresh[nfresh++] = (struct range){ start, end };
+	}
 	total += (end - start) >> PAGE_SHIFT;
 	available = total;
+}
+
+/* At the end of the first GiB. Where that is all, tables can be anywhere. */
+static void set_tables_aside(u64 highest)
+{
+	u64 bytes = ALIGN_UP((highest >> PAGE_SHIFT) * (PAGE_SIZE / PER_TABLE), BLOCK_SIZE);
+	for (unsigned i = 0; i < nfresh && highest > STATIC_MAP; i++) {
+		struct range *r = &fresh[i];
+		if (r->end != STATIC_MAP || r->end - r->start < 2 * bytes)
+			continue;
+		tables = (struct range){ r->end - bytes, r->end };
+		r->end = tables.start;
+		available -= bytes >> PAGE_SHIFT;
+	}
 }
 
 void frames_init(void)
@@ -362,4 +414,5 @@ void frames_init(void)
 	}
 	if (!free_order)
 		panic("not enough memory: %lu KiB free", available * 4);
+	set_tables_aside(highest);
 }

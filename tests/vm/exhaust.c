@@ -252,6 +252,35 @@ static int punch(int *error)
 	return n;
 }
 
+/* Pages that need many page tables, once memory has been given out in pieces of many
+ * sizes: copies of a file's pages, which come in runs, and windows of other memory. */
+static int tables(int *error)
+{
+	const size_t each = 2 * MIB, pages = 512;
+	int file = open("/tmp/small", O_RDWR | O_CREAT, 0600), made = 0;
+	char *p = mmap(NULL, pages * each, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED || file < 0 || ftruncate(file, 5 * 4096))
+		exit(3);
+	for (int i = 0; i < 40; i++) {
+		char *copy = mmap(NULL, (1 + i % 5) * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+				  file, 0);
+		char *window = mmap(NULL, MIB / 4, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		*copy = window[33 * 4096] = 1;
+	}
+	for (char *at = p; at < p + pages * each; at += each, made++) {
+		/* so that none comes in one large page */
+		if (mprotect(at, 4096, PROT_READ))
+			break;
+		at[8192] = 1;
+	}
+	*error = made < (int)pages ? errno : 0;
+	return made;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -264,10 +293,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*use)(int *);
-	} used[] = {
-		{ "file", fill_file }, { "names", make_names },   { "holes", punch },
-		{ "maps", map_many },  { "timers", make_timers }, { "signals", queue_signals }
-	};
+	} used[] = { { "file", fill_file },       { "names", make_names },
+		     { "holes", punch },          { "maps", map_many },
+		     { "tables", tables },        { "timers", make_timers },
+		     { "signals", queue_signals } };
 	const char *what = argc > 1 ? argv[1] : "";
 	const struct rlimit all = { MOST, MOST };
 	int n = 0, error = 0;

@@ -23,6 +23,9 @@ for what in touch sparse read; do
 done
 t_run 'memory: holes in large pieces' 0 "$exhaust" 128M holes
 t_out_match '^(0|ENOMEM) after [0-9]+$'
+t_run 'memory: page tables, of which the kernel reaches those in the first GiB only' 0 \
+	"$exhaust" 3G tables
+t_out '0 after 512'
 t_run 'memory: mappings' 0 "$exhaust" 4M maps
 t_out_match '^ENOMEM after [0-9]{3,}$'
 t_run 'memory: a file' 0 "$exhaust" 16M file
