@@ -87,6 +87,10 @@ bool space_may_write(struct space *space, const struct inode *inode);
  * what page_entry(va) says. */
 int file_fault(struct space *space, const struct vma *vma, u64 va, bool write, u64 entry);
 
+/* sys_mem.c: what mmap(2) does, with its types and flags; no file: anonymous memory.
+ * The address or -errno. */
+long space_map(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset);
+
 /* sys_mem.c: fills a new private mapping, which can be written, from a file
  * without pages, and gives it its rights. 0 or -errno. */
 long space_fill(struct file *file, u64 start, u64 len, u64 offset, u32 prot);

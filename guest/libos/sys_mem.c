@@ -67,12 +67,12 @@ long sys_brk(u64 to)
 	return to;
 }
 
-/* Where a new mapping goes: its address, or -errno. */
+/* Where a new mapping goes, of whole pages: its address, or -errno. */
 static long place(u64 addr, u64 len, u32 flags)
 {
 	struct space *s = space();
 	if (addr)
-		space_drop_ahead(s, addr, addr + ALIGN_UP(len, PAGE_SIZE));
+		space_drop_ahead(s, addr, addr + len);
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (addr % PAGE_SIZE)
 			return -EINVAL;
@@ -142,7 +142,7 @@ static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offs
 
 static long map_file(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
 {
-	long start = place(addr, len, flags);
+	long start = place(addr, ALIGN_UP(len, PAGE_SIZE), flags);
 	if (start < 0)
 		return start;
 	struct vma vma = { .start = start,
@@ -186,7 +186,7 @@ static bool is_zero_device(const struct file *file)
 	return file->inode && S_ISCHR(file->inode->mode) && file->inode->rdev == MKDEV(1, 5);
 }
 
-static long map_any(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
+long space_map(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 offset)
 {
 	u32 type = flags & MAP_TYPE;
 	if (!len)
@@ -212,7 +212,7 @@ long sys_mmap(u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 offset)
 			return -EBADF;
 	}
 	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
-	long start = map_any(addr, len, prot, flags, file, offset);
+	long start = space_map(addr, len, prot, flags, file, offset);
 	if (start > 0 && (flags & MAP_POPULATE || (flags & MAP_LOCKED)))
 		space_populate(space(), start, start + ALIGN_UP(len, PAGE_SIZE));
 	if (file)

@@ -485,3 +485,25 @@ CASE(large, IN_DIR)
 	munmap(q, (n + 1) * PAGE);
 	close(fd);
 }
+
+/* Of a length that is no whole number of pages, where little more than that is free:
+ * holes of as many pages, none of them where a large page could begin. */
+CASE(odd_length_in_a_hole, IN_DIR)
+{
+	const size_t length = 0x219880, hole = 0x21a000, step = 0x800000;
+	int fd = NEED(open("file", O_RDWR | O_CREAT, 0600)), odd = 0;
+	char *room = mmap(NULL, 8 * step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	NEED(ftruncate(fd, length));
+	for (int i = 0; i < 7; i++)
+		NEED(munmap(room + i * step + 0x1e7000, hole));
+	for (int i = 0; i < 12; i++) {
+		char *at = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+
+		odd += at == MAP_FAILED || (uintptr_t)at % 4096 != 0;
+		odd += mmap(at + 0x99000, 4096, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
+		       at + 0x99000;
+	}
+	SHOW(odd);
+	close(fd);
+}
