@@ -142,6 +142,7 @@ static int make_inode(struct dentry *dir, struct dentry *low, struct inode **out
 	copy_attributes(inode, low->inode);
 	if (S_ISDIR(inode->mode)) {
 		set_dir_ops(inode);
+		inode->size = low->inode->size;
 	} else if (S_ISREG(inode->mode)) {
 		inode->ops = &overlay_file_ops;
 		inode->size = low->inode->size;
@@ -175,6 +176,7 @@ static int enter(struct dentry *dir, const struct dentry *low, struct inode *ino
 {
 	struct dentry *d = dentry_new(dir, low->name, low->len);
 	struct __kernel_timespec mtime = dir->inode->mtime, ctime = dir->inode->ctime;
+	u64 dir_size = dir->inode->size;
 
 	if (d == NULL) {
 		inode_put(inode);
@@ -183,6 +185,7 @@ static int enter(struct dentry *dir, const struct dentry *low, struct inode *ino
 	if (S_ISDIR(inode->mode))
 		dir->inode->nlink++;
 	tmpfs_enter(d, inode);
+	dir->inode->size = dir_size;
 	dir->inode->mtime = mtime;
 	dir->inode->ctime = ctime;
 	dentry_put(d);
@@ -244,7 +247,20 @@ int overlay_read_below(const struct path *low, struct dir_sink *sink)
 	return error;
 }
 
-/* All that is left; afterwards the directory is nothing but a tmpfs's. */
+/* As a tmpfs counts. */
+static u64 size_of_entries(const struct dentry *dir)
+{
+	const struct list *at;
+	u64 size = 2 * TMPFS_ENTRY;
+
+	list_for_each (at, &dir->children)
+		if (container_of(at, struct dentry, siblings)->inode != NULL)
+			size += TMPFS_ENTRY;
+	return size;
+}
+
+/* All that is left; afterwards the directory is nothing but a tmpfs's, whose size
+ * changes with its entries, as it is about to. */
 static int fetch_all(struct dentry *dir)
 {
 	struct fetcher f = { .sink.emit = fetch_next, .dir = dir };
@@ -265,11 +281,19 @@ static int fetch_all(struct dentry *dir)
 	if (error == 0) {
 		kfree(ti->lower);
 		ti->lower = NULL;
+		dir->inode->size = size_of_entries(dir);
 	}
 	return error;
 }
 
 /* ---- directories */
+
+/* Those from below take the room that their size says, for du(1). */
+static int get_attr(struct inode *inode, struct kstat *st)
+{
+	st->blocks = inode->size / 512;
+	return 0;
+}
 
 static int lookup(struct inode *dir, struct dentry *d)
 {
@@ -330,12 +354,14 @@ int overlay_begin(struct inode *root, struct mount *below)
 	dir_ops = tmpfs_dir_ops;
 	dir_ops.lookup = lookup;
 	dir_ops.mkdir = make_dir;
+	dir_ops.getattr = get_attr;
 	dir_ops.unlink = unlink;
 	dir_ops.rmdir = remove_dir;
 	dir_ops.rename = rename;
 	overlay_init_dir_file_ops();
 	root->sb->last_ino = FIRST_INO;
 	root->mode = below->root->inode->mode;
+	root->size = below->root->inode->size;
 	copy_attributes(root, below->root->inode);
 	set_dir_ops(root);
 	return copy_xattrs(root, below->root->inode);

@@ -279,7 +279,10 @@ static int open(struct inode *inode, struct file *file)
 
 static int get_attr(struct inode *inode, struct kstat *st)
 {
-	st->blocks = (inode->size + 511) / 512;
+	if (is_below(inode)) /* as most file systems lay it out */
+		st->blocks = ALIGN_UP(inode->size, PAGE_SIZE) / 512;
+	else
+		st->blocks = tmpfs_blocks(tmpfs_inode(inode));
 	return 0;
 }
 
