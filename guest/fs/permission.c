@@ -14,14 +14,7 @@ struct who {
 
 static bool in_group(const struct who *who, u32 gid)
 {
-	const struct credentials *c = &current_process()->cred;
-
-	if (who->gid == gid)
-		return true;
-	for (u32 i = 0; i < c->ngroups; i++)
-		if (c->groups[i] == gid)
-			return true;
-	return false;
+	return who->gid == gid || cred_has_group(&current_process()->cred, gid);
 }
 
 static int check(const struct who *who, const struct inode *inode, int mask)

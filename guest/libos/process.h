@@ -7,6 +7,7 @@
 
 #include <asm/signal.h>
 #include <asm/resource.h>
+#include <linux/capability.h>
 #include <linux/resource.h>
 #include "lib.h"
 #include "sched.h"
@@ -33,8 +34,20 @@ struct credentials {
 	u64 caps_inheritable;
 	bool keep_caps;
 };
+#define CRED_ALL_CAPS (((u64)1 << (CAP_LAST_CAP + 1)) - 1)
+u64 cred_permitted(const struct credentials *c);
+u64 cred_effective(const struct credentials *c);
 /* Whether the process has a capability (CAP_*) now. */
 bool capable(int cap);
+
+/* Whether a group is among the supplementary ones. */
+static inline bool cred_has_group(const struct credentials *c, u32 gid)
+{
+	for (u32 i = 0; i < c->ngroups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
 
 /* A program of this file begins: it may be set-user-ID or set-group-ID, and the
  * capabilities are new. */

@@ -17,6 +17,8 @@ long sys_membarrier(int command, unsigned flags, int cpu);
 
 /* process.c */
 long sys_exit(int status);
+long sys_fork(void);
+long sys_vfork(void);
 long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls);
 long sys_clone3(const u8 *user, size_t size);
 long sys_exit_group(int status);
@@ -43,6 +45,12 @@ long sys_munlock(u64 addr, u64 len);
 long sys_mlockall(int flags);
 long sys_munlockall(void);
 long sys_msync(u64 addr, u64 len, int flags);
+
+/* sysv_shm.c */
+long sys_shmget(int key, size_t size, int flags);
+long sys_shmat(int id, u64 addr, int flags);
+long sys_shmdt(u64 addr);
+long sys_shmctl(int id, int cmd, void *user);
 
 /* Signals: sigcalls.c, sigframe.c, signalfd.c */
 struct sigaction;

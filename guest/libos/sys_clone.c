@@ -1,6 +1,6 @@
 /*
  * clone(2) and clone3(2), as far as they make threads. Other processes are
- * not there: ENOSYS.
+ * not there: ENOSYS, and a line that says so, as not every program does.
  */
 #include <linux/sched.h>
 #include "sys.h"
@@ -16,6 +16,16 @@
 	 CLONE_DETACHED | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |               \
 	 CLONE_CHILD_CLEARTID)
 
+static long no_process(void)
+{
+	static bool said;
+	if (!said)
+		klog("mayfly: %s: no other process can be started here: fork() gives ENOSYS",
+		     current()->comm);
+	said = true;
+	return -ENOSYS;
+}
+
 /* In the order in which Linux's copy_process() looks. */
 static int check_flags(u64 flags)
 {
@@ -29,6 +39,8 @@ static int check_flags(u64 flags)
 		return -EINVAL;
 	if (flags & CLONE_PIDFD && flags & (CLONE_DETACHED | CLONE_THREAD))
 		return -EINVAL;
+	if (!(flags & CLONE_THREAD))
+		return no_process();
 	return (flags & THREAD_FLAGS) == THREAD_FLAGS && !(flags & ~(u64)ACCEPTED) ? 0 : -ENOSYS;
 }
 
@@ -62,6 +74,16 @@ long sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
 		.stack = stack, .parent_tid = parent_tid, .child_tid = child_tid, .tls = tls
 	};
 	return clone((u32)flags & ~(u64)CSIGNAL, &args);
+}
+
+long sys_fork(void)
+{
+	return no_process();
+}
+
+long sys_vfork(void)
+{
+	return no_process();
 }
 
 static int check_args(const struct clone_args *args)

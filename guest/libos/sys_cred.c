@@ -12,7 +12,6 @@
 #include "uaccess.h"
 
 #define NO_ID      UINT32_MAX
-#define ALL_CAPS   ((1ull << (CAP_LAST_CAP + 1)) - 1)
 #define GROUPS_MAX 65536
 
 static struct credentials *cred(void)
@@ -20,19 +19,19 @@ static struct credentials *cred(void)
 	return &current_process()->cred;
 }
 
-static u64 permitted(const struct credentials *c)
+u64 cred_permitted(const struct credentials *c)
 {
-	return ALL_CAPS & ~c->caps_dropped;
+	return CRED_ALL_CAPS & ~c->caps_dropped;
 }
 
-static u64 effective(const struct credentials *c)
+u64 cred_effective(const struct credentials *c)
 {
-	return permitted(c) & ~c->caps_inactive;
+	return cred_permitted(c) & ~c->caps_inactive;
 }
 
 bool capable(int cap)
 {
-	return effective(cred()) & 1ull << cap;
+	return cred_effective(cred()) & 1ull << cap;
 }
 
 static bool has_root(const struct ids *ids)
@@ -48,9 +47,9 @@ static void set_uids(const struct ids *new)
 	struct ids old = c->uid;
 	c->uid = *new;
 	if (has_root(&old) && !has_root(new) && !c->keep_caps)
-		c->caps_dropped = ALL_CAPS;
+		c->caps_dropped = CRED_ALL_CAPS;
 	if (!old.effective && new->effective)
-		c->caps_inactive = ALL_CAPS;
+		c->caps_inactive = CRED_ALL_CAPS;
 	if (old.effective && !new->effective)
 		c->caps_inactive = 0;
 }
@@ -259,8 +258,8 @@ static void caps_exec(struct credentials *c, bool no_new_privs)
 {
 	u64 lost = no_new_privs ? c->caps_dropped : 0;
 	bool root = !c->uid.real || !c->uid.effective;
-	c->caps_dropped = root ? lost : ALL_CAPS;
-	c->caps_inactive = c->uid.effective ? ALL_CAPS : 0;
+	c->caps_dropped = root ? lost : CRED_ALL_CAPS;
+	c->caps_inactive = c->uid.effective ? CRED_ALL_CAPS : 0;
 	c->keep_caps = false;
 }
 
@@ -327,8 +326,8 @@ long sys_capget(struct __user_cap_header_struct *user, struct __user_cap_data_st
 		return 0;
 	for (int i = 0; i < 2; i++)
 		value[i] = (struct __user_cap_data_struct){
-			.effective = effective(c) >> 32 * i,
-			.permitted = permitted(c) >> 32 * i,
+			.effective = cred_effective(c) >> 32 * i,
+			.permitted = cred_permitted(c) >> 32 * i,
 			.inheritable = c->caps_inheritable >> 32 * i,
 		};
 	return copy_to_user(data, value, n * sizeof(value[0]));
@@ -347,13 +346,14 @@ long sys_capset(struct __user_cap_header_struct *user, const struct __user_cap_d
 		return -EPERM;
 	if (copy_from_user(value, data, n * sizeof(value[0])))
 		return -EFAULT;
-	u64 e = (value[0].effective | (u64)value[1].effective << 32) & ALL_CAPS;
-	u64 p = (value[0].permitted | (u64)value[1].permitted << 32) & ALL_CAPS;
-	u64 i = (value[0].inheritable | (u64)value[1].inheritable << 32) & ALL_CAPS;
-	if ((p & ~permitted(c)) || (e & ~p) || (i & ~(c->caps_inheritable | permitted(c))))
+	u64 e = (value[0].effective | (u64)value[1].effective << 32) & CRED_ALL_CAPS;
+	u64 p = (value[0].permitted | (u64)value[1].permitted << 32) & CRED_ALL_CAPS;
+	u64 i = (value[0].inheritable | (u64)value[1].inheritable << 32) & CRED_ALL_CAPS;
+	if ((p & ~cred_permitted(c)) || (e & ~p) ||
+	    (i & ~(c->caps_inheritable | cred_permitted(c))))
 		return -EPERM;
-	c->caps_dropped = ALL_CAPS & ~p;
-	c->caps_inactive = ALL_CAPS & ~e;
+	c->caps_dropped = CRED_ALL_CAPS & ~p;
+	c->caps_inactive = CRED_ALL_CAPS & ~e;
 	c->caps_inheritable = i;
 	return 0;
 }
