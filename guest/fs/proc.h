@@ -51,7 +51,16 @@ extern const struct proc_entry proc_root;
 extern const struct proc_entry proc_pid_dir; /* proc_pid.c */
 extern const struct proc_entry proc_net_table[]; /* proc_net.c */
 
+/* proc_status.c */
+void proc_octal(struct proc_text *t, u32 value); /* after a 0, three or more digits */
+void proc_show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_statm(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_status(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_task_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_task_status(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+
 void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_mountinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 
 #endif

@@ -10,8 +10,6 @@
 #include "../libos/space.h"
 #include "proc.h"
 
-#define TICK 10000000 /* ns: times in /proc are in hundredths */
-
 /* ---- links ---- */
 
 static long link_of_path(const struct path *path, char *buf, size_t size)
@@ -115,20 +113,6 @@ static int fd_follow(const struct proc_inode *pi, struct process *p, struct path
 	return error;
 }
 
-/* Three or more octal digits after a 0, as both places that need them have. */
-static void print_octal(struct proc_text *t, u32 value)
-{
-	char digits[12];
-	unsigned n = sizeof(digits);
-
-	do {
-		digits[--n] = '0' + (value & 7);
-		value >>= 3;
-	} while (value != 0 || n > sizeof(digits) - 3);
-	digits[--n] = '0';
-	proc_bytes(t, digits + n, sizeof(digits) - n);
-}
-
 static void show_fdinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	struct file *file = fd_table_file(p->files, pi->number);
@@ -136,7 +120,7 @@ static void show_fdinfo(struct proc_text *t, const struct proc_inode *pi, struct
 	if (file == NULL)
 		return;
 	proc_print(t, "pos:\t%lu\nflags:\t", file->pos);
-	print_octal(t, file->flags);
+	proc_octal(t, file->flags);
 	proc_print(t, "\nmnt_id:\t1\nino:\t%lu\n", file->inode != NULL ? file->inode->ino : 0);
 	file_put(file);
 }
@@ -221,84 +205,7 @@ static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct p
 	}
 }
 
-struct sizes {
-	u64 all, text, data; /* pages */
-};
-
-static struct sizes measure(const struct process *p)
-{
-	struct sizes s = { 0, 0, 0 };
-	struct vma_info v;
-
-	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
-		u64 pages = (v.end - v.start) / PAGE_SIZE;
-
-		s.all += pages;
-		if (v.prot & PROT_EXEC)
-			s.text += pages;
-		else if (v.prot & PROT_WRITE && !v.shared)
-			s.data += pages;
-	}
-	return s;
-}
-
-static void show_statm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
-{
-	struct sizes s = measure(p);
-
-	(void)pi;
-	proc_print(t, "%lu %lu %lu %lu 0 %lu 0\n", s.all, p->space->resident, s.text, s.text,
-		   s.data);
-}
-
-/* ---- status ---- */
-
-/* Of what is in task/TID the thread's, else that of the first. */
-static int tid_of(const struct proc_inode *pi, const struct process *p)
-{
-	return pi->number > 0 ? pi->number : p->pid;
-}
-
-static void show_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
-{
-	struct sizes s = measure(p);
-	int tid = tid_of(pi, p);
-
-	proc_print(t, "%d (%s) %c %d %d %d 0 -1 4194304 0 0 0 0 ", tid, thread_comm(p, tid),
-		   thread_letter(p, tid), p->ppid, p->pgid, p->sid);
-	proc_print(t, "%lu 0 0 0 20 0 1 0 %lu %lu %lu %lu ", cpu_time_ns() / TICK,
-		   p->start_ns / TICK, s.all * PAGE_SIZE, p->space->resident, UINT64_MAX);
-	/* code, stack, signals, wait channel: not told */
-	proc_print(t, "0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ");
-	proc_print(t, "0 0 %lu %lu %lu %lu %lu 0\n", p->space->brk_start, p->arg_start, p->arg_end,
-		   p->env_start, p->env_end);
-}
-
-static void show_status(struct proc_text *t, const struct proc_inode *pi, struct process *p)
-{
-	struct sizes s = measure(p);
-	u64 kb = PAGE_SIZE / 1024;
-	int tid = tid_of(pi, p);
-	char letter = thread_letter(p, tid);
-
-	proc_print(t, "Name:\t%s\nUmask:\t", thread_comm(p, tid));
-	print_octal(t, p->fs->umask);
-	proc_print(t, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\n", letter,
-		   letter == 'R' ? "running" :
-		   letter == 'S' ? "sleeping" :
-				   "dead",
-		   p->pid);
-	proc_print(t, "Pid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
-		   tid, p->ppid);
-	proc_print(t, "FDSize:\t64\nGroups:\t0 \nVmPeak:\t%8lu kB\nVmSize:\t%8lu kB\n", s.all * kb,
-		   s.all * kb);
-	proc_print(t, "VmLck:\t       0 kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\n",
-		   p->space->resident * kb, p->space->resident * kb, s.data * kb);
-	proc_print(t, "VmExe:\t%8lu kB\nVmSwap:\t       0 kB\nThreads:\t%u\n", s.text * kb,
-		   p->threads);
-	proc_print(t, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed_list:\t0-%u\n", cpus_online() - 1);
-	proc_print(t, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
-}
+/* ---- names ---- */
 
 static void show_comm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
@@ -376,8 +283,8 @@ static void show_task_comm(struct proc_text *t, const struct proc_inode *pi, str
 
 static const struct proc_entry task_table[] = {
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_task_comm },
-	{ .name = "stat", .mode = S_IFREG | 0444, .show = show_stat },
-	{ .name = "status", .mode = S_IFREG | 0444, .show = show_status },
+	{ .name = "stat", .mode = S_IFREG | 0444, .show = proc_show_task_stat },
+	{ .name = "status", .mode = S_IFREG | 0444, .show = proc_show_task_status },
 	{ .name = NULL },
 };
 static const struct proc_entry task_item = { .mode = S_IFDIR | 0555, .table = task_table };
@@ -394,14 +301,15 @@ static const struct proc_entry pid_table[] = {
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .next = next_fd, .item = &fdinfo_item },
 	{ .name = "limits", .mode = S_IFREG | 0444, .show = show_limits },
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = show_maps },
+	{ .name = "mountinfo", .mode = S_IFREG | 0444, .show = proc_show_mountinfo },
 	{ .name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts },
 	{ .name = "net", .mode = S_IFDIR | 0555, .table = proc_net_table },
 	{ .name = "oom_score", .mode = S_IFREG | 0444, .text = "0\n" },
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n" },
 	{ .name = "root", .mode = S_IFLNK | 0777, .link = root_link, .follow = root_follow },
-	{ .name = "stat", .mode = S_IFREG | 0444, .show = show_stat },
-	{ .name = "statm", .mode = S_IFREG | 0444, .show = show_statm },
-	{ .name = "status", .mode = S_IFREG | 0444, .show = show_status },
+	{ .name = "stat", .mode = S_IFREG | 0444, .show = proc_show_stat },
+	{ .name = "statm", .mode = S_IFREG | 0444, .show = proc_show_statm },
+	{ .name = "status", .mode = S_IFREG | 0444, .show = proc_show_status },
 	{ .name = "task", .mode = S_IFDIR | 0555, .next = next_task, .item = &task_item },
 	{ .name = NULL },
 };

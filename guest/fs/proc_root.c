@@ -124,15 +124,22 @@ static void show_version(struct proc_text *t, const struct proc_inode *pi, struc
 
 /* ---- mounts ---- */
 
-static void show_mount(struct proc_text *t, const struct mount *m)
+/* Where it is mounted; NULL: too long. */
+static const char *mount_text(const struct mount *m, char *buf, size_t size)
 {
 	struct path root = { root_mount, root_mount->root };
 	bool reachable;
-	char buf[256];
-	const char *text = "/";
 
-	if (m->point.dentry != NULL)
-		text = path_text(&m->point, &root, buf, sizeof(buf), &reachable);
+	if (m->point.dentry == NULL)
+		return "/";
+	return path_text(&m->point, &root, buf, size, &reachable);
+}
+
+static void show_mount(struct proc_text *t, const struct mount *m)
+{
+	char buf[256];
+	const char *text = mount_text(m, buf, sizeof(buf));
+
 	if (text != NULL)
 		proc_print(t, "%s %s %s %s,relatime%s 0 0\n", m->source, text, m->sb->type,
 			   m->read_only ? "ro" : "rw",
@@ -150,6 +157,48 @@ void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct p
 	show_mount(t, root_mount);
 	list_for_each (l, &mounts)
 		show_mount(t, container_of(l, struct mount, link));
+}
+
+/* Mounts have no numbers of their own: their places in the order of mounting. */
+static unsigned mount_number(const struct mount *m)
+{
+	unsigned n = 1;
+	struct list *l;
+
+	if (m == NULL || m == root_mount)
+		return m != NULL;
+	list_for_each (l, &mounts) {
+		n++;
+		if (container_of(l, struct mount, link) == m)
+			break;
+	}
+	return n;
+}
+
+/* proc_pid_mountinfo(5) */
+static void show_mount_info(struct proc_text *t, const struct mount *m)
+{
+	const char *rights = m->read_only ? "ro" : "rw";
+	char buf[256];
+	const char *text = mount_text(m, buf, sizeof(buf));
+
+	if (text == NULL)
+		return;
+	proc_print(t, "%u %u %u:%u / %s %s,relatime - ", mount_number(m),
+		   mount_number(m->point.mnt), DEV_MAJOR(m->sb->dev), DEV_MINOR(m->sb->dev), text,
+		   rights);
+	proc_print(t, "%s %s %s\n", m->sb->type, m->source, m->sb->read_only ? "ro" : "rw");
+}
+
+void proc_show_mountinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	struct list *l;
+
+	(void)pi;
+	(void)p;
+	show_mount_info(t, root_mount);
+	list_for_each (l, &mounts)
+		show_mount_info(t, container_of(l, struct mount, link));
 }
 
 /* ---- /proc/sys ---- */

@@ -7,12 +7,13 @@
 
 static struct super sys_super;
 
-/* Makes the directories of a path of ours, and the file. */
-static void put_file(struct dentry *dir, const char *path, const char *text)
+/* The directory that the last name of a path of ours is in, made with those above it,
+ * and that name; or NULL. */
+static struct dentry *make_dirs(struct dentry *dir, const char *path, const char **last)
 {
 	const char *slash;
 
-	while ((slash = strchr(path, '/')) != NULL) {
+	while (dir != NULL && (slash = strchr(path, '/')) != NULL) {
 		char name[32];
 		size_t len = slash - path;
 		struct dentry *d = dentry_find(dir, path, len);
@@ -24,31 +25,103 @@ static void put_file(struct dentry *dir, const char *path, const char *text)
 			name[len] = 0;
 			d = tmpfs_make(dir, name, S_IFDIR | 0755, 0);
 		}
-		if (d == NULL)
-			return;
 		dir = d;
 		path = slash + 1;
 	}
-	dir = tmpfs_make(dir, path, S_IFREG | 0444, 0);
+	*last = path;
+	return dir;
+}
+
+static void put_file(struct dentry *dir, const char *path, const char *text)
+{
+	const char *name;
+
+	dir = make_dirs(dir, path, &name);
+	if (dir != NULL)
+		dir = tmpfs_make(dir, name, S_IFREG | 0444, 0);
 	if (dir != NULL)
 		tmpfs_put_text(dir, text);
 }
 
-static bool fill_sys(struct dentry *dir, const char *name)
+/* ---- processors: one socket, one memory, a core each ---- */
+
+/* A list and a mask of all of them. */
+static void name_all(char *list, char *mask, size_t size)
 {
-	char cpus[32];
+	unsigned n = cpus_online();
+	u64 all = n == 64 ? UINT64_MAX : (1ul << n) - 1;
+
+	snprintf(list, size, n > 1 ? "0-%u\n" : "%u\n", n - 1);
+	if (n > 32)
+		snprintf(mask, size, "%08lx,%08lx\n", all >> 32, all & UINT32_MAX);
+	else
+		snprintf(mask, size, "%lx\n", all);
+}
+
+/* .../cpuN/topology */
+static bool fill_cpu(struct dentry *dir, const char *name)
+{
+	char list[32], mask[32], own[16], own_mask[32];
+	unsigned n = 0;
 
 	(void)name;
-	if (cpus_online() > 1)
-		snprintf(cpus, sizeof(cpus), "0-%u\n", cpus_online() - 1);
+	for (const char *digit = dir->name + 3; *digit != 0; digit++)
+		n = n * 10 + *digit - '0';
+	name_all(list, mask, sizeof(list));
+	snprintf(own, sizeof(own), "%u\n", n);
+	if (cpus_online() > 32)
+		snprintf(own_mask, sizeof(own_mask), "%08x,%08x\n", n < 32 ? 0 : 1u << (n - 32),
+			 n < 32 ? 1u << n : 0);
 	else
-		snprintf(cpus, sizeof(cpus), "0\n");
-	put_file(dir, "devices/system/cpu/online", cpus);
-	put_file(dir, "devices/system/cpu/possible", cpus);
-	put_file(dir, "devices/system/cpu/present", cpus);
+		snprintf(own_mask, sizeof(own_mask), "%x\n", 1u << n);
+	put_file(dir, "topology/physical_package_id", "0\n");
+	put_file(dir, "topology/core_id", own);
+	put_file(dir, "topology/thread_siblings", own_mask);
+	put_file(dir, "topology/thread_siblings_list", own);
+	put_file(dir, "topology/core_cpus", own_mask);
+	put_file(dir, "topology/core_cpus_list", own);
+	put_file(dir, "topology/core_siblings", mask);
+	put_file(dir, "topology/core_siblings_list", list);
+	put_file(dir, "topology/package_cpus", mask);
+	put_file(dir, "topology/package_cpus_list", list);
+	return true;
+}
+
+static void put_cpus(struct dentry *dir)
+{
+	char list[32], mask[32], path[48];
+	const char *name;
+
+	name_all(list, mask, sizeof(list));
+	put_file(dir, "devices/system/cpu/online", list);
+	put_file(dir, "devices/system/cpu/possible", list);
+	put_file(dir, "devices/system/cpu/present", list);
+	put_file(dir, "devices/system/cpu/offline", "\n");
+	put_file(dir, "devices/system/cpu/kernel_max", "63\n");
+	put_file(dir, "devices/system/node/online", "0\n");
+	put_file(dir, "devices/system/node/possible", "0\n");
+	put_file(dir, "devices/system/node/has_cpu", "0\n");
+	put_file(dir, "devices/system/node/node0/cpulist", list);
+	put_file(dir, "devices/system/node/node0/cpumap", mask);
+	put_file(dir, "devices/system/node/node0/distance", "10\n");
+	for (unsigned i = 0; i < cpus_online(); i++) {
+		struct dentry *d;
+
+		snprintf(path, sizeof(path), "devices/system/cpu/cpu%u", i);
+		d = make_dirs(dir, path, &name);
+		if (d != NULL)
+			d = tmpfs_make(d, name, S_IFDIR | 0755, 0);
+		if (d != NULL)
+			tmpfs_populate_later(d, fill_cpu);
+	}
+}
+
+static bool fill_sys(struct dentry *dir, const char *name)
+{
+	(void)name;
+	put_cpus(dir);
 	put_file(dir, "devices/system/clocksource/clocksource0/available_clocksource", "tsc\n");
 	put_file(dir, "devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
-	put_file(dir, "devices/system/node/online", "0\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	put_file(dir, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
 	return true;

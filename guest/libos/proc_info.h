@@ -14,8 +14,6 @@ struct process *process_find(int pid); /* or NULL */
 int process_next(int after); /* the lowest pid > after, or 0 */
 const char *process_comm(const struct process *process);
 int thread_next(const struct process *process, int from); /* the lowest tid >= from, or 0 */
-/* R, S or X as in /proc/PID/task/TID/stat. */
-char thread_letter(const struct process *process, int tid);
 const char *thread_comm(const struct process *process, int tid); /* "" when it has ended */
 unsigned cpus_online(void);
 u64 cpu_khz(void); /* of the TSC */

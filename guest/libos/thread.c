@@ -264,14 +264,6 @@ const char *thread_comm(const struct process *process, int tid)
 	return thread ? thread->comm : "";
 }
 
-char thread_letter(const struct process *process, int tid)
-{
-	const struct thread *thread = signal_thread((struct process *)process, tid);
-	if (!thread || thread->state == THREAD_DEAD)
-		return 'X';
-	return thread->state == THREAD_SLEEPING ? 'S' : 'R';
-}
-
 /* ---- making ---- */
 
 static int next_tid(struct process *process)

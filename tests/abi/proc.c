@@ -3,10 +3,14 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -417,6 +421,130 @@ CASE(proc_stat)
 	for (char *p = strchr(buf, ')'); p && *p; p++)
 		fields += *p == ' ';
 	CHECK(fields >= 50);
+}
+
+/* What a line of /proc/self/status says, or of a thread's. */
+static void say_line(const char *path, const char *key)
+{
+	static char buf[16384];
+	const char *text = slurp(path, buf, sizeof(buf)) > 0 ? field(buf, key) : NULL;
+
+	say("%s%.*s", key, text ? (int)strcspn(text, "\n") : 7, text ? text : "nothing");
+}
+
+CASE(proc_status_signals, ALONE)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGRTMAX);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, exit);
+	raise(SIGUSR1);
+	kill(getpid(), SIGRTMAX);
+	say_line("/proc/self/status", "SigPnd:\t");
+	say_line("/proc/self/status", "ShdPnd:\t");
+	say_line("/proc/self/status", "SigBlk:\t");
+	say_line("/proc/self/status", "SigIgn:\t");
+	say_line("/proc/self/status", "SigCgt:\t");
+}
+
+CASE(proc_status_user, ALONE)
+{
+	gid_t groups[] = { 5, 7, 900 };
+
+	NEED(setgroups(3, groups));
+	NEED(setresgid(11, 12, 13));
+	NEED(setresuid(0, 22, 23));
+	say_line("/proc/self/status", "Uid:\t");
+	say_line("/proc/self/status", "Gid:\t");
+	say_line("/proc/self/status", "Groups:\t");
+	say_line("/proc/self/status", "CapEff:\t");
+	NEED(setresuid(23, 23, 23));
+	say_line("/proc/self/status", "Uid:\t");
+	say_line("/proc/self/status", "CapPrm:\t");
+	say_line("/proc/self/status", "NoNewPrivs:\t");
+}
+
+static int gate[2]; /* a socket pair: the second is the thread's end */
+
+static void *asleep(void *tid)
+{
+	char byte;
+
+	NEED(prctl(PR_SET_NAME, "sleeper"));
+	*(int *)tid = (int)syscall(SYS_gettid);
+	NEED(write(gate[1], "x", 1));
+	NEED(read(gate[1], &byte, 1));
+	return NULL;
+}
+
+CASE(proc_of_threads, ALONE)
+{
+	char path[64], buf[4096] = "", comm[64], state = '?';
+	int tid = 0, pid = 0, threads = 0;
+	pthread_t t;
+
+	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, gate));
+	NEED(-pthread_create(&t, NULL, asleep, &tid));
+	NEED(read(gate[0], comm, 1));
+	for (int tries = 0; tries < 1000 && state != 'S'; tries++) {
+		usleep(1000);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+		NEED(slurp(path, buf, sizeof(buf)));
+		sscanf(buf, "%d (%63[^)]) %c", &pid, comm, &state);
+	}
+	CHECK(pid == tid);
+	say("%s %c", comm, state);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	say_line(path, "Name:\t");
+	say_line(path, "State:\t");
+	say_line("/proc/self/status", "Threads:\t");
+	CHECK(slurp("/proc/self/stat", buf, sizeof(buf)) > 0);
+	sscanf(strrchr(buf, ')'),
+	       ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+	       "%*d %*d %d",
+	       &state, &threads);
+	say("%c %d", state, threads);
+	NEED(write(gate[0], "y", 1));
+	pthread_join(t, NULL);
+}
+
+CASE(proc_mountinfo)
+{
+	static char buf[65536];
+	int root = 0, lines = 0, proc = 0;
+
+	CHECK(slurp("/proc/self/mountinfo", buf, sizeof(buf)) > 0);
+	for (char *line = strtok(buf, "\n"); line; line = strtok(NULL, "\n")) {
+		char where[256], what[256], type[64];
+		int id, parent;
+
+		lines++;
+		if (sscanf(line, "%d %d %*u:%*u %*s %255s %255s", &id, &parent, where, what) != 4 ||
+		    id == parent || sscanf(strstr(line, " - "), " - %63s", type) != 1)
+			say("odd: %s", line);
+		root += strcmp(where, "/") == 0;
+		proc += strcmp(where, "/proc") == 0 && strcmp(type, "proc") == 0;
+	}
+	CHECK(lines > 1 && root >= 1 && proc >= 1);
+}
+
+CASE(sys_topology)
+{
+	char buf[4096] = "", all[4096] = "";
+
+	CHECK(slurp("/sys/devices/system/cpu/cpu0/topology/physical_package_id", buf, sizeof(buf)) >
+	      0);
+	CHECK(slurp("/sys/devices/system/cpu/cpu0/topology/core_id", buf, sizeof(buf)) > 0);
+	CHECK(slurp("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", buf,
+		    sizeof(buf)) > 0);
+	say("%c", buf[0]);
+	CHECK(slurp("/sys/devices/system/cpu/online", all, sizeof(all)) > 0);
+	say("%c", all[0]);
+	CHECK(access("/sys/devices/system/cpu/cpu4096", F_OK) < 0);
 }
 
 CASE(proc_statm)
