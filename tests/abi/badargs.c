@@ -6,7 +6,7 @@
  * tests/abi/coverage.sh sees to it that each call is here, or in this list of
  * those that cannot fail, or not without an effect.
  *
- * Without a case: exit, exit_group, pause, sched_yield, getpid, getppid, gettid,
+ * Without a case: fork, vfork, exit, exit_group, pause, sched_yield, getpid, getppid, gettid,
  * getuid, getgid, geteuid, getegid, getpgrp, eventfd, inotify_init, umask, sync, alarm,
  * personality, munlockall, setfsuid, setfsgid, restart_syscall, rt_sigreturn, set_tid_address,
  * setsid, setreuid, setregid, setresuid, setresgid (for root), brk (which answers
@@ -271,7 +271,9 @@ static const struct call memory[] = {
 	B(mremap, GOOD, 4096, 0, 0), B(mremap, GOOD, 4096, 4096, 99),
 	B(mremap, GOOD, 4096, 4096, 2, 0), B(msync, GOOD + 1, 4096, 4), B(msync, GOOD, 4096, 99),
 	B(msync, GOOD, 4096, 5), B(msync, BAD, 4096, 4), B(mincore, GOOD + 1, 4096, GOOD),
-	B(mincore, GOOD, 4096, BAD), B(mincore, BAD, 4096, GOOD), B(madvise, GOOD + 1, 4096, 0),
+	B(mincore, GOOD, 4096, BAD), B(shmget, 0, 0, 0), B(shmget, 0, -1, 0),
+	B(shmget, 0x7ffe, 1, 0), B(shmat, -1, 0, 0), B(shmat, 0x7fffffff, 0, 0), B(shmdt, GOOD),
+	B(shmdt, BAD + 1), B(shmctl, -1, 2, GOOD), B(shmctl, 0, 99, GOOD), B(shmctl, 0, 3, BAD), B(mincore, BAD, 4096, GOOD), B(madvise, GOOD + 1, 4096, 0),
 	B(madvise, GOOD, 4096, 99), B(madvise, BAD, 4096, 4), B(mlock, BAD, 4096),
 	B(mlock2, GOOD, 4096, 99), B(mlock2, BAD, 4096, 0), B(munlock, BAD, 4096), B(mlockall, 0),
 	B(mlockall, 99), B(membarrier, 99, 0), B(membarrier, 0, 99), B(rseq, GOOD, 32, 4, 0),
