@@ -8,23 +8,25 @@
  */
 #include <sys/mman.h>
 #include <linux/mman.h>
-#include "../shared/abi.h"
 #include "../shared/x86.h"
 #include "fill.h"
 
 #define ENTRIES    512
 #define LEAST      4 /* entries: these cost the guest as much as the exit */
-#define SIZE_LEAST (8u << 20) /* of memory: else pages come in few at a time */
+#define SIZE_LEAST (16u << 20) /* of memory: else pages come in few at a time */
+#define COUNTED    (1ull << 30) /* where the kernel knows whose memory is */
 #define BRING_MOST 64 /* pages of a run that may well be touched, all of them */
 
-bool fill_offer(const struct guest_mem *mem, uint64_t tables)
+void fill_offer(struct fill *fill, const struct guest_mem *mem, uint64_t tables)
 {
 	struct boot_tables *t = mem_at(mem, tables, sizeof(*t));
 
-	if (mem->size < SIZE_LEAST || !t || tables % 8 || t->fill_least != FILL_NEVER)
-		return false;
+	if (mem->size < SIZE_LEAST || !t || tables % 8 || t->fill_least != FILL_NEVER ||
+	    (t->pml4 | t->blocks) % 8 || (t->mapped | t->lock) % 4)
+		return;
 	t->fill_least = LEAST;
-	return true;
+	fill->tables = *t;
+	fill->offered = true;
 }
 
 /* n entries of one table; NULL: they are not. */
@@ -48,6 +50,12 @@ static void bring_in(const struct guest_mem *mem, uint64_t entry, uint64_t n)
 		madvise(p, len, entry & PTE_W ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
+static void write_entries(uint64_t *e, uint64_t entry, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		__atomic_store_n(&e[i], entry + i * PAGE_SIZE, __ATOMIC_RELAXED);
+}
+
 bool fill_entries(const struct guest_mem *mem, uint64_t first, uint64_t entry, uint64_t n)
 {
 	uint64_t *e = entries_at(mem, first, n);
@@ -55,9 +63,78 @@ bool fill_entries(const struct guest_mem *mem, uint64_t first, uint64_t entry, u
 	if (!e)
 		return false;
 	bring_in(mem, entry, n);
-	for (uint64_t i = 0; i < n; i++)
-		__atomic_store_n(&e[i], entry + i * PAGE_SIZE, __ATOMIC_RELAXED);
+	write_entries(e, entry, n);
 	return true;
+}
+
+/* ---- runs that nobody has checked yet */
+
+/* As guest/kernel/paging.c, map_run_quickly(), has it, which see. */
+static bool frames_allowed(const struct boot_tables *t, const struct guest_mem *mem, uint64_t pa,
+			   uint64_t n)
+{
+	const uint64_t end = pa + n * PAGE_SIZE, *block;
+
+	if (pa >> 32)
+		return !(pa >> 50);
+	if (pa < t->kernel_end && (pa < LOW_FREE_GPA || end > t->kernel_start))
+		return false;
+	if (end > COUNTED || (pa ^ (end - 1)) / BLOCK_SIZE)
+		return false;
+	block = mem_at(mem, t->blocks + pa / BLOCK_SIZE * 8, 8);
+	return block && !(*block & PTE_PS);
+}
+
+/* The entries for n pages from va on in a table that is there, all of them empty. */
+static uint64_t *empty_entries(const struct boot_tables *t, const struct guest_mem *mem,
+			       uint64_t va, uint64_t n)
+{
+	uint64_t at = t->pml4, *e;
+
+	for (unsigned shift = 39; shift > 12; shift -= 9) {
+		e = mem_at(mem, at + (va >> shift) % ENTRIES * 8, 8);
+		if (!e || !(*e & PTE_P) || *e & PTE_PS)
+			return NULL;
+		at = *e & PTE_ADDR;
+	}
+	e = entries_at(mem, at + (va >> 12) % ENTRIES * 8, n);
+	for (uint64_t i = 0; e && i < n; i++)
+		if (e[i])
+			return NULL;
+	return e;
+}
+
+static bool map_locked(const struct boot_tables *t, const struct guest_mem *mem, uint64_t va,
+		       uint64_t entry, uint64_t n)
+{
+	const uint64_t pa = entry & PTE_ADDR;
+	uint32_t *count = mem_at(mem, t->mapped + pa / BLOCK_SIZE % ENTRIES * 4, 4);
+	uint64_t *e = count && frames_allowed(t, mem, pa, n) ? empty_entries(t, mem, va, n) : NULL;
+
+	if (!e)
+		return false;
+	if (!(pa >> 32))
+		*count += (uint32_t)n;
+	write_entries(e, entry | PTE_U | PTE_A | PTE_D, n);
+	return true;
+}
+
+bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t entry,
+	      uint64_t n)
+{
+	const struct boot_tables *t = &fill->tables;
+	uint32_t *lock = fill->offered ? mem_at(mem, t->lock, 4) : NULL;
+	bool done;
+
+	if (n - 1 >= ENTRIES || va >> 47 || va % PAGE_SIZE ||
+	    entry & ~(PTE_ADDR | PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX | PTE_FILE) || !lock ||
+	    __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)) /* another vCPU: not worth waiting */
+		return false;
+	done = map_locked(t, mem, va, entry, n);
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+	if (done)
+		bring_in(mem, entry, n);
+	return done;
 }
 
 uint32_t fill_run_length(const struct guest_mem *mem, uint64_t first, uint64_t n)

@@ -6,14 +6,23 @@
 #define VMM_FILL_H
 
 #include <stdbool.h>
+#include "../shared/abi.h"
 #include "mem.h"
 
-/* Tells a guest image that wants to know, whose struct boot_tables is at `tables`: false
+struct fill {
+	bool offered;
+	struct boot_tables tables; /* the guest image's own words */
+};
+
+/* Tells a guest image that wants to know, whose struct boot_tables is at `tables`: not
  * where it does not, or has little memory to map. */
-bool fill_offer(const struct guest_mem *mem, uint64_t tables);
+void fill_offer(struct fill *fill, const struct guest_mem *mem, uint64_t tables);
 
 /* What its kernel asks for, in its words. False: it makes no sense. */
 bool fill_entries(const struct guest_mem *mem, uint64_t first, uint64_t entry, uint64_t n);
+/* A run that the library OS wants mapped (MAP_GPA). False: it has to ask its kernel. */
+bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t entry,
+	      uint64_t n);
 /* The answer, 0: it makes no sense. */
 uint32_t fill_run_length(const struct guest_mem *mem, uint64_t first, uint64_t n);
 

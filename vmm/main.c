@@ -39,7 +39,6 @@ static unsigned ndevices;
 static struct boot boot;
 static struct premap_data data; /* the program's writable memory, mapped ahead */
 static struct copied copied;
-static bool fills; /* page table entries, for the guest's kernel */
 
 /* IMAGE is looked at first: what is wrong with it is the likeliest error. */
 static const struct image *open_images(void)
@@ -83,7 +82,8 @@ static void load_memory(const struct image *kernel)
 	uint64_t free = load_kernel(&vm.mem, kernel);
 
 	timeline_mark("kernel loaded");
-	fills = vm.own_guest && fill_offer(&vm.mem, kernel->elf.tables);
+	if (vm.own_guest)
+		fill_offer(&vm.fill, &vm.mem, kernel->elf.tables);
 	if (kernel == &image) {
 		if (options.copy.count || options.root)
 			fail(EXIT_VMM, "--%s needs a program, and %s is a kernel",
@@ -161,7 +161,8 @@ static void describe(void)
 		.verbose = options.verbose,
 		.stats = options.stats,
 		.no_patch = options.no_patch,
-		.fills = fills,
+		.fills = vm.fill.offered,
+		.maps = vm.fill.offered && vm.ndev < VIRTIO_MMIO_MAX,
 		.device = device,
 		.ndevices = ndevices,
 	};

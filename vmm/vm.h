@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "../shared/abi.h"
+#include "fill.h"
 #include "mem.h"
 #include "options.h"
 
@@ -39,6 +40,7 @@ struct vm {
 	const struct options *opt;
 	int kvm_fd, fd;
 	struct guest_mem mem;
+	struct fill fill; /* what is known of our own guest's kernel */
 	struct vcpu vcpu[MAX_CPUS];
 	struct virtio_dev *dev[VIRTIO_MMIO_MAX]; /* by window, NULL: none */
 	unsigned ndev;

@@ -47,7 +47,8 @@ static int ask_for(struct dentry *dir, const char *name, size_t len, const char 
 		return -ENOMEM;
 	d->ahead = ahead;
 	error = dir->inode->ops->lookup(dir->inode, d);
-	d->ahead = NULL;
+	if (!d->attached)
+		d->ahead = NULL;
 	if (error == 0 && d->inode == NULL && !d->attached) {
 		/* The lookup may have filled the directory (populate). */
 		struct dentry *now = dentry_find(dir, name, len);

@@ -199,7 +199,10 @@ struct dentry {
 	struct dentry *parent; /* NULL: the root of a file system, or nameless */
 	struct inode *inode;
 	struct list children, siblings;
-	struct dentry *hash_next;
+	union {
+		struct dentry *hash_next; /* attached */
+		const char *ahead; /* while it is looked up: see vfs_lookup_ahead() */
+	};
 	u64 cookie; /* place in the directory, for readdir; grows */
 	char *name; /* `small`, or its own allocation */
 	u32 refs, hash;
@@ -208,7 +211,6 @@ struct dentry {
 	bool mounted; /* something is mounted on it, somewhere */
 	bool deleted; /* the name was removed, or never was (O_TMPFILE, memfd) */
 	char small[28];
-	const char *ahead; /* while it is looked up: see vfs_lookup_ahead() */
 };
 
 struct mount {

@@ -266,6 +266,8 @@ sfmask:
 boot_tables:
 	.quad pml4 - IMAGE_BASE, pool_start - IMAGE_BASE, pool_end - IMAGE_BASE
 	.quad FILL_NEVER
+	.quad kernel_start - IMAGE_BASE, kernel_end - IMAGE_BASE, pd_image - IMAGE_BASE
+	.quad mapped - IMAGE_BASE, kernel_lock_word - IMAGE_BASE
 
 	/* vCPU 0's private page (struct percpu) */
 	.balign 4096

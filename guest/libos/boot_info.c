@@ -98,6 +98,7 @@ static void read_chosen(const void *fdt)
 	b->verbose = fdt_getprop(fdt, node, "mayfly,verbose", &len) != NULL;
 	b->stats = fdt_getprop(fdt, node, "mayfly,stats", &len) != NULL;
 	b->fills = fdt_getprop(fdt, node, "mayfly,fills", &len) != NULL;
+	b->maps = fdt_getprop(fdt, node, "mayfly,map", &len) != NULL;
 	b->no_patch = fdt_getprop(fdt, node, "mayfly,no-patch", &len) != NULL;
 	const fdt64_t *p = property_u64(fdt, node, "mayfly,program", 2);
 	if (p) {

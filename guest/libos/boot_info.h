@@ -63,6 +63,7 @@ struct boot_info {
 	u32 stdio[3];
 	bool verbose, stats, no_patch;
 	bool fills; /* page table entries cost next to nothing */
+	bool maps; /* MAP_GPA */
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;

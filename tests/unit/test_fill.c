@@ -21,7 +21,7 @@ static struct guest_mem mem;
 static int setup(void **state)
 {
 	(void)state;
-	mem_create(&mem, 8 * MIB);
+	mem_create(&mem, 16 * MIB);
 	return 0;
 }
 
@@ -48,21 +48,29 @@ static bool resident(uint64_t gpa)
 static void test_offer(void **state)
 {
 	struct boot_tables *t = mem_at(&mem, 0x1000, sizeof(*t));
+	struct fill fill = { .offered = false };
 
 	(void)state;
 	t->fill_least = 5; /* an image that has something else there */
-	assert_false(fill_offer(&mem, 0x1000));
+	fill_offer(&fill, &mem, 0x1000);
 	assert_int_equal(t->fill_least, 5);
 	t->fill_least = FILL_NEVER;
-	assert_true(fill_offer(&mem, 0x1000));
-	assert_in_range(t->fill_least, 2, 512);
-	t->fill_least = FILL_NEVER;
-	assert_false(fill_offer(&mem, 0x1004));
-	assert_false(fill_offer(&mem, 8 * MIB - 8));
-	assert_false(fill_offer(&mem, UINT64_MAX));
-	mem.size = mem.low = 4 * MIB;
-	assert_false(fill_offer(&mem, 0x1000));
+	fill_offer(&fill, &mem, 0x1004);
+	fill_offer(&fill, &mem, 16 * MIB - 8);
+	fill_offer(&fill, &mem, UINT64_MAX);
+	t->lock = 2;
+	fill_offer(&fill, &mem, 0x1000);
+	t->lock = 0;
+	t->blocks = 4;
+	fill_offer(&fill, &mem, 0x1000);
+	t->blocks = 0;
 	mem.size = mem.low = 8 * MIB;
+	fill_offer(&fill, &mem, 0x1000);
+	mem.size = mem.low = 16 * MIB;
+	assert_false(fill.offered);
+	fill_offer(&fill, &mem, 0x1000);
+	assert_true(fill.offered);
+	assert_in_range(t->fill_least, 2, 512);
 }
 
 static void test_entries(void **state)
@@ -95,7 +103,7 @@ static void test_nonsense(void **state)
 		uint64_t first, n;
 	} bad[] = {
 		{ TABLE + 4, 8 }, { TABLE, 0 },          { TABLE, 513 },        { TABLE + 8, 512 },
-		{ 8 * MIB, 8 },   { UINT64_MAX - 7, 1 }, { TABLE, UINT64_MAX }, { 1ull << 40, 1 },
+		{ 16 * MIB, 8 },  { UINT64_MAX - 7, 1 }, { TABLE, UINT64_MAX }, { 1ull << 40, 1 },
 	};
 
 	(void)state;
@@ -118,6 +126,133 @@ static void test_run_length(void **state)
 	assert_int_equal(fill_run_length(&mem, TABLE, 512), 10);
 }
 
+/* ---- MAP_GPA: a kernel from 1 MiB to 0x140000, its tables there */
+
+#define PML4       0x101000ull
+#define BLOCK_OF   0x110000ull
+#define MAPPED     0x111000ull
+#define LOCK       0x112000ull
+#define KERNEL_END 0x140000ull
+#define VA         0x7f0000203000ull
+
+static const struct fill kernel = {
+	.offered = true,
+	.tables = { .pml4 = PML4,
+		    .kernel_start = 0x100000,
+		    .kernel_end = KERNEL_END,
+		    .blocks = BLOCK_OF,
+		    .mapped = MAPPED,
+		    .lock = LOCK },
+};
+
+static uint64_t *leaf; /* the table of 4 KiB entries for VA */
+
+static int setup_kernel(void **state)
+{
+	uint64_t *pml4, *pdpt, *pd;
+
+	setup(state);
+	pml4 = mem_at(&mem, PML4, PAGE_SIZE);
+	pdpt = mem_at(&mem, 0x102000, PAGE_SIZE);
+	pd = mem_at(&mem, 0x103000, PAGE_SIZE);
+	leaf = mem_at(&mem, 0x104000, PAGE_SIZE);
+	pml4[VA >> 39 & 511] = 0x102000 | PTE_P | PTE_W | PTE_U;
+	pdpt[VA >> 30 & 511] = 0x103000 | PTE_P | PTE_W | PTE_U;
+	pd[VA >> 21 & 511] = 0x104000 | PTE_P | PTE_W | PTE_U;
+	return 0;
+}
+
+static bool map(uint64_t va, uint64_t entry, uint64_t n)
+{
+	return fill_map(&kernel, &mem, va, entry, n);
+}
+
+static uint32_t counted(unsigned block)
+{
+	return ((uint32_t *)mem_at(&mem, MAPPED, PAGE_SIZE))[block];
+}
+
+static void test_map(void **state)
+{
+	(void)state;
+	assert_true(map(VA, 0x200000 | PTE_P | PTE_W | PTE_NX, 5));
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(leaf[3 + i], (0x200000 + i * PAGE_SIZE) | BITS);
+	assert_int_equal(leaf[2] | leaf[8], 0);
+	assert_int_equal(counted(1), 5);
+	assert_true(map(VA + 5 * PAGE_SIZE, 0x80000 | PTE_P, 128)); /* below the image */
+	assert_int_equal(counted(0), 128);
+	assert_true(map(VA + 200 * PAGE_SIZE, (5ull << 30) | PTE_P | PTE_FILE, 3)); /* a file */
+	assert_int_equal(leaf[203], (5ull << 30) | PTE_P | PTE_FILE | PTE_U | PTE_A | PTE_D);
+	assert_true(map(VA + 300 * PAGE_SIZE, KERNEL_END, 1)); /* PROT_NONE: not present */
+	assert_int_equal(*(uint32_t *)mem_at(&mem, LOCK, 4), 0);
+}
+
+/* Whatever is asked for, the kernel's memory and half stay as they are. */
+static void test_map_refused(void **state)
+{
+	static const struct {
+		uint64_t va, entry, n;
+	} bad[] = {
+		{ VA, 0x100000 | PTE_P, 1 }, /* the kernel */
+		{ VA, PML4 | PTE_P | PTE_W, 1 },
+		{ VA, (KERNEL_END - PAGE_SIZE) | PTE_P, 2 },
+		{ VA, 0xff000 | PTE_P, 2 }, /* into it */
+		{ VA, 0x1000 | PTE_P, 1 }, /* where other vCPUs start */
+		{ VA, 0x7f000 | PTE_P, 2 },
+		{ VA, 0x400000 | PTE_P, 1 }, /* a block that is the kernel's */
+		{ VA, 0x3ff000 | PTE_P, 2 }, /* into it */
+		{ VA, 0xfee00000 | PTE_P, 1 }, /* the APIC */
+		{ VA, 0x3fffffff000 | PTE_P | 1ull << 51, 1 },
+		{ VA, 0x200000 | PTE_P | PTE_PS, 1 },
+		{ VA, 0x200000 | PTE_P | PTE_U, 1 },
+		{ VA, 0x200000 | PTE_P | 0x100, 1 },
+		{ VA, 0x200000 | PTE_P, 0 },
+		{ VA, 0x200000 | PTE_P, 510 }, /* beyond the table */
+		{ VA, 0x200000 | PTE_P, UINT64_MAX },
+		{ VA + 1, 0x200000 | PTE_P, 1 },
+		{ VA + (1 << 21), 0x200000 | PTE_P, 1 }, /* no table */
+		{ VA | 0xffff800000000000, 0x200000 | PTE_P, 1 },
+		{ UINT64_MAX - 4095, 0x200000 | PTE_P, 1 },
+	};
+	uint32_t *lock = mem_at(&mem, LOCK, 4);
+
+	(void)state;
+	((uint64_t *)mem_at(&mem, BLOCK_OF, PAGE_SIZE))[2] = 0x400000 | PTE_P | PTE_PS;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (map(bad[i].va, bad[i].entry, bad[i].n))
+			fail_msg("case %u was mapped", i);
+		assert_int_equal(*lock, 0);
+	}
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(leaf[i] | counted(i), 0);
+	leaf[4] = 0x2000; /* something is there already */
+	assert_false(map(VA, 0x200000 | PTE_P, 2));
+	*lock = 1; /* another vCPU is at it */
+	assert_false(map(VA + 8 * PAGE_SIZE, 0x200000 | PTE_P, 2));
+	assert_int_equal(*lock, 1);
+}
+
+/* Tables that lead out of memory, and an image that tells lies. */
+static void test_map_lies(void **state)
+{
+	struct fill lie = kernel;
+
+	(void)state;
+	((uint64_t *)mem_at(&mem, 0x103000, PAGE_SIZE))[VA >> 21 & 511] = (1ull << 40) | PTE_P;
+	assert_false(map(VA, 0x200000 | PTE_P, 2));
+	((uint64_t *)mem_at(&mem, 0x103000, PAGE_SIZE))[VA >> 21 & 511] = 0x400000 | PTE_P | PTE_PS;
+	assert_false(map(VA, 0x200000 | PTE_P, 2));
+	for (uint64_t at = UINT64_MAX - 7; at; at = at > 16 * MIB ? 16 * MIB : 0) {
+		lie.tables.pml4 = lie.tables.blocks = lie.tables.mapped = lie.tables.lock = at;
+		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
+		lie.tables.lock = LOCK;
+		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
+	}
+	lie.offered = false;
+	assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +261,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_brought_in, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run_length, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_map, setup_kernel, teardown),
+		cmocka_unit_test_setup_teardown(test_map_refused, setup_kernel, teardown),
+		cmocka_unit_test_setup_teardown(test_map_lies, setup_kernel, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
