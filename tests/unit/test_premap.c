@@ -36,7 +36,9 @@ static int setup(void **state)
 	(void)state;
 	mem_create(&mem, 16 * MIB);
 	*(struct boot_tables *)mem_at(&mem, TABLES_GPA, sizeof(struct boot_tables)) =
-		(struct boot_tables){ PML4_GPA, POOL_GPA, POOL_GPA + 16 * PAGE_SIZE, FILL_NEVER };
+		(struct boot_tables){ .pml4 = PML4_GPA,
+				      .pool_next = POOL_GPA,
+				      .pool_limit = POOL_GPA + 16 * PAGE_SIZE };
 	guest = (struct image){ .elf = { .tables = TABLES_GPA } };
 	program = (struct image){
 		.fd = memfd_create("program", 0),
@@ -144,12 +146,12 @@ static void no_note(void **state)
 static void lies(void **state)
 {
 	static const struct boot_tables lie[] = {
-		{ 16 * MIB, POOL_GPA, POOL_GPA + PAGE_SIZE, 0 },
-		{ PML4_GPA, 16 * MIB, 17 * MIB, 0 },
-		{ PML4_GPA, UINT64_MAX - 4095, UINT64_MAX, 0 },
-		{ PML4_GPA, POOL_GPA + 1, POOL_GPA + PAGE_SIZE, 0 },
-		{ PML4_GPA, POOL_GPA, POOL_GPA, 0 },
-		{ UINT64_MAX, 0, 0, 0 },
+		{ .pml4 = 16 * MIB, .pool_next = POOL_GPA, .pool_limit = POOL_GPA + PAGE_SIZE },
+		{ .pml4 = PML4_GPA, .pool_next = 16 * MIB, .pool_limit = 17 * MIB },
+		{ .pml4 = PML4_GPA, .pool_next = UINT64_MAX - 4095, .pool_limit = UINT64_MAX },
+		{ .pml4 = PML4_GPA, .pool_next = POOL_GPA + 1, .pool_limit = POOL_GPA + PAGE_SIZE },
+		{ .pml4 = PML4_GPA, .pool_next = POOL_GPA, .pool_limit = POOL_GPA },
+		{ .pml4 = UINT64_MAX, .pool_next = 0, .pool_limit = 0 },
 	};
 	struct boot_tables *tables = mem_at(&mem, TABLES_GPA, sizeof(*tables));
 
