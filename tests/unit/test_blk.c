@@ -1,11 +1,10 @@
 // link: vmm/blk.c vmm/blk_request.c vmm/blk_file.c vmm/blk_option.c vmm/virtio.c
-// link: vmm/promote.c vmm/queue.c vmm/mem.c tests/unit/driver.c
+// link: vmm/promote.c vmm/queue.c vmm/mem.c tests/unit/driver.c tests/unit/fake_io.c
 // libs: -pthread
 // flags: -Wl,--wrap=syscall
 /*
- * virtio-blk with an I/O loop of the test's own, which carries operations out
- * when the test says so, or ends them as the test likes: short, interrupted,
- * refused, late.
+ * virtio-blk with an I/O loop of the test's own (fake_io.h), whose operations end when
+ * and as the test likes: carried out, short, interrupted, refused, late.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,154 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <cmocka.h>
 #undef fail /* cmocka's; fail.h has its own */
 #include "driver.h"
+#include "fake_io.h"
 #include "../../vmm/blk.h"
 #include "../../vmm/blk_file.h"
 #include "../../vmm/io.h"
-
-/* ---- reading without waiting: refused, unless a test says how much there is */
-
-long __wrap_syscall(long number, int fd, const struct iovec *iov, long n, long offset, long high,
-		    long flags);
-static long in_memory; /* bytes at most, or -errno */
-static unsigned tries;
-
-long __wrap_syscall(long number, int fd, const struct iovec *iov, long n, long offset, long high,
-		    long flags)
-{
-	struct iovec part = iov[0];
-	ssize_t got;
-
-	assert_int_equal(number, SYS_preadv2);
-	assert_int_equal(flags, RWF_NOWAIT);
-	(void)high;
-	tries++;
-	if (in_memory < 0) {
-		errno = -in_memory;
-		return -1;
-	}
-	got = preadv(fd, iov, n, offset);
-	if (got <= in_memory)
-		return got;
-	memset((uint8_t *)part.iov_base + in_memory, 0, part.iov_len - in_memory);
-	return in_memory;
-}
-
-/* ---- the I/O loop */
-
-enum kind { NONE, READV, WRITEV, SYNC, ALLOCATE, DEFER };
-
-static struct pending {
-	enum kind kind;
-	struct io_op *op;
-	int fd, flags;
-	const struct iovec *iov;
-	unsigned n;
-	uint64_t offset, len;
-} queue[256];
-static unsigned npending;
-static unsigned syncs, dsyncs;
-static int no_allocate; /* errno of fallocate, when it is to be refused */
-
-static void add(struct pending p)
-{
-	assert_true(npending < 256);
-	queue[npending++] = p;
-}
-
-void io_read(struct vm *vm, struct io_op *op, int fd, void *buf, uint32_t len, uint64_t offset)
-{
-	(void)vm, (void)op, (void)fd, (void)buf, (void)len, (void)offset;
-}
-
-void io_readv(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
-	      uint64_t offset)
-{
-	(void)vm;
-	add((struct pending){ READV, op, fd, 0, iov, n, offset, 0 });
-}
-
-void io_writev(struct vm *vm, struct io_op *op, int fd, const struct iovec *iov, unsigned n,
-	       uint64_t offset, int flags)
-{
-	(void)vm;
-	add((struct pending){ WRITEV, op, fd, flags, iov, n, offset, 0 });
-}
-
-void io_datasync(struct vm *vm, struct io_op *op, int fd)
-{
-	(void)vm;
-	add((struct pending){ SYNC, op, fd, 0, NULL, 0, 0, 0 });
-}
-
-void io_fallocate(struct vm *vm, struct io_op *op, int fd, int mode, uint64_t offset, uint64_t len)
-{
-	(void)vm;
-	add((struct pending){ ALLOCATE, op, fd, mode, NULL, 0, offset, len });
-}
-
-void io_defer(struct vm *vm, struct io_op *op)
-{
-	(void)vm;
-	add((struct pending){ DEFER, op, -1, 0, NULL, 0, 0, 0 });
-}
-
-/* Takes the oldest one out. */
-static struct pending next(void)
-{
-	struct pending p = queue[0];
-
-	assert_true(npending > 0);
-	memmove(queue, queue + 1, --npending * sizeof(p));
-	return p;
-}
-
-static int carry_out(const struct pending *p)
-{
-	int r = 0;
-
-	if (p->kind == READV) {
-		r = preadv(p->fd, p->iov, p->n, p->offset);
-	} else if (p->kind == WRITEV) {
-		dsyncs += p->flags == RWF_DSYNC;
-		r = pwritev(p->fd, p->iov, p->n, p->offset);
-	} else if (p->kind == SYNC) {
-		syncs++;
-	} else if (p->kind == ALLOCATE) {
-		errno = no_allocate;
-		r = no_allocate ? -1 : fallocate(p->fd, p->flags, p->offset, p->len);
-	}
-	return r < 0 ? -errno : r;
-}
-
-static void run(void)
-{
-	while (npending) {
-		struct pending p = next();
-
-		p.op->done(p.op, carry_out(&p));
-	}
-}
-
-/* Ends the oldest one with a result of the test's. */
-static enum kind end_with(int result)
-{
-	struct pending p = next();
-
-	p.op->done(p.op, result);
-	return p.kind;
-}
 
 /* ---- a disk */
 

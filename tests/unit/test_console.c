@@ -1,10 +1,11 @@
 // link: vmm/console.c vmm/stream.c vmm/virtio.c vmm/promote.c vmm/queue.c
 // link: vmm/io.c vmm/io_ring.c vmm/io_poll.c
-// link: vmm/mem.c tests/unit/driver.c
+// link: vmm/mem.c tests/unit/driver.c tests/unit/console_rig.c
 // libs: -luring -pthread
 /*
  * The console device between a driver and pipes, files, terminals and
- * sockets: every byte, in order, and errors and ends as shared/abi.h has them.
+ * sockets: every byte, in order, and errors and ends as shared/abi.h has them. What it
+ * reads is in test_console_input.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,74 +22,14 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_mmio.h>
 #include <cmocka.h>
 #undef fail /* cmocka's; fail.h has its own */
+#include "console_rig.h"
 #include "driver.h"
 #include "../../vmm/console.h"
 #include "../../vmm/io.h"
-
-#define SIZE 16
-#define BIG  (1u << 20)
-
-static struct virtio_dev *dev;
-
-static void start(int in, int out)
-{
-	dev = console_add(&driver_vm, in, out, true);
-	driver_start(dev, BIT64(VIRTIO_RING_F_EVENT_IDX) | BIT64(VIRTIO_RING_F_INDIRECT_DESC),
-		     SIZE);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	driver_new_vm();
-	return 0;
-}
-
-static int set_up_poll(void **state)
-{
-	io_use_poll();
-	return set_up(state);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	io_stop();
-	for (unsigned i = 0; i < driver_vm.ndev; i++)
-		console_free(driver_vm.dev[i]);
-	driver_free_vm();
-	return 0;
-}
-
-static void write_text(unsigned head, const char *text)
-{
-	uint64_t gpa = DRIVER_DATA + head * 0x10000;
-
-	strcpy(driver_at(gpa), text);
-	driver_put(CONSOLE_TX, head, gpa, strlen(text), 0, 0);
-	driver_send(dev, CONSOLE_TX, head);
-}
-
-static void post(unsigned head, uint32_t len)
-{
-	driver_put(CONSOLE_RX, head, DRIVER_DATA + head * 0x10000, len, VRING_DESC_F_WRITE, 0);
-	driver_send(dev, CONSOLE_RX, head);
-}
-
-static char *buffer(unsigned head)
-{
-	return driver_at(DRIVER_DATA + head * 0x10000);
-}
-
-static struct vring_used_elem used(unsigned q, unsigned i)
-{
-	return driver_used(q)->ring[i % SIZE];
-}
 
 /* ---- output */
 
@@ -173,20 +114,6 @@ static void full_socket(void **state)
 	push_big(p[1], p[0], 65536);
 	close(p[0]);
 	close(p[1]);
-}
-
-static int open_terminal(int *master)
-{
-	struct winsize size = { .ws_row = 24, .ws_col = 80 };
-	int tty;
-
-	*master = posix_openpt(O_RDWR | O_NOCTTY);
-	grantpt(*master);
-	unlockpt(*master);
-	ioctl(*master, TIOCSWINSZ, &size);
-	tty = open(ptsname(*master), O_RDWR | O_NOCTTY);
-	assert_true(tty >= 0);
-	return tty;
 }
 
 static void full_terminal(void **state)
@@ -322,190 +249,6 @@ static void many_buffers_in_one_request(void **state)
 	assert_int_equal(read(p[0], got, sizeof(got)), 256);
 	for (unsigned i = 0; i < 256; i++)
 		assert_int_equal((uint8_t)got[i], i);
-	close(p[0]);
-	close(p[1]);
-}
-
-/* ---- input */
-
-static void one_read_a_buffer(void **state)
-{
-	int p[2];
-
-	(void)state;
-	assert_int_equal(pipe(p), 0);
-	start(p[0], -1);
-	assert_int_equal(write(p[1], "abcdefgh", 8), 8);
-	post(0, 3);
-	assert_int_equal(driver_used(CONSOLE_RX)->idx, 1);
-	assert_int_equal(used(CONSOLE_RX, 0).len, 3);
-	assert_memory_equal(buffer(0), "abc", 3);
-	post(1, 100);
-	assert_int_equal(used(CONSOLE_RX, 1).len, 5);
-	assert_memory_equal(buffer(1), "defgh", 5);
-	close(p[0]);
-	close(p[1]);
-}
-
-static void nothing_is_read_ahead(void **state)
-{
-	const struct timespec soon = { .tv_nsec = 20000000 };
-	int p[2];
-	char got[16];
-
-	(void)state;
-	assert_int_equal(pipe(p), 0);
-	start(p[0], -1);
-	post(0, 4);
-	assert_int_equal(write(p[1], "onetwo", 6), 6);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	nanosleep(&soon, NULL);
-	assert_int_equal(read(p[0], got, sizeof(got)), 2);
-	close(p[0]);
-	close(p[1]);
-}
-
-static void late_input_interrupts(void **state)
-{
-	int p[2];
-
-	(void)state;
-	assert_int_equal(pipe(p), 0);
-	start(p[0], -1);
-	post(0, 100);
-	post(1, 100);
-	assert_int_equal(driver_used(CONSOLE_RX)->idx, 0);
-	assert_int_equal(driver_interrupts(), 0);
-	assert_int_equal(write(p[1], "late", 4), 4);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_int_equal(used(CONSOLE_RX, 0).len, 4);
-	assert_memory_equal(buffer(0), "late", 4);
-	close(p[1]);
-	assert_true(driver_wait(CONSOLE_RX, 2));
-	assert_int_equal(used(CONSOLE_RX, 1).len, 0);
-	assert_true(driver_interrupts() >= 1);
-	close(p[0]);
-}
-
-static void end_of_file_repeats(void **state)
-{
-	int null = open("/dev/null", O_RDONLY);
-
-	(void)state;
-	start(null, -1);
-	for (unsigned i = 0; i < 5; i++) {
-		post(i, 100);
-		assert_int_equal(driver_used(CONSOLE_RX)->idx, i + 1);
-		assert_int_equal(used(CONSOLE_RX, i).len, 0);
-	}
-	close(null);
-}
-
-static void end_of_file_is_silent_for_others(void **state)
-{
-	const struct timespec soon = { .tv_nsec = 20000000 };
-	int null = open("/dev/null", O_RDONLY);
-
-	(void)state;
-	dev = console_add(&driver_vm, null, -1, false);
-	driver_start(dev, 0, SIZE);
-	post(0, 100);
-	post(1, 100);
-	nanosleep(&soon, NULL);
-	assert_int_equal(driver_used(CONSOLE_RX)->idx, 0);
-	close(null);
-}
-
-static void read_error_is_the_end(void **state)
-{
-	int directory = open("/", O_RDONLY);
-
-	(void)state;
-	start(directory, -1);
-	post(0, 100);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_int_equal(used(CONSOLE_RX, 0).len, 0);
-	close(directory);
-}
-
-/* As much as fits from a file, and its position is exactly behind that. */
-static void file_input(void **state)
-{
-	char name[] = "/tmp/test_console_XXXXXX", *text = malloc(300000);
-	int fd = mkstemp(name);
-
-	(void)state;
-	for (int i = 0; i < 300000; i++)
-		text[i] = i * 7 / 3;
-	assert_int_equal(write(fd, text, 300000), 300000);
-	fsync(fd);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* so that the page cache has nothing */
-	lseek(fd, 0, SEEK_SET);
-	start(fd, -1);
-	post(0, 0x30000);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_int_equal(used(CONSOLE_RX, 0).len, 0x30000);
-	assert_memory_equal(buffer(0), text, 0x30000);
-	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0x30000);
-	post(8, 0x30000);
-	assert_true(driver_wait(CONSOLE_RX, 2));
-	assert_int_equal(used(CONSOLE_RX, 1).len, 300000 - 0x30000);
-	assert_memory_equal(buffer(8), text + 0x30000, 300000 - 0x30000);
-	post(1, 100);
-	assert_true(driver_wait(CONSOLE_RX, 3));
-	assert_int_equal(used(CONSOLE_RX, 2).len, 0);
-	close(fd);
-	unlink(name);
-	free(text);
-}
-
-/* Without RWF_NOWAIT: the I/O loop reads. */
-static void file_without_nowait(void **state)
-{
-	int fd = open("/proc/self/status", O_RDONLY);
-
-	(void)state;
-	start(fd, -1);
-	post(0, 0x10000);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_true(used(CONSOLE_RX, 0).len > 100);
-	assert_memory_equal(buffer(0), "Name:\t", 6);
-	close(fd);
-}
-
-static void terminal_input(void **state)
-{
-	int master, tty = open_terminal(&master);
-
-	(void)state;
-	start(tty, -1);
-	post(0, 100);
-	assert_int_equal(driver_used(CONSOLE_RX)->idx, 0);
-	assert_int_equal(write(master, "line\n", 5), 5);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_int_equal(used(CONSOLE_RX, 0).len, 5);
-	post(1, 100);
-	assert_int_equal(write(master, "\4", 1), 1); /* ^D */
-	assert_true(driver_wait(CONSOLE_RX, 2));
-	assert_int_equal(used(CONSOLE_RX, 1).len, 0);
-	post(2, 100);
-	close(master); /* hung up */
-	assert_true(driver_wait(CONSOLE_RX, 3));
-	assert_int_equal(used(CONSOLE_RX, 2).len, 0);
-	close(tty);
-}
-
-static void socket_input(void **state)
-{
-	int p[2];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
-	start(p[0], -1);
-	post(0, 100);
-	assert_int_equal(write(p[1], "wire", 4), 4);
-	assert_true(driver_wait(CONSOLE_RX, 1));
-	assert_int_equal(used(CONSOLE_RX, 0).len, 4);
 	close(p[0]);
 	close(p[1]);
 }
@@ -710,13 +453,6 @@ static void window_size(void **state)
 	close(master);
 }
 
-/* Each with io_uring and with poll(2). */
-#define TEST(f)                                               \
-	{ #f, f, set_up, tear_down, NULL },                   \
-	{                                                     \
-#f " (poll)", f, set_up_poll, tear_down, NULL \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -732,16 +468,6 @@ int main(void)
 		TEST(closed_descriptor),
 		TEST(file_position_is_kept),
 		TEST(many_buffers_in_one_request),
-		TEST(one_read_a_buffer),
-		TEST(nothing_is_read_ahead),
-		TEST(late_input_interrupts),
-		TEST(end_of_file_repeats),
-		TEST(end_of_file_is_silent_for_others),
-		TEST(read_error_is_the_end),
-		TEST(file_input),
-		TEST(file_without_nowait),
-		TEST(terminal_input),
-		TEST(socket_input),
 		TEST(reset_while_reading),
 		TEST(reset_while_writing),
 		TEST(wrong_directions),
