@@ -72,6 +72,10 @@ int virtiofs_take_attr(struct virtiofs_inode *vi, const struct fuse_attr *a)
 	if (S_ISREG(inode->mode) && (size != inode->size || !same_time(&mtime, &inode->mtime))) {
 		virtiofs_drop_pages(vi);
 		vi->dax.stale = true;
+		/* the host made it shorter: what is gone is SIGBUS from now on */
+		if (size < inode->size)
+			inode_unmap(inode, (size + PAGE_SIZE - 1) / PAGE_SIZE,
+				    UINT64_MAX / PAGE_SIZE, true);
 	}
 	inode->mode = a->mode;
 	inode->nlink = a->nlink;

@@ -183,7 +183,7 @@ one_case()
 		run_guest "$got" "$build/$1" "$limit" "$4" "$2 $5"
 	fi
 	report "$id${cpus:+, $cpus vCPUs}" "$want" "$got"
-	[ -n "$fast" ] || [ "$mode" = linux ] || without_patches "$@"
+	{ [ -n "$fast" ] && [ -z "$cpus" ]; } || [ "$mode" = linux ] || without_patches "$@"
 }
 
 # What is about patched system calls must be the same without.
@@ -191,9 +191,10 @@ without_patches()
 {
 	case $1 in */patch | */regs) ;; *) return ;; esac
 	unpatched=--no-patch
+	got=$scratch/got
 	run_guest "$got" "$build/$1" "$limit" "$4" "$2 $5"
 	unpatched=''
-	report "$id --no-patch" "$want" "$got"
+	report "$id --no-patch${cpus:+, $cpus vCPUs}" "$want" "$got"
 }
 
 # All composable cases of a program in one run, cut into files.

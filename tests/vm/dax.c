@@ -3,9 +3,13 @@
  *   sum FILE...   maps each whole file and compares it with what read() gives
  *   watch FILE    maps it, says "ready", and for each line of its input what is at
  *                 the beginning, in the middle and in the last page
+ *   look FILE     the same, but for each line what stat() says of its size, and what the
+ *                 mapping's last byte is: a number, or SIGBUS
  *   change FILE   writes to a private mapping: what it and the file have then
  */
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +68,34 @@ static void watch(const char *path)
 	}
 }
 
+static sigjmp_buf back;
+
+static void bus(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+static void look(const char *path)
+{
+	size_t size;
+	struct stat st;
+	char line[100];
+	int fd;
+	const volatile char *p = map(path, PROT_READ, &size, &fd);
+
+	signal(SIGBUS, bus);
+	printf("ready %d\n", p[size - 1]);
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin) && stat(path, &st) == 0) {
+		printf("%ld ", (long)st.st_size);
+		if (sigsetjmp(back, 1))
+			printf("SIGBUS\n");
+		else
+			printf("%d\n", p[size - 1]);
+		fflush(stdout);
+	}
+}
+
 static void change(const char *path)
 {
 	size_t size;
@@ -86,6 +118,8 @@ int main(int argc, char **argv)
 			sum(argv[i]);
 		else if (!strcmp(argv[1], "watch"))
 			watch(argv[i]);
+		else if (!strcmp(argv[1], "look"))
+			look(argv[i]);
 		else
 			change(argv[i]);
 	if (failed)

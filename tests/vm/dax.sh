@@ -40,11 +40,24 @@ line()
 }
 
 # The guest maps the file; the host changes it and then has it looked at.
+begin()
+{
+	mkfifo "$T/to" "$T/from"
+	timeout "$T_LIMIT" "$VMM" run "$@" <"$T/to" >"$T/from" 2>"$T/err" &
+	guest=$!
+	exec 3>"$T/to" 4<"$T/from"
+}
+
+end()
+{
+	exec 3>&- 4<&-
+	wait "$guest"
+	t_check 'the VM failed' [ $? = 0 ]
+	rm "$T/to" "$T/from"
+}
+
 t_case 'the host changes a file that is mapped'
-mkfifo "$T/to" "$T/from"
-timeout "$T_LIMIT" "$VMM" run --root "$root" /dax -- watch /text <"$T/to" >"$T/from" 2>"$T/err" &
-guest=$!
-exec 3>"$T/to" 4<"$T/from"
+begin --root "$root" /dax -- watch /text
 t_check 'it does not begin' [ "$(line)" = 'ready a' ]
 printf X | dd of="$root/text" bs=1 seek=1500000 conv=notrunc 2>/dev/null
 echo look >&3
@@ -55,8 +68,25 @@ t_check 'what is gone is not zeroes' [ "$(line)" = '97 0 0' ]
 printf Y | dd of="$root/text" bs=1 conv=notrunc 2>/dev/null
 echo look >&3
 t_check 'what is left is not seen' [ "$(line)" = '89 0 0' ]
-exec 3>&- 4<&-
-wait "$guest"
-t_check 'the VM failed' [ $? = 0 ]
+end
+
+# Once the guest knows that a share's file is shorter, what is gone is SIGBUS, as on Linux.
+t_case 'a mapped file of a share becomes shorter, and longer again'
+head -c 3000000 /dev/zero >"$root/text"
+begin "$root/dax" --share "$root:/x" -- look /x/text
+t_check 'it does not begin' [ "$(line)" = 'ready 0' ]
+echo look >&3
+t_check 'it is not there' [ "$(line)" = '3000000 0' ]
+truncate -s 5000 "$root/text"
+sleep 1.1 # so long the guest believes what it knows
+echo look >&3
+got=$(line)
+t_check "it says $got" [ "$got" = '5000 SIGBUS' ]
+head -c 3000000 /dev/zero | tr '\0' a >"$root/text"
+sleep 1.1
+echo look >&3
+got=$(line)
+t_check "it says $got" [ "$got" = '3000000 97' ]
+end
 
 t_done
