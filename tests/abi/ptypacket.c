@@ -42,7 +42,7 @@ CASE(data)
 	SEND(slave, "before");
 	set_packet(1);
 	show_packet(POLLIN);
-	SEND(slave, "more\n");
+	SEND(slave, "more"); /* a newline might come in a read of its own */
 	show_packet(POLLIN);
 	show_packet(0);
 	SEND(slave, "xyz");
@@ -103,8 +103,9 @@ CASE(events)
 	SHOW(tcsetattr(slave, TCSANOW, &t));
 	show_packet(POLLPRI);
 	SEND(master, "\003");
+	usleep(50000); /* Linux flushes one after the other, and then echoes */
 	show_packet(POLLPRI);
-	show_packet(0);
+	show_packet(POLLIN);
 	close_pair();
 }
 
