@@ -59,6 +59,15 @@ static void show_meminfo(struct proc_text *t, const struct proc_inode *pi, struc
 	proc_print(t, "Hugepagesize:       2048 kB\n");
 }
 
+/* What is known of it: nothing is ever swapped. */
+static void show_vmstat(struct proc_text *t, const struct proc_inode *pi, struct process *p)
+{
+	(void)pi;
+	(void)p;
+	proc_print(t, "nr_free_pages %lu\nnr_file_pages %lu\npswpin 0\npswpout 0\n",
+		   frames_available(), block_cached_frames());
+}
+
 static void show_partitions(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	int error;
@@ -352,6 +361,7 @@ static const struct proc_entry root_table[] = {
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .link = thread_self_link },
 	SHOWN("uptime", show_uptime),
 	SHOWN("version", show_version),
+	SHOWN("vmstat", show_vmstat),
 	END,
 };
 

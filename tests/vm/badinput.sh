@@ -7,6 +7,12 @@
 hello=$B/vm/hello-musl
 mkelf=$B/vm/mkelf
 
+# ---- what a VM does not have: another process
+
+t_run 'fork' '*' "$VMM" run busybox -- sh -c '(true) || (true); echo $?'
+t_check 'not said, or not once' \
+	[ "$(grep -c '^mayfly: busybox: .*fork() gives ENOSYS' "$T/err")" = 1 ]
+
 # ---- options
 
 t_run 'no IMAGE' 125 "$VMM" run
