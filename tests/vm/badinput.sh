@@ -143,6 +143,11 @@ for kind in $("$mkelf" --list); do
 		# 64 TiB of zeroes: refused, or given out when touched.
 		t_run "ELF: $kind" '0|126|137|139' "$VMM" run "$T/$kind"
 		;;
+	interp_self)
+		# the file that it asks for is the guest's to look for
+		t_run "ELF: $kind" 126 "$VMM" run "$T/$kind"
+		t_err "mayfly: $T/$kind: its interpreter loader is not in the VM's file system"
+		;;
 	empty_load | entry_*)
 		t_run "ELF: $kind" '126|139' "$VMM" run "$T/$kind"
 		[ "$T_STATUS" != 126 ] || t_err_line "$kind"
