@@ -83,8 +83,8 @@
  * costs it four times as much: by reading 32 bits at MAP_GPA, the last of the virtio
  * windows, with a run in RDI, RSI and RDX as KCALL_MAP_RUN takes it (guest/kernel/
  * kcall.h). The VMM then makes the kernel's checks, with what boot_tables tells of the
- * kernel, under the kernel's lock. 1: it is mapped; 0: the kernel has to be asked,
- * because there is no table yet, or it is something unusual.
+ * kernel, under the kernel's lock, and takes tables from the pool. 1: it is mapped; 0: the
+ * kernel has to be asked, because the pool is empty, or it is something unusual.
  */
 #define MAP_GPA (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
 #define FILL_NEVER 0xffffffffffffffff

@@ -6,6 +6,7 @@
  * A page that is touched for the first time costs a fault in KVM and one of the
  * host's own; the latter is saved for all pages of a run at once.
  */
+#include <string.h>
 #include <sys/mman.h>
 #include <linux/mman.h>
 #include "../shared/x86.h"
@@ -26,6 +27,7 @@ void fill_offer(struct fill *fill, const struct guest_mem *mem, uint64_t tables)
 		return;
 	t->fill_least = LEAST;
 	fill->tables = *t;
+	fill->gpa = tables;
 	fill->offered = true;
 }
 
@@ -85,15 +87,39 @@ static bool frames_allowed(const struct boot_tables *t, const struct guest_mem *
 	return block && !(*block & PTE_PS);
 }
 
-/* The entries for n pages from va on in a table that is there, all of them empty. */
-static uint64_t *empty_entries(const struct boot_tables *t, const struct guest_mem *mem,
-			       uint64_t va, uint64_t n)
+/* A page of the kernel's pool for a table, empty; 0: there is none. */
+static uint64_t new_table(const struct fill *fill, const struct guest_mem *mem)
 {
-	uint64_t at = t->pml4, *e;
+	struct boot_tables *t = mem_at(mem, fill->gpa, sizeof(*t));
+	const uint64_t pa = t ? t->pool_next : 0;
+	void *page =
+		pa % PAGE_SIZE || !pa || pa >= t->pool_limit ? NULL : mem_at(mem, pa, PAGE_SIZE);
+
+	if (!page)
+		return 0;
+	memset(page, 0, PAGE_SIZE); /* of a donated block, as pool_take() has it */
+	t->pool_next = pa + PAGE_SIZE;
+	return pa;
+}
+
+/* The entries for n pages from va on, all of them empty, with the tables that lead
+ * there; NULL: they are not, or there is no memory for tables. */
+static uint64_t *empty_entries(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
+			       uint64_t n)
+{
+	uint64_t at = fill->tables.pml4, *e;
 
 	for (unsigned shift = 39; shift > 12; shift -= 9) {
 		e = mem_at(mem, at + (va >> shift) % ENTRIES * 8, 8);
-		if (!e || !(*e & PTE_P) || *e & PTE_PS)
+		if (!e || *e & PTE_PS)
+			return NULL;
+		if (*e == 0) {
+			at = new_table(fill, mem);
+			if (at)
+				__atomic_store_n(e, at | PTE_P | PTE_W | PTE_U | PTE_A,
+						 __ATOMIC_RELEASE);
+		}
+		if (!(*e & PTE_P))
 			return NULL;
 		at = *e & PTE_ADDR;
 	}
@@ -104,12 +130,16 @@ static uint64_t *empty_entries(const struct boot_tables *t, const struct guest_m
 	return e;
 }
 
-static bool map_locked(const struct boot_tables *t, const struct guest_mem *mem, uint64_t va,
+static bool map_locked(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
 		       uint64_t entry, uint64_t n)
 {
+	const struct boot_tables *t = &fill->tables;
 	const uint64_t pa = entry & PTE_ADDR;
 	uint32_t *count = mem_at(mem, t->mapped + pa / BLOCK_SIZE % ENTRIES * 4, 4);
-	uint64_t *e = count && frames_allowed(t, mem, pa, n) ? empty_entries(t, mem, va, n) : NULL;
+	uint64_t *e =
+		count && (va >> 12) % ENTRIES + n <= ENTRIES && frames_allowed(t, mem, pa, n) ?
+			empty_entries(fill, mem, va, n) :
+			NULL;
 
 	if (!e)
 		return false;
@@ -130,7 +160,7 @@ bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
 	    entry & ~(PTE_ADDR | PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX | PTE_FILE) || !lock ||
 	    __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)) /* another vCPU: not worth waiting */
 		return false;
-	done = map_locked(t, mem, va, entry, n);
+	done = map_locked(fill, mem, va, entry, n);
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 	if (done)
 		bring_in(mem, entry, n);

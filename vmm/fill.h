@@ -12,6 +12,7 @@
 struct fill {
 	bool offered;
 	struct boot_tables tables; /* the guest image's own words */
+	uint64_t gpa; /* where they are: the kernel moves pool_next */
 };
 
 /* Tells a guest image that wants to know, whose struct boot_tables is at `tables`: not

@@ -137,6 +137,7 @@ static void test_run_length(void **state)
 
 static const struct fill kernel = {
 	.offered = true,
+	.gpa = 0x113000,
 	.tables = { .pml4 = PML4,
 		    .kernel_start = 0x100000,
 		    .kernel_end = KERNEL_END,
@@ -211,7 +212,6 @@ static void test_map_refused(void **state)
 		{ VA, 0x200000 | PTE_P, 510 }, /* beyond the table */
 		{ VA, 0x200000 | PTE_P, UINT64_MAX },
 		{ VA + 1, 0x200000 | PTE_P, 1 },
-		{ VA + (1 << 21), 0x200000 | PTE_P, 1 }, /* no table */
 		{ VA | 0xffff800000000000, 0x200000 | PTE_P, 1 },
 		{ UINT64_MAX - 4095, 0x200000 | PTE_P, 1 },
 	};
@@ -233,6 +233,34 @@ static void test_map_refused(void **state)
 	assert_int_equal(*lock, 1);
 }
 
+/* Tables come from the kernel's pool, as far as that goes. */
+static void test_map_tables(void **state)
+{
+	struct boot_tables *t = mem_at(&mem, kernel.gpa, sizeof(*t));
+	const uint64_t far = VA + (1ull << 39), *pml4 = mem_at(&mem, PML4, PAGE_SIZE);
+
+	(void)state;
+	assert_false(map(VA + (1 << 21), 0x200000 | PTE_P, 1)); /* there is no pool */
+	t->pool_next = 0x120000;
+	t->pool_limit = 0x124000;
+	memset(mem_at(&mem, 0x120000, 4 * PAGE_SIZE), 0xff, 4 * PAGE_SIZE);
+	assert_true(map(VA + (1 << 21), 0x200000 | PTE_P, 1));
+	assert_int_equal(t->pool_next, 0x121000);
+	leaf = mem_at(&mem, 0x120000, PAGE_SIZE);
+	assert_int_equal(leaf[3], 0x200000 | PTE_P | PTE_U | PTE_A | PTE_D);
+	assert_int_equal(leaf[2] | leaf[4], 0);
+	assert_true(map(far, 0x200000 | PTE_P, 1));
+	assert_int_equal(t->pool_next, 0x124000);
+	assert_int_equal(pml4[far >> 39 & 511], 0x121000 | PTE_P | PTE_W | PTE_U | PTE_A);
+	assert_false(map(far + (1 << 21), 0x200000 | PTE_P, 1)); /* it is used up */
+	assert_true(map(far + PAGE_SIZE, 0x200000 | PTE_P, 1));
+	t->pool_next = 0x1000001; /* lies */
+	t->pool_limit = UINT64_MAX;
+	assert_false(map(far + (1 << 21), 0x200000 | PTE_P, 1));
+	t->pool_next = 1ull << 40;
+	assert_false(map(far + (1 << 21), 0x200000 | PTE_P, 1));
+}
+
 /* Tables that lead out of memory, and an image that tells lies. */
 static void test_map_lies(void **state)
 {
@@ -244,7 +272,8 @@ static void test_map_lies(void **state)
 	((uint64_t *)mem_at(&mem, 0x103000, PAGE_SIZE))[VA >> 21 & 511] = 0x400000 | PTE_P | PTE_PS;
 	assert_false(map(VA, 0x200000 | PTE_P, 2));
 	for (uint64_t at = UINT64_MAX - 7; at; at = at > 16 * MIB ? 16 * MIB : 0) {
-		lie.tables.pml4 = lie.tables.blocks = lie.tables.mapped = lie.tables.lock = at;
+		lie.gpa = lie.tables.pml4 = lie.tables.blocks = lie.tables.mapped =
+			lie.tables.lock = at;
 		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
 		lie.tables.lock = LOCK;
 		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
@@ -263,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_run_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_map, setup_kernel, teardown),
 		cmocka_unit_test_setup_teardown(test_map_refused, setup_kernel, teardown),
+		cmocka_unit_test_setup_teardown(test_map_tables, setup_kernel, teardown),
 		cmocka_unit_test_setup_teardown(test_map_lies, setup_kernel, teardown),
 	};
 
