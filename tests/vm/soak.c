@@ -3,9 +3,8 @@
  *
  * Every kind of work is a row of `kinds`: threads that go round until they are
  * told to stop. The time is cut into spells; at the end of each all threads are
- * joined, and the free memory is looked at. What the first two spells needed is
- * the program's own (stacks that libc keeps, its heap); from then on it must
- * stay the same.
+ * joined, and what the system itself keeps of the memory is looked at: from the end
+ * of the second spell on it must stay the same.
  *
  * Beside them a watchdog looks whether each thread still goes round: one that has
  * not at LOOKS looks in a row, however long the host stands still between them, has
@@ -697,18 +696,26 @@ static void stop_all(void)
 	pthread_join(thread, NULL);
 }
 
+/* The number behind a word in a file of /proc. */
+static long number_in(const char *path, const char *word)
+{
+	char text[4096] = "";
+	int fd = open(path, O_RDONLY);
+	const char *at;
+
+	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, path);
+	close(fd);
+	at = strstr(text, word);
+	must(at, word);
+	return strtol(at + strlen(word), NULL, 10);
+}
+
+/* What the system does not use: free, or the program's own, which malloc() keeps
+ * more or less of. */
 static long free_kib(void)
 {
-	char text[256] = "";
-	int fd = open("/proc/meminfo", O_RDONLY);
-	const char *line;
-
 	malloc_trim(0);
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "/proc/meminfo");
-	close(fd);
-	line = strstr(text, "MemFree:");
-	must(line, "/proc/meminfo has no MemFree");
-	return strtol(line + 8, NULL, 10);
+	return number_in("/proc/meminfo", "MemFree:") + number_in("/proc/self/status", "VmRSS:");
 }
 
 static void spell(double seconds)
@@ -741,7 +748,7 @@ int main(int argc, char **argv)
 	       __builtin_popcountll(cpus));
 	for (size_t k = 0; k < KINDS; k++)
 		printf(" %s %lu%s", kinds[k].name, totals[k], k + 1 < KINDS ? "," : ";");
-	printf(" free %ld KiB before, %ld after\n", before, after);
+	printf(" not the system's: %ld KiB before, %ld after\n", before, after);
 	if (after + SLACK < before)
 		printf("soak: memory leaks\n");
 	return after + SLACK < before;
