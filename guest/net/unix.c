@@ -101,8 +101,7 @@ static struct unix_socket *make(int type)
 
 static void close_socket(struct unix_socket *u);
 
-/* Messages, or connections that nobody will accept. */
-static void drop_queue(struct unix_socket *u)
+void unix_drop_queue(struct unix_socket *u)
 {
 	while (!list_empty(&u->queue)) {
 		struct list *first = u->queue.next;
@@ -153,7 +152,7 @@ static void close_socket(struct unix_socket *u)
 	if (u->peer != NULL && unix_is_stream(u))
 		tell_stream_peer(u);
 	tell_datagram_peers(u);
-	drop_queue(u);
+	unix_drop_queue(u);
 	unix_set_peer(u, NULL);
 	unix_put(u);
 }
@@ -161,6 +160,7 @@ static void close_socket(struct unix_socket *u)
 static void unix_release(struct socket *s)
 {
 	close_socket(unix_sock(s));
+	unix_collect();
 }
 
 /* ---- connections ---- */

@@ -39,6 +39,12 @@ struct unix_socket {
 	u32 sent; /* memory of messages that others have not taken yet */
 	struct waitq room; /* for those who found the queue full */
 	struct sock_cred owner; /* of a listening socket: who called listen() */
+	/* unix_gc.c: */
+	u32 in_flight; /* references of messages on their way to its file, */
+	struct file *file; /* which is this one then, and it is in a list */
+	struct list flying, garbage;
+	u32 outside; /* of these, in queues that may be read yet */
+	bool candidate;
 };
 
 static inline struct unix_socket *unix_sock(struct socket *s)
@@ -52,6 +58,8 @@ static inline bool unix_is_stream(const struct unix_socket *u)
 
 struct unix_socket *unix_get(struct unix_socket *u);
 void unix_put(struct unix_socket *u);
+/* Messages, or connections that nobody will accept. */
+void unix_drop_queue(struct unix_socket *u);
 bool unix_queue_full(const struct unix_socket *u);
 bool unix_writable(const struct unix_socket *u);
 bool unix_may_send(const struct unix_socket *from, const struct unix_socket *to);
@@ -102,6 +110,12 @@ void unix_msg_free(struct unix_msg *m);
 /* Gives the program what travels with a message: descriptors (which stay with
  * it when peeking), credentials. */
 void unix_msg_control(struct unix_socket *u, struct unix_msg *m, struct sockmsg *msg);
+
+/* unix_gc.c: files begin to be, or are no longer, in a message; and the end of
+ * sockets that nobody can receive any more. */
+void unix_files_fly(struct file **files, u32 n);
+void unix_files_land(struct file **files, u32 n);
+void unix_collect(void);
 
 /* unix_io.c */
 long unix_send(struct socket *s, struct sockmsg *msg);

@@ -4,8 +4,7 @@
  *
  * A message belongs to its receiver's queue but counts against its sender's
  * send buffer, so that a sender is held back by what nobody reads. Sockets
- * that are sent to each other and closed keep each other alive: there is no
- * collector for that as in Linux.
+ * that are sent to each other and closed are unix_gc.c's.
  */
 #include <linux/capability.h>
 #include "../libos/frames.h"
@@ -152,8 +151,17 @@ int unix_msg_new(struct unix_socket *sender, struct uio *uio, u32 len, struct un
 	m->nfiles = r->nfiles;
 	r->files = NULL;
 	r->nfiles = 0;
+	unix_files_fly(m->files, m->nfiles);
 	*out = m;
 	return 0;
+}
+
+static void drop_files(struct unix_msg *m)
+{
+	unix_files_land(m->files, m->nfiles);
+	put_files(m->files, m->nfiles);
+	m->files = NULL;
+	m->nfiles = 0;
 }
 
 static void really_free(struct unix_msg *m)
@@ -163,7 +171,7 @@ static void really_free(struct unix_msg *m)
 	sender->sent -= m->size;
 	if (!sender->dead && unix_writable(sender))
 		wake_all(&sender->s.wait);
-	put_files(m->files, m->nfiles);
+	drop_files(m);
 	unix_addr_put(m->from);
 	if (m->frames != 0)
 		frames_free(m->frames, m->order);
@@ -214,11 +222,8 @@ static void give_files(struct unix_msg *m, struct sockmsg *msg)
 		sockmsg_put_control(msg, SOL_SOCKET, SCM_RIGHTS, fds, n * sizeof(int));
 	if (n < m->nfiles)
 		msg->out_flags |= MSG_CTRUNC;
-	if (msg->flags & MSG_PEEK)
-		return;
-	put_files(m->files, m->nfiles);
-	m->files = NULL;
-	m->nfiles = 0;
+	if (!(msg->flags & MSG_PEEK))
+		drop_files(m);
 }
 
 void unix_msg_control(struct unix_socket *u, struct unix_msg *m, struct sockmsg *msg)

@@ -1,6 +1,6 @@
 // clang-format off
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/xattr.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c
-// link: guest/libos/pipe.c guest/libos/iovec.c guest/libos/fcntl.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_dir.c guest/libos/sock_file.c guest/libos/sys_socket.c guest/libos/sys_message.c guest/net/socket.c guest/net/unix.c guest/net/unix_io.c guest/net/unix_msg.c guest/net/unix_name.c
+// link: guest/libos/pipe.c guest/libos/iovec.c guest/libos/fcntl.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_dir.c guest/libos/sock_file.c guest/libos/sys_socket.c guest/libos/sys_message.c guest/net/socket.c guest/net/unix.c guest/net/unix_io.c guest/net/unix_gc.c guest/net/unix_msg.c guest/net/unix_name.c
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
@@ -326,6 +326,112 @@ static void a_long_chain_of_sockets_unravels(void **state)
 	sys_close(in[1]);
 }
 
+/* The collector begins with 16 sockets that are in messages, when one ends. */
+#define CYCLES 16
+
+/* So many more are in messages, and one ends. */
+static void let_it_collect(void)
+{
+	open_pair(SOCK_STREAM);
+	for (int i = 0; i < CYCLES; i++) {
+		int fd = sys_socket(AF_UNIX, SOCK_DGRAM, 0);
+
+		assert_int_equal(send_fd(s[0], fd), 1);
+		sys_close(fd);
+	}
+	sys_close(sys_socket(AF_UNIX, SOCK_DGRAM, 0));
+	close_pair();
+}
+
+static void sockets_in_their_own_queues_go(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CYCLES; i++) {
+		open_pair(i % 2 ? SOCK_STREAM : SOCK_DGRAM);
+		assert_int_equal(send_fd(s[0], s[1]), 1);
+		close_pair();
+	}
+	let_it_collect();
+}
+
+static void sockets_in_each_others_queues_go(void **state)
+{
+	int other[2];
+	(void)state;
+
+	for (int i = 0; i < CYCLES / 2; i++) {
+		open_pair(SOCK_STREAM);
+		assert_int_equal(sys_socketpair(AF_UNIX, SOCK_SEQPACKET, 0, other), 0);
+		assert_int_equal(send_fd(s[0], other[1]), 1);
+		assert_int_equal(send_fd(other[0], s[1]), 1);
+		close_pair();
+		sys_close(other[0]);
+		sys_close(other[1]);
+	}
+	let_it_collect();
+}
+
+static void listening_sockets_in_their_connections_go(void **state)
+{
+	struct sockname name;
+	(void)state;
+
+	name_of(&name, "/sock");
+	for (int i = 0; i < CYCLES; i++) {
+		int l = sys_socket(AF_UNIX, SOCK_STREAM, 0);
+		int c = sys_socket(AF_UNIX, SOCK_STREAM, 0);
+
+		assert_int_equal(sys_bind(l, name.bytes, name.len), 0);
+		assert_int_equal(sys_listen(l, 3), 0);
+		assert_int_equal(sys_connect(c, name.bytes, name.len), 0);
+		assert_int_equal(send_fd(c, l), 1);
+		sys_close(c);
+		sys_close(l);
+		assert_int_equal(sys_unlink("/sock"), 0);
+	}
+	let_it_collect();
+}
+
+static int recv_fd(int from)
+{
+	struct {
+		u64 len;
+		int level, type, fd, pad;
+	} control = { 0 };
+	struct iovec iov = { back, 1 };
+	struct header h = {
+		.iov = &iov, .niov = 1, .control = &control, .control_len = sizeof(control)
+	};
+
+	assert_int_equal(sys_recvmsg(from, (struct message *)&h, 0), 1);
+	assert_int_equal(control.type, 1 /* SCM_RIGHTS */);
+	return control.fd;
+}
+
+/* As long as somebody can receive them, with what is in their queues. */
+static void sockets_that_can_be_received_stay(void **state)
+{
+	int outside[2], inner[2];
+	(void)state;
+
+	assert_int_equal(sys_socketpair(AF_UNIX, SOCK_STREAM, 0, outside), 0);
+	assert_int_equal(sys_socketpair(AF_UNIX, SOCK_STREAM, 0, inner), 0);
+	assert_int_equal(send_fd(inner[0], inner[0]), 1);
+	assert_int_equal(send_fd(outside[0], inner[1]), 1);
+	sys_close(inner[0]);
+	sys_close(inner[1]);
+	sockets_in_their_own_queues_go(state);
+	inner[1] = recv_fd(outside[1]);
+	inner[0] = recv_fd(inner[1]);
+	assert_int_equal(sys_write(inner[0], "y", 1), 1);
+	assert_int_equal(sys_read(inner[1], back, 1), 1);
+	assert_int_equal(back[0], 'y');
+	for (int i = 0; i < 2; i++) {
+		sys_close(inner[i]);
+		sys_close(outside[i]);
+	}
+}
+
 static void descriptors_may_not_fit(void **state)
 {
 	int p[2];
@@ -441,6 +547,10 @@ int main(void)
 		TEST(connections_not_accepted_are_dropped),
 		TEST(datagram_peers_come_and_go),
 		TEST(a_long_chain_of_sockets_unravels),
+		TEST(sockets_in_their_own_queues_go),
+		TEST(sockets_in_each_others_queues_go),
+		TEST(listening_sockets_in_their_connections_go),
+		TEST(sockets_that_can_be_received_stay),
 		TEST(descriptors_may_not_fit),
 		TEST(nothing_is_left_behind),
 		TEST(any_allocation_may_fail),

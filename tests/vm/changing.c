@@ -345,6 +345,9 @@ int main(int argc, char **argv)
 		pthread_create(&callers[i].thread, NULL, make_calls, &callers[i]);
 	pthread_create(&changer, NULL, change, NULL);
 	usleep((unsigned)ms * 1000);
+	for (unsigned i = 0; i < CALLERS; i++)
+		while (!*(volatile unsigned *)&callers[i].rounds) /* the host is busy */
+			usleep(1000);
 	over = 1;
 	pthread_join(changer, NULL);
 	for (unsigned i = 0; i < CALLERS; i++) {

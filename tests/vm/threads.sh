@@ -30,6 +30,12 @@ for cpus in 2 4; do
 	t_out ''
 	t_err ''
 done
+for cpus in 1 4; do
+	t_run "descriptors in all states at once on $cpus vCPUs" 0 \
+		"$VMM" run "$B/vm/fdrace" --cpus "$cpus" -- 1.5 "$cpus" memory
+	t_out good
+	t_err ''
+done
 # everything at once: tests/vm/soak.c, for longer by `make soak`
 t_run 'soak: mixed work on 4 vCPUs' 0 "$VMM" run "$B/vm/soak" --cpus 4 -- "$soak"
 t_out_match "^soak: .* not the system's: [0-9]+ KiB before, [0-9]+ after\$"
