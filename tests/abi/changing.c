@@ -471,7 +471,7 @@ CASE(all_the_time, IN_DIR)
 		wrong += odd(read(zero, memory + 4000, 200), 200);
 		wrong += odd(pread(file, memory, 7, 0), 7);
 		wrong += odd(pwrite(file, memory + 4090, 7, 0), 7);
-		wrong += odd(stat("file", (struct stat *)memory), 0);
+		wrong += odd(syscall(SYS_stat, "file", memory), 0);
 		wrong += odd(syscall(SYS_getcwd, memory, 4096), 4096);
 		wrong += odd(syscall(SYS_uname, memory + 4000), 0);
 	}
