@@ -36,6 +36,12 @@ for cpus in 1 4; do
 	t_out good
 	t_err ''
 done
+for cpus in 1 4; do
+	t_run "memory that others map, move and unmap on $cpus vCPUs" 0 \
+		"$VMM" run "$B/vm/memrace" --cpus "$cpus" -- 1.5 "$cpus"
+	t_out good
+	t_err ''
+done
 # everything at once: tests/vm/soak.c, for longer by `make soak`
 t_run 'soak: mixed work on 4 vCPUs' 0 "$VMM" run "$B/vm/soak" --cpus 4 -- "$soak"
 t_out_match "^soak: .* not the system's: [0-9]+ KiB before, [0-9]+ after\$"
