@@ -273,6 +273,7 @@ apps-test: all vm-programs ## Python's own tests in a VM, sqlite3 with a million
 MINUTES ?= 30
 soak: all vm-programs ## mixed work on 4 vCPUs for MINUTES=30, which checks itself
 	@$(B)/vmm run $(B)/vm/soak --cpus 4 -- $$(($(MINUTES) * 60))
+	@$(B)/vmm run $(B)/vm/fdrace --cpus 4 -- $$(($(MINUTES) * 2)) 1 memory
 
 docs: ## make docs/syscalls.md from the table of system calls
 	$(Q)$(call say,DOC,docs/syscalls.md) docs/syscalls.sh >docs/syscalls.md
