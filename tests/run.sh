@@ -11,7 +11,7 @@
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
 # Beside these, in the lab, whose KVM is like hardware:
 #   lab       tests/lab: is the emulated machine what it should be?
-#   vm-lab    tests/vm
+#   vm-lab    tests/vm, but for what KVM's flavour cannot change, if that ran here
 #   smp-lab   of them, what several vCPUs do at once, on two CPUs
 #   abi-lab   tests/abi
 #   net-lab   tests/net
@@ -19,8 +19,8 @@
 #   lint      make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other; net-lab, smp-lab and lab have it
-# after them.
+# is faster, and the host's rings have the other; net-lab and smp-lab have it after
+# them.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -102,6 +102,17 @@ unit()
 	return $worst
 }
 
+# With both C libraries at once: most of the time they wait.
+abi()
+{
+	tests/abi/run.sh --vmm build/vmm --libc musl >"$logs/abi.musl" 2>&1 &
+	tests/abi/run.sh --vmm build/vmm --libc 'glibc pie'
+	worst=$?
+	wait $! || worst=1
+	cat "$logs/abi.musl"
+	return $worst
+}
+
 lint()
 {
 	if "${MAKE:-make}" --no-print-directory -k lint >$logs/lint.out 2>&1; then
@@ -130,12 +141,12 @@ run_ring()
 	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
-	abi) native abi 300 tests/abi/run.sh --vmm build/vmm ;;
+	abi) native abi 300 "$0" --inside abi ;;
 	abi-smp) native abi-smp 200 tests/abi/run.sh --vmm build/vmm --cpus 4 --fast --cached \
 		--filter '(glibc)' ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
 	lab) emulated lab 400 tests/lab/selftest.sh ;;
-	vm-lab) emulated_scripts vm-lab 600 '' tests/lab/lab.sh -m 3072 -c 1 -t 590 tests/vm/run.sh ;;
+	vm-lab) emulated_scripts vm-lab 600 "$(usable_kvm || echo all)" tests/lab/lab.sh -m 3072 -c 1 -t 590 tests/vm/run.sh ;;
 	smp-lab) emulated_scripts smp-lab 200 threads tests/lab/lab.sh -m 2048 -c 2 -t 190 \
 		tests/vm/run.sh ;;
 	# What composes: a VM for each program instead of one for each case
@@ -150,9 +161,14 @@ run_ring()
 	esac
 }
 
+usable_kvm()
+{
+	[ -r /dev/kvm ] && [ -w /dev/kvm ]
+}
+
 native()
 {
-	if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+	if usable_kvm; then
 		ring "$@"
 	else
 		echo "== $1: skipped, /dev/kvm is not usable here; the lab's rings run it"
@@ -254,11 +270,11 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" vm-lab abi-lab
+	beside emulated "$0" lab vm-lab abi-lab
 	beside lint chrt --idle 0 "$0" lint
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab lab
+	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then

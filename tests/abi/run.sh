@@ -1,10 +1,11 @@
 #!/bin/sh
 # Runs the ABI cases on Linux and in the guest and compares what they print.
 #
-#   run.sh [--vmm CMD] [--filter PAT] [--linux-only] [--fast]
+#   run.sh [--vmm CMD] [--filter PAT] [--libc WORDS] [--linux-only] [--fast]
 #          [--cached | --expected DIR] [--build DIR] [--timeout SECS] [--cpus N]
 #
 # --filter PAT    only cases whose "AREA/CASE (LIBC)" matches *PAT* (a glob)
+# --libc WORDS    of glibc, musl, pie, only the programs that these name
 # --linux-only    no guest: Linux twice and once in one process, all equal
 # --fast          in the guest, cases that compose share one VM per program
 # --together      only cases that compose
@@ -18,12 +19,13 @@ set -u
 
 here=$(dirname "$0")
 build=build/abi vmm=build/vmm filter='' mode=guest fast='' cached=''
-expected='' limit=30 skip='' together='' unpatched='' cpus=''
+libcs='glibc musl pie' expected='' limit=30 skip='' together='' unpatched='' cpus=''
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--vmm) vmm=$2; shift ;;
 	--filter) filter=$2; shift ;;
+	--libc) libcs=$2; shift ;;
 	--skip) skip=$2; shift ;;
 	--together) together=1 ;;
 	--linux-only) mode=linux ;;
@@ -33,7 +35,7 @@ while [ $# -gt 0 ]; do
 	--build) build=$2; shift ;;
 	--timeout) limit=$2; shift ;;
 	--cpus) cpus=$2; shift ;;
-	*) sed -n '2,17s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
+	*) sed -n '2,18s/^# \{0,1\}//p' "$here/run.sh" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -221,8 +223,10 @@ any_together()
 programs()
 {
 	if [ -n "$record" ]; then
-		for f in "$build"/glibc/* "$build"/musl/* "$build"/pie/*; do
-			[ -f "$f" ] && echo "${f#"$build"/}"
+		for libc in $libcs; do
+			for f in "$build/$libc"/*; do
+				[ -f "$f" ] && echo "${f#"$build"/}"
+			done
 		done
 	else
 		for f in "$expected"/*/*.table; do
