@@ -6,7 +6,7 @@
 
 seconds=${T_STRESS:-1} soak=5
 [ -z "$LAB" ] || soak=3
-for cpus in 1 2 4; do
+for cpus in 1 2 4 8; do
 	for threads in 3 16; do
 		t_run "stress: $threads threads on $cpus vCPUs" 0 \
 			"$VMM" run "$B/vm/stress" --cpus "$cpus" -- "$threads" "$seconds"
