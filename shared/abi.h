@@ -77,7 +77,7 @@
  *          each other and the same bits.
  * Of what is mapped in this way the VMM may bring in the memory at once.
  */
-#define FILL_PORT  0xec
+#define FILL_PORT 0xec
 /*
  * With mayfly,map the library OS can have that done without the kernel, whose call
  * costs it four times as much: by reading 32 bits at MAP_GPA, the last of the virtio
@@ -86,7 +86,7 @@
  * kernel, under the kernel's lock, and takes tables from the pool. 1: it is mapped; 0: the
  * kernel has to be asked, because the pool is empty, or it is something unusual.
  */
-#define MAP_GPA (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
+#define MAP_GPA    (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
 #define FILL_NEVER 0xffffffffffffffff
 
 /*

@@ -3,7 +3,7 @@
 #
 # On this host:
 #   unit      tests/unit, under sanitizers
-#   fuzz      each fuzzer for FUZZ_SMOKE=3 seconds
+#   fuzz      each fuzzer for FUZZ_SMOKE=2 seconds
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
@@ -19,8 +19,7 @@
 #   lint      make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other; net-lab and smp-lab have it after
-# them.
+# is faster, and the host's rings have the other; smp-lab comes after them, on two.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -70,9 +69,20 @@ ring()
 	tally "$ring_name" "$ring_limit"
 }
 
+# programs GOAL: what a ring runs; while others run, hence not by make test.
+programs()
+{
+	env -u MAKEFLAGS -u MFLAGS "${MAKE:-make}" --no-print-directory -s "-j$(nproc)" "$1" \
+		>"$logs/$1.out" 2>&1 && return
+	echo "not ok - $1: cannot be made"
+	sed 's/^/# /' "$logs/$1.out"
+	return 1
+}
+
 # One line for each test of each program, whatever cmocka says around them.
 unit()
 {
+	programs unit-programs || return
 	worst=0
 	for source in tests/unit/test_*.c; do
 		test=${source##*/}
@@ -125,20 +135,21 @@ lint()
 
 fuzz()
 {
+	programs fuzz-programs || return
 	set --
 	for source in tests/fuzz/fuzz_*.c; do
 		fuzzer=${source##*/}
 		set -- "$@" "build/fuzz/${fuzzer%.c}"
 	done
-	tests/fuzz/run.sh "${FUZZ_SMOKE:-3}" "$@"
+	tests/fuzz/run.sh "${FUZZ_SMOKE:-2}" "$@"
 }
 
 run_ring()
 {
 	case $1 in
 	lint) ring lint 1800 "$0" --inside lint ;;
-	unit) ring unit 300 "$0" --inside unit ;;
-	fuzz) ring fuzz 300 "$0" --inside fuzz ;;
+	unit) ring unit 500 "$0" --inside unit ;;
+	fuzz) ring fuzz 400 "$0" --inside fuzz ;;
 	vm) native vm 300 tests/vm/run.sh ;;
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 "$0" --inside abi ;;
@@ -270,11 +281,12 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" lab vm-lab abi-lab
+	beside emulated "$0" vm-lab abi-lab net-lab
+	beside selftest "$0" lab
 	beside lint chrt --idle 0 "$0" lint
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu net-lab smp-lab
+	set -- unit fuzz abi abi-smp vm net qemu smp-lab
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
@@ -286,6 +298,7 @@ fi
 [ -z "$again" ] || echo "== what needed a second machine:$again"
 if [ -n "${all:-}" ]; then
 	beside_ends emulated
+	beside_ends selftest
 	beside_ends lint
 fi
 echo "$passed passed, $failed failed"

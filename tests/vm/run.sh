@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 
 flavour=${LAB:+lab}
 flavour=${flavour:-native}
-usual='basic exec badinput copy share vanish dax patch disk ext2 images balloon exhaust dynamic root
-	apps servers usernet net'
-only_host='threads options tty vi'
+usual='basic exec badinput share vanish dax patch disk ext2 images balloon exhaust dynamic root apps
+	servers net'
+only_host='threads options tty vi copy usernet'
 case ${1:-}$flavour in
 native | all*) usual="$only_host $usual" ;;
 esac
