@@ -143,6 +143,16 @@ counts_instructions() {
 	[ "$said" = "$wanted" ]
 }
 
+# What is there inside, in one machine: the host's programs and tree, SVM with nested
+# paging, devices, user namespaces, modules on demand.
+inside() {
+	# shellcheck disable=SC2016 # for the lab's shell
+	"$LAB" 'bash --version | grep GNU && [ "$PWD" = '"$PWD"' ] &&
+		grep -m 1 -w svm /proc/cpuinfo && grep Y /sys/module/kvm_amd/parameters/npt &&
+		[ -c /dev/net/tun ] && [ -c /dev/ptmx ] && [ -d /dev/pts ] && [ -w /dev/shm ] &&
+		unshare -Ur true && ip link add v0 type veth peer name v1'
+}
+
 probe=$'hlt: ok\nflavour: hard'
 ok 'helpers build' build
 ok 'status 0' status 0 true
@@ -154,15 +164,9 @@ ok 'status 125 without a command' status 125
 ok 'stdout and stderr apart' silent_streams
 ok 'a MiB on both streams, intact' bytes
 ok 'output arrives while the command runs' streaming
-ok 'the command runs at the root of the tree' says "$PWD" pwd
-ok 'programs of the host are there' says GNU 'bash --version | grep -o -m 1 GNU'
-ok 'the CPU has SVM' says svm 'grep -o -m 1 -w svm /proc/cpuinfo'
+ok 'what is there inside' inside
 ok 'as many CPUs as asked for' says 3 -c 3 nproc
-ok 'nested paging' says Y 'cat /sys/module/kvm_amd/parameters/npt'
 ok 'a VM runs, and KVM is the hard flavour' says "$probe" build/lab/kvmprobe
-ok 'device files' status 0 'test -c /dev/net/tun -a -c /dev/ptmx -a -d /dev/pts -a -w /dev/shm'
-ok 'user namespaces' status 0 'unshare -Ur true'
-ok 'modules load on demand' status 0 'ip link add v0 type veth peer name v1'
 ok 'writes stay in the lab' writes_stay_inside
 ok 'files come back' files_come_back
 ok 'packed: a VM runs' says "$probe" -p build/lab/kvmprobe
