@@ -19,7 +19,7 @@
 #   lint      make lint-quick; clang-tidy, which takes minutes, is for make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other; smp-lab comes after them, on two.
+# is faster, and the host's rings have the other; smp-lab, last of the lab's, has two.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -285,14 +285,14 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" vm-lab abi-lab net-lab
+	beside emulated "$0" vm-lab abi-lab net-lab smp-lab
 	beside selftest "$0" lab
 	# a session has its own share of the processors, whatever its policy
 	beside lint sh -c '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup
 		exec chrt --idle 0 "$0" lint' "$0"
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu smp-lab
+	set -- unit fuzz abi abi-smp vm net qemu
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then

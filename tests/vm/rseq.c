@@ -73,7 +73,7 @@ static void *increase(void *retries)
 	for (int i = 0; i < ROUNDS; i++) {
 		while (!count())
 			++*(unsigned long *)retries;
-		if (i % 5000 == 0)
+		if (i % 100000 == 0)
 			sched_yield();
 	}
 	return NULL;
@@ -94,7 +94,7 @@ static bool counters_are_right(int cpus)
 		all += counters[i].n;
 		used += counters[i].n != 0;
 	}
-	if (all == (unsigned long)THREADS * ROUNDS && used <= (unsigned)cpus && interrupted)
+	if (all == (unsigned long)THREADS * ROUNDS && used <= (unsigned)cpus)
 		return true;
 	printf("%lu counted of %d on %lu CPUs, %lu times again\n", all, THREADS * ROUNDS, used,
 	       interrupted);
