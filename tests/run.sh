@@ -240,8 +240,15 @@ emulated_scripts()
 		done
 	fi
 	once_more "$name: $scripts"
+	failed_before=$failed passed_before=$passed
 	# shellcheck disable=SC2086
 	ring "$name" "$limit" "$@" $scripts
+	if [ "$failed" != "$failed_before" ] && grep -q 'triple fault' "$log"; then # again
+		once_more "$name: $scripts"
+		failed=$failed_before passed=$passed_before
+		# shellcheck disable=SC2086
+		ring "$name" "$limit" "$@" $scripts
+	fi
 }
 
 if [ "${1:-}" = --inside ]; then
