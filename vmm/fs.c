@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <linux/limits.h>
 #include <linux/virtio_fs.h>
 #include <linux/virtio_ids.h>
 #include "fail.h"
@@ -38,7 +39,8 @@
 
 #define QUEUES     2
 #define QUEUE_SIZE 64
-#define ARGS_MAX   (sizeof(struct fuse_in_header) + 2 * PATH_MAX + 512)
+#define ARGS_MAX   (2 * PATH_MAX + 512)
+#define XATTR_MAX  (sizeof(struct fuse_setxattr_in) + XATTR_NAME_MAX + 1 + XATTR_SIZE_MAX)
 #define REPLY_MAX  65536
 #define NODES_MAX  16384 /* a descriptor of the host's each */
 #define KEPT_FDS   256 /* for all that is not a share's */
@@ -63,7 +65,7 @@ struct fs {
 	bool draining; /* a reset waits for `drained` */
 	bool cannot_try; /* this host's files cannot be asked for what is in memory */
 	pthread_cond_t drained;
-	uint64_t args[ARGS_MAX / 8 + 1], reply[REPLY_MAX / 8];
+	uint64_t args[XATTR_MAX / 8 + 1], reply[REPLY_MAX / 8];
 };
 
 static struct fs *fs_of(struct virtio_dev *dev)
@@ -73,16 +75,22 @@ static struct fs *fs_of(struct virtio_dev *dev)
 
 /* ---- buffers */
 
-/* Copies at most len bytes out of the buffers: how many. */
-static size_t gather(const struct iovec *iov, unsigned n, void *to, size_t len)
+/* Copies at most len bytes out of the buffers, `skip` bytes on: how many. */
+static size_t gather(const struct iovec *iov, unsigned n, size_t skip, void *to, size_t len)
 {
 	size_t done = 0;
 
 	for (unsigned i = 0; i < n && done < len; i++) {
-		const size_t part = iov[i].iov_len < len - done ? iov[i].iov_len : len - done;
+		size_t part = iov[i].iov_len;
 
-		memcpy((uint8_t *)to + done, iov[i].iov_base, part);
+		if (skip >= part) {
+			skip -= part;
+			continue;
+		}
+		part = part - skip < len - done ? part - skip : len - done;
+		memcpy((uint8_t *)to + done, (const uint8_t *)iov[i].iov_base + skip, part);
 		done += part;
+		skip = 0;
 	}
 	return done;
 }
@@ -315,14 +323,14 @@ static int serve(struct fs *fs, unsigned q, const struct chain *c, struct fs_cal
 static int start_request(struct fs *fs, unsigned q, const struct chain *c)
 {
 	struct fs_call call = { .out_len = 0 };
-	size_t n = gather(c->iov, c->nout, fs->args, ARGS_MAX);
+	const size_t header = sizeof(call.in);
 	int r;
 
-	if (n < sizeof(call.in))
+	if (gather(c->iov, c->nout, 0, &call.in, header) < header)
 		return -EINVAL;
-	memcpy(&call.in, fs->args, sizeof(call.in));
-	call.arg = (char *)fs->args + sizeof(call.in);
-	call.arg_len = n - sizeof(call.in);
+	call.arg = (char *)fs->args;
+	call.arg_len = gather(c->iov, c->nout, header, call.arg,
+			      call.in.opcode == FUSE_SETXATTR ? XATTR_MAX : ARGS_MAX);
 	call.arg[call.arg_len] = 0;
 	fs->server.calls[fs_place(call.in.opcode)]++;
 	if (!has_reply(call.in.opcode)) {
@@ -399,6 +407,8 @@ static void fs_report(const struct virtio_dev *dev, char *text, size_t size)
 		{ FUSE_OPENDIR, "OPENDIR" },
 		{ FUSE_READDIR, "READDIR" },
 		{ FUSE_SETUPMAPPING, "SETUPMAPPING" },
+		{ FUSE_GETXATTR, "GETXATTR" },
+		{ FUSE_LISTXATTR, "LISTXATTR" },
 	};
 	const struct fs *fs = (const struct fs *)((const char *)dev - offsetof(struct fs, dev));
 	int n = snprintf(text, size, "%" PRIu64 " KiB of files mapped; requests:",

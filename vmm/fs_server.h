@@ -110,6 +110,12 @@ int fs_seek(struct fs_server *s, struct fs_call *call);
 int fs_map(struct fs_server *s, struct fs_call *call); /* SETUPMAPPING */
 int fs_unmap(struct fs_server *s, struct fs_call *call);
 
+/* fs_xattr.c */
+int fs_get_xattr(struct fs_server *s, struct fs_call *call);
+int fs_list_xattr(struct fs_server *s, struct fs_call *call);
+int fs_set_xattr(struct fs_server *s, struct fs_call *call);
+int fs_remove_xattr(struct fs_server *s, struct fs_call *call);
+
 /* fs_walk.c */
 int fs_walk(struct fs_server *s, struct fs_call *call);
 

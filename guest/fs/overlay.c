@@ -8,10 +8,8 @@
  */
 #include "overlay.h"
 #include "../libos/heap.h"
-#include "xattr.h"
 
 #define FIRST_INO (1ull << 40) /* of what is made here: above those below */
-#define NAMES_MAX PAGE_SIZE /* bytes of a file's extended attributes' names */
 
 static struct mount *lower;
 /* As a tmpfs has them, but for what overlay_begin() puts in their place. */
@@ -87,43 +85,6 @@ static void copy_attributes(struct inode *inode, const struct inode *low)
 	inode->btime = low->btime;
 }
 
-static int copy_xattr(struct inode *inode, struct inode *low, const char *name)
-{
-	long size = low->ops->getxattr(low, name, NULL, 0);
-	void *value = size >= 0 ? kalloc(MAX(size, 1l)) : NULL;
-
-	if (value == NULL)
-		return size < 0 ? size : -ENOMEM;
-	size = low->ops->getxattr(low, name, value, MAX(size, 1l));
-	if (size >= 0)
-		size = xattr_set(&tmpfs_inode(inode)->xattrs, name, value, size, 0);
-	kfree(value);
-	return MIN(size, 0l);
-}
-
-/* All of them are here from now on, as they are few. */
-static int copy_xattrs(struct inode *inode, struct inode *low)
-{
-	bool any = low->ops != NULL && low->ops->listxattr != NULL;
-	long len = any ? low->ops->listxattr(low, NULL, 0, true) : 0;
-	char *names;
-
-	if (len <= 0 || len > (long)NAMES_MAX)
-		return len <= 0 ? len : -E2BIG;
-	names = kalloc(len);
-	if (names == NULL)
-		return -ENOMEM;
-	len = low->ops->listxattr(low, names, len, true);
-	for (long at = 0; at < len; at += (long)strlen(names + at) + 1) {
-		int error = copy_xattr(inode, low, names + at);
-
-		if (error < 0)
-			len = error;
-	}
-	kfree(names);
-	return MIN(len, 0l);
-}
-
 static void set_dir_ops(struct inode *inode)
 {
 	inode->ops = &dir_ops;
@@ -153,8 +114,9 @@ static int make_inode(struct dentry *dir, struct dentry *low, struct inode **out
 		tmpfs_inode(inode)->lower = join(above, low->name);
 		error = tmpfs_inode(inode)->lower != NULL ? 0 : -ENOMEM;
 	}
-	if (error == 0)
-		error = copy_xattrs(inode, low->inode);
+	tmpfs_inode(inode)->xattrs_below = tmpfs_inode(inode)->lower != NULL;
+	if (error == 0 && !tmpfs_inode(inode)->xattrs_below)
+		error = overlay_copy_xattrs(low->inode, &tmpfs_inode(inode)->xattrs);
 	if (error < 0)
 		inode_put(inode);
 	*out = inode;
@@ -266,10 +228,10 @@ static int fetch_all(struct dentry *dir)
 	struct fetcher f = { .sink.emit = fetch_next, .dir = dir };
 	struct tmpfs_inode *ti = tmpfs_inode(dir->inode);
 	struct path low;
-	int error;
+	int error = overlay_take_xattrs(dir->inode);
 
-	if (!overlay_has_lower(dir))
-		return 0;
+	if (error < 0 || !overlay_has_lower(dir))
+		return error;
 	error = overlay_find(dir->inode, &low);
 	if (error < 0)
 		return error;
@@ -358,11 +320,13 @@ int overlay_begin(struct inode *root, struct mount *below)
 	dir_ops.unlink = unlink;
 	dir_ops.rmdir = remove_dir;
 	dir_ops.rename = rename;
+	overlay_set_xattr_ops(&dir_ops);
 	overlay_init_dir_file_ops();
 	root->sb->last_ino = FIRST_INO;
 	root->mode = below->root->inode->mode;
 	root->size = below->root->inode->size;
 	copy_attributes(root, below->root->inode);
 	set_dir_ops(root);
-	return copy_xattrs(root, below->root->inode);
+	tmpfs_inode(root)->xattrs_below = true;
+	return 0;
 }

@@ -7,7 +7,8 @@
  * taken away its directory fetches all that is left and lets go of the one
  * below: hence nothing has to remember that a name is gone (whiteouts), and
  * directories from below are renamed like others. The content of a file stays
- * below until somebody opens it for writing; then all of it is copied.
+ * below until somebody opens it for writing; then all of it is copied. Extended
+ * attributes stay below until one is changed, or the inode lets go.
  *
  * What was fetched is not looked at again, but for the size and content of
  * files: that its name is gone below is not noticed, nor is a change of
@@ -18,6 +19,8 @@
 #define FS_OVERLAY_H
 
 #include "tmpfs.h"
+
+struct xattr;
 
 #define OVERLAY_MAGIC 0x794c7630 /* as Linux's overlayfs */
 
@@ -34,6 +37,13 @@ static inline bool overlay_has_lower(const struct dentry *dir)
 /* Has a sink see all names of a directory below. 0 or -errno. */
 int overlay_read_below(const struct path *low, struct dir_sink *sink);
 bool overlay_is_dots(const char *name, size_t len); /* "." or ".." */
+
+/* Has all extended attributes here: before one is changed, and before the inode lets
+ * go of what is below. */
+int overlay_take_xattrs(struct inode *inode);
+int overlay_copy_xattrs(struct inode *low, struct xattr **to);
+/* An inode_ops's three for them. */
+void overlay_set_xattr_ops(struct inode_ops *ops);
 
 /* overlay_dir.c: open directories. */
 extern struct file_ops overlay_dir_file_ops;

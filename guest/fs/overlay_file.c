@@ -111,8 +111,11 @@ static int copy_up(struct inode *inode, bool content)
 {
 	struct inode *copy;
 	struct file *from;
-	int error = tmpfs_nameless(inode->sb, S_IFREG, &copy);
+	int error = overlay_take_xattrs(inode);
 
+	if (error < 0 || !is_below(inode)) /* somebody was faster */
+		return error;
+	error = tmpfs_nameless(inode->sb, S_IFREG, &copy);
 	if (error < 0)
 		return error;
 	if (content) {
@@ -310,4 +313,5 @@ void overlay_init_file_ops(void)
 	overlay_file_ops.get_run = NULL;
 	overlay_file_ops.get_dax = get_dax;
 	overlay_file_ops.mapped = mapped;
+	overlay_set_xattr_ops(&overlay_file_ops);
 }

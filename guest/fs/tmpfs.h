@@ -12,6 +12,7 @@ struct tmpfs_inode {
 	struct inode inode;
 	struct xattr *xattrs; /* xattr.c */
 	char *lower; /* overlay.c: path of what is below; NULL: all is here */
+	bool xattrs_below; /* overlay.c: they are still there only */
 	union {
 		struct { /* regular files */
 			struct page_tree pages;

@@ -178,6 +178,7 @@ static long read_link(struct inode *inode, char *buf, size_t size)
 static const struct inode_ops file_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
+	VIRTIOFS_XATTR_OPS,
 	.fallocate = virtiofs_fallocate,
 	.open = virtiofs_open,
 	.get_page = virtiofs_get_page,

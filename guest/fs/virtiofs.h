@@ -2,7 +2,7 @@
  * Directories of the host by virtio-fs (--share): the client of the FUSE
  * protocol. virtiofs.c has inodes and attributes, virtiofs_name.c and _walk.c names,
  * virtiofs_dir.c reads directories, virtiofs_file.c has what is in files,
- * virtiofs_dax.c has the host map them.
+ * virtiofs_dax.c has the host map them, virtiofs_xattr.c has extended attributes.
  *
  * The host may change everything at any time. Names and attributes are believed
  * for a second; opening a file asks for its attributes in any case, and pages
@@ -118,6 +118,15 @@ void virtiofs_forget_names(struct virtiofs *fs);
 
 /* virtiofs_walk.c: an inode_ops.lookup. */
 int virtiofs_lookup(struct inode *dir, struct dentry *d);
+
+/* virtiofs_xattr.c: for an inode_ops. */
+long virtiofs_get_xattr(struct inode *inode, const char *name, void *buf, size_t size);
+int virtiofs_set_xattr(struct inode *inode, const char *name, const void *value, size_t size,
+		       int flags);
+long virtiofs_list_xattr(struct inode *inode, char *buf, size_t size, bool trusted);
+#define VIRTIOFS_XATTR_OPS                                              \
+	.getxattr = virtiofs_get_xattr, .setxattr = virtiofs_set_xattr, \
+	.listxattr = virtiofs_list_xattr
 
 /* virtiofs_dir.c */
 extern const struct file_ops virtiofs_dir_file_ops;

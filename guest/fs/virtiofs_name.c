@@ -258,4 +258,5 @@ const struct inode_ops virtiofs_dir_ops = {
 	.rmdir = remove_dir,
 	.rename = rename,
 	.open = virtiofs_open_dir,
+	VIRTIOFS_XATTR_OPS,
 };

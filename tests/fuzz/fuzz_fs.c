@@ -1,4 +1,4 @@
-// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_walk.c vmm/fs_dax.c vmm/fs_option.c
+// link: vmm/fs.c vmm/fs_server.c vmm/fs_node.c vmm/fs_handle.c vmm/fs_name.c vmm/fs_walk.c vmm/fs_xattr.c vmm/fs_dax.c vmm/fs_option.c
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
@@ -37,8 +37,10 @@ enum {
 	OP_COUNT
 };
 
-static const char *const names[] = { "a", "b",    "dir",    "link", "..",       ".",
-				     "",  "/etc", "a/../b", "up",   "../canary" };
+static const char *const names[] = {
+	"a",    "b",      "dir", "link",      "..",     ".",         "",
+	"/etc", "a/../b", "up",  "../canary", "user.a", "trusted.b", "security.capability"
+};
 #define NAME(n) names[(n) % (sizeof(names) / sizeof(names[0]))]
 
 #define IN  0x20000
@@ -64,6 +66,9 @@ static size_t fixed(uint32_t opcode)
 	case FUSE_MKDIR:
 	case FUSE_LINK:
 	case FUSE_RENAME:
+	case FUSE_SETXATTR:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
 		return 8;
 	case FUSE_RENAME2:
 		return sizeof(struct fuse_rename2_in);
@@ -72,6 +77,7 @@ static size_t fixed(uint32_t opcode)
 	case FUSE_UNLINK:
 	case FUSE_RMDIR:
 	case FUSE_SYMLINK:
+	case FUSE_REMOVEXATTR:
 		return 0;
 	}
 	return 88;

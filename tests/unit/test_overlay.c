@@ -1,5 +1,5 @@
 // clang-format off
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/overlay.c guest/fs/overlay_dir.c guest/fs/overlay_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_attr.c guest/libos/sys_dir.c guest/libos/getdents.c
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/overlay.c guest/fs/overlay_dir.c guest/fs/overlay_file.c guest/fs/overlay_xattr.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_attr.c guest/libos/sys_xattr.c guest/libos/sys_dir.c guest/libos/getdents.c
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include "fake_libos.h"
 #include "../../guest/fs/overlay.h"
+#include "../../guest/fs/xattr.h"
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/memory.h"
 #include "../../guest/libos/path.h"
@@ -257,6 +258,65 @@ static void pages_are_those_below(void **state)
 	path_put(&p);
 }
 
+static void label(const char *name, const char *value)
+{
+	struct inode *inode = file_below->inode;
+
+	assert_int_equal(inode->ops->setxattr(inode, name, value, strlen(value), 0), 0);
+}
+
+/* An attribute's value, "" if there is none. */
+static const char *label_of(const char *path, const char *name)
+{
+	static char buf[100];
+	long n = sys_getxattr(path, name, buf, sizeof(buf) - 1);
+
+	buf[MAX(n, 0l)] = 0;
+	return buf;
+}
+
+static void attributes_stay_below_until_one_changes(void **state)
+{
+	char buf[100];
+
+	(void)state;
+	label("user.a", "1");
+	label("trusted.b", "2");
+	assert_string_equal(label_of("/file", "user.a"), "1");
+	label("user.a", "other"); /* they are read below */
+	assert_string_equal(label_of("/file", "user.a"), "other");
+	assert_int_equal(sys_getxattr("/file", "user.a", buf, 4), -ERANGE);
+	assert_int_equal(sys_listxattr("/file", buf, sizeof(buf)), 17);
+	assert_int_equal(sys_setxattr("/file", "user.a", "x", 1, XATTR_CREATE), -EEXIST);
+	assert_int_equal(sys_setxattr("/file", "user.c", "3", 1, 0), 0);
+	label("user.a", "late"); /* all are here now */
+	assert_string_equal(label_of("/file", "user.a"), "other");
+	assert_string_equal(label_of("/file", "trusted.b"), "2");
+	assert_string_equal(label_of("/file", "user.c"), "3");
+	assert_int_equal(sys_removexattr("/file", "user.a"), 0);
+	assert_int_equal(sys_removexattr("/file", "user.a"), -ENODATA);
+	assert_int_equal(sys_listxattr("/file", NULL, 0), 17);
+	assert_int_equal(xattr_get(tmpfs_inode(file_below->inode)->xattrs, "user.c", buf, 9),
+			 -ENODATA);
+	assert_int_equal(sys_setxattr("/dir", "user.d", "4", 1, 0), 0);
+	assert_int_equal(sys_rename("/dir", "/empty/dir"), 0);
+	assert_string_equal(label_of("/empty/dir", "user.d"), "4");
+	nothing_changed_below();
+}
+
+static void copies_have_the_attributes(void **state)
+{
+	(void)state;
+	label("user.a", "1");
+	put("/file", O_APPEND, " more");
+	assert_string_equal(label_of("/file", "user.a"), "1");
+	label("user.a", "2");
+	assert_string_equal(label_of("/file", "user.a"), "1");
+	assert_int_equal(sys_setxattr("/file", "user.a", "3", 1, XATTR_REPLACE), 0);
+	assert_string_equal(label_of("/file", "user.a"), "3");
+	nothing_changed_below();
+}
+
 static void scenario(void)
 {
 	static const char *const file[] = { "/file", "/dir/one", "/large" };
@@ -265,6 +325,7 @@ static void scenario(void)
 	paddr_t pa;
 	int fd;
 
+	sys_setxattr("/dir/one", "user.a", "1", 1, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(file); i++) {
 		fd = sys_open(file[i], O_RDONLY, 0);
 		if (fd >= 0)
@@ -302,9 +363,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-		TEST(what_is_below_is_seen),   TEST(listing_goes_on_and_begins_anew),
-		TEST(writing_copies),          TEST(names_that_were_removed_stay_so),
-		TEST(directories_are_renamed), TEST(pages_are_those_below),
+		TEST(what_is_below_is_seen),
+		TEST(listing_goes_on_and_begins_anew),
+		TEST(writing_copies),
+		TEST(names_that_were_removed_stay_so),
+		TEST(directories_are_renamed),
+		TEST(pages_are_those_below),
+		TEST(attributes_stay_below_until_one_changes),
+		TEST(copies_have_the_attributes),
 		TEST(any_allocation_may_fail),
 	};
 

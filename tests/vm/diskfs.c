@@ -24,8 +24,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
+#include "attributes.h"
 #include "expect.h"
 
 static char block[65536];
@@ -45,11 +45,6 @@ static unsigned sum_of(const char *path)
 	return sum;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void show_attribute(const char *path, const char *name)
 {
 	ssize_t n = lgetxattr(path, name, block, sizeof(block));
@@ -63,23 +58,17 @@ static void show_attribute(const char *path, const char *name)
 	printf("\n");
 }
 
-/* Each on a line, by name: where it is stored is the file system's affair. */
+/* Each on a line. */
 static void show_attributes(const char *path)
 {
-	static char names[4096];
-	char *name[100];
-	ssize_t len = llistxattr(path, names, sizeof(names));
-	unsigned count = 0;
+	char *name[ATTRIBUTES];
+	int count = attribute_names(path, name);
 
-	expect(len >= 0, "llistxattr %s", path);
-	expect(llistxattr(path, NULL, 0) == len, "llistxattr %s: another size", path);
-	for (ssize_t at = 0; at < len && count < 100; at += (ssize_t)strlen(names + at) + 1)
-		name[count++] = names + at;
-	qsort(name, count, sizeof(name[0]), by_name);
-	for (unsigned i = 0; i < count; i++)
+	expect(count >= 0, "llistxattr %s", path);
+	for (int i = 0; i < count; i++)
 		show_attribute(path, name[i]);
 	expect(lgetxattr(path, "trusted.none", block, 1) < 0 &&
-		       (errno == ENODATA || (len == 0 && errno == ENOTSUP)),
+		       (errno == ENODATA || (count == 0 && errno == ENOTSUP)),
 	       "lgetxattr %s: one that is not there", path);
 }
 

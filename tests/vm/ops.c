@@ -6,11 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "attributes.h"
 
 static void dump(int fd)
 {
@@ -171,18 +173,56 @@ static int do_rmdir(char **arg)
 	return rmdir(arg[0]);
 }
 
+/* "@N": so many bytes. */
+static int label(char **arg)
+{
+	static char many[65537];
+	const bool letters = arg[2][0] == '@';
+	const size_t n = letters ? strtoul(arg[2] + 1, NULL, 10) : strlen(arg[2]);
+
+	memset(many, 'm', sizeof(many));
+	return lsetxattr(arg[0], arg[1], letters ? many : arg[2], n, 0);
+}
+
+static int relabel(char **arg)
+{
+	return lsetxattr(arg[0], arg[1], arg[2], strlen(arg[2]), XATTR_REPLACE);
+}
+
+static int unlabel(char **arg)
+{
+	return lremovexattr(arg[0], arg[1]);
+}
+
+static int labels(char **arg)
+{
+	char *name[ATTRIBUTES], value[65536];
+	int n = attribute_names(arg[0], name);
+
+	for (int i = 0; i < n; i++) {
+		ssize_t len = lgetxattr(arg[0], name[i], value, sizeof(value));
+
+		if (len < 0 || lgetxattr(arg[0], name[i], NULL, 0) != len)
+			return -1;
+		printf(" %s=%.*s/%zd", name[i], (int)(len < 20 ? len : 20), value, len);
+	}
+	printf("\n");
+	return n < 0 ? -1 : 0;
+}
+
 static const struct {
 	const char *name;
 	int args;
 	int (*run)(char **arg);
 } op[] = {
-	{ "cat", 1, cat },        { "keep", 1, keep },     { "again", 0, again },
-	{ "make", 2, make },      { "append", 2, append }, { "poke", 3, poke },
-	{ "stat", 1, do_stat },   { "ls", 1, list },       { "link", 1, do_link },
-	{ "mkdir", 1, do_mkdir }, { "mv", 2, do_rename },  { "swap", 2, swap },
-	{ "hard", 2, hard },      { "soft", 2, soft },     { "chmod", 2, do_chmod },
-	{ "own", 1, own },        { "truncate", 2, cut },  { "rm", 1, rm },
-	{ "rmdir", 1, do_rmdir },
+	{ "cat", 1, cat },        { "keep", 1, keep },       { "again", 0, again },
+	{ "make", 2, make },      { "append", 2, append },   { "poke", 3, poke },
+	{ "stat", 1, do_stat },   { "ls", 1, list },         { "link", 1, do_link },
+	{ "mkdir", 1, do_mkdir }, { "mv", 2, do_rename },    { "swap", 2, swap },
+	{ "hard", 2, hard },      { "soft", 2, soft },       { "chmod", 2, do_chmod },
+	{ "own", 1, own },        { "truncate", 2, cut },    { "rm", 1, rm },
+	{ "rmdir", 1, do_rmdir }, { "label", 3, label },     { "relabel", 3, relabel },
+	{ "labels", 1, labels },  { "unlabel", 2, unlabel },
 };
 
 static void run(int n, char **word)

@@ -131,6 +131,21 @@ for case in dir_of_names file_itself both_watched; do
 	ABI_TMP=$T "$root/watched/inotify" "$case" >"$T/linux"
 	t_check 'the output differs from Linux' cmp "$T/linux" "$T/out"
 done
+if "$root/bin/ops" label "$root/d/two" user.a one | grep -q 'not supp'; then
+	t_skip 'extended attributes' 'not of this file system'
+else
+	"$root/bin/ops" label "$root/d/sub" user.dir x >"$T/got"
+	same 'extended attributes' labels /d/two , label /d/two user.b two , relabel /d/two user.a three , \
+		relabel /d/two user.c x , labels /d/two , cat /d/two , unlabel /d/two user.a , \
+		unlabel /d/two user.a , labels /d/two , labels /d/link , label /d/link user.x x , labels /etc
+	same 'of what is written and renamed' append /d/two more , labels /d/two , truncate /d/two 0 , \
+		mv /d/sub /sub , labels /sub , mv /d/two /sub/two , labels /sub/two , ls /d , \
+		label /d user.e x , labels /d , rm /sub/two , labels /sub/two
+	t_case 'the host has the attributes that it had'
+	"$root/bin/ops" labels "$root/d/two" , labels "$root/d/sub" >"$T/out"
+	t_out_match '^labels .*/two :  user.a=one/3$'
+	t_out_match '^labels .*/sub :  user.dir=x/1$'
+fi
 t_run '--copy on top' 0 "$VMM" run --root "$root" /bin/cat --copy "$root/d/two:/etc/file" \
 	--copy "$root/full:/d/sub/" -- /etc/file /d/sub/full/deep/four /d/sub/three
 t_out 'two

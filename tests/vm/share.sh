@@ -147,6 +147,70 @@ t_check 'they are still there' [ ! -e "$tree/many" ]
 t_run 'few descriptors' 0 sh -c "ulimit -n 300; exec '$VMM' run '$busybox' --share '$tree:/x' -- cat /x/sub/deep/../../short"
 t_out short
 
+# ---- extended attributes
+
+# same NAME OP...: ops (ops.c) prints in the share what it prints on Linux, in a copy of
+# it; and leaves the same there
+same()
+{
+	name=$1
+	shift
+	rm -rf "$T/copy"
+	cp -a "$tree" "$T/copy"
+	ops=$(realpath "$B/vm/ops")
+	(cd "$T/copy" && "$ops" "$@") >"$T/linux"
+	t_run "$name" 0 "$VMM" run "$ops" --share "$tree:/mnt/x" --cwd /mnt/x -- "$@"
+	t_check 'the output differs from Linux' cmp "$T/linux" "$T/out"
+	(cd "$T/copy" && "$ops" labels short , labels sub) >"$T/linux"
+	(cd "$tree" && "$ops" labels short , labels sub) >"$T/got"
+	t_check 'the host has others' cmp "$T/linux" "$T/got"
+}
+
+attributes()
+{
+	same 'extended attributes' label short user.a one , label short user.a two , labels short , \
+		relabel short user.b x , label short user.empty '' , label short user.long @3000 , \
+		label short user.larger @65537 , label short user. x , label short other.a x , \
+		label nothing user.a x , labels nothing , labels short , unlabel short user.a , \
+		unlabel short user.a , labels short
+	same 'of all kinds of files' label sub user.dir x , labels sub , label sub/link user.a x , \
+		labels sub/link , label fifo user.a x , labels fifo , unlabel fifo user.a
+	t_run 'of the host: not to be changed' 0 "$VMM" run "$B/vm/ops" --share "$tree:/x" -- \
+		label /x/short trusted.a x , label /x/short security.a x , \
+		label /x/short security.capability x , unlabel /x/short security.capability
+	t_check 'one could be' [ "$(grep -c ': Operation not supported$' "$T/out")" = 4 ]
+	t_run 'ro: extended attributes' 0 "$VMM" run "$B/vm/ops" --share "$tree:/x,ro" -- \
+		labels /x/sub , label /x/sub user.dir y , unlabel /x/sub user.dir
+	t_out 'labels /x/sub :  user.dir=x/1
+done
+label /x/sub user.dir y : Read-only file system
+unlabel /x/sub user.dir : Read-only file system'
+}
+
+# What a program of Linux can give, but not be told by arguments: an access control list
+# and capabilities. "trusted." is the host's own.
+attributes_of_host()
+{
+	/usr/bin/python3 -c 'import os, sys; put = lambda *a: os.setxattr(sys.argv[1], *a)
+put("system.posix_acl_access", bytes.fromhex("02000000" "01000600ffffffff" "02000400e8030000"
+	"04000400ffffffff" "10000400ffffffff" "20000400ffffffff"))
+put("security.capability", bytes.fromhex("01000002" "00200000" + 12 * "00"))
+put("trusted.own", b"x")' "$tree/empty" 2>"$T/err" || {
+		t_skip 'lists and capabilities' "$(tail -n 1 "$T/err")"
+		return
+	}
+	t_run 'lists and capabilities' 0 "$VMM" run "$B/vm/ops" --share "$tree:/x" --cwd /x -- labels empty
+	"$B/vm/ops" labels "$tree/empty" | sed "s,$tree/,,; s/ trusted.own=x.1//" >"$T/linux"
+	t_check 'the output differs from Linux' cmp "$T/linux" "$T/out"
+}
+
+if "$B/vm/ops" label "$tree/empty" user.a x , unlabel "$tree/empty" user.a | grep -q 'not supp'; then
+	t_skip 'extended attributes' 'not of this file system'
+else
+	attributes
+	attributes_of_host
+fi
+
 # ---- mappings that are written to
 
 mkdir "$T/mapped"
