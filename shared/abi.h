@@ -168,10 +168,9 @@
  */
 #define STDIO_CLOSED      0
 #define STDIO_TTY         1
-#define STDIO_PIPE        2 /* pipes and sockets */
-#define STDIO_FILE        3
-#define STDIO_NULL        4 /* /dev/null */
-#define STDIO_CHAR        5 /* another character device */
+#define STDIO_PIPE        2 /* pipes, sockets, and files, since none is sought in */
+#define STDIO_NULL        3 /* /dev/null */
+#define STDIO_CHAR        4 /* another character device */
 #define STDIO_SAME_AS_OUT 0x100
 
 /*

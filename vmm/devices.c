@@ -30,8 +30,6 @@ static uint32_t kind_of(int fd, struct stat *st)
 {
 	if (fstat(fd, st) < 0)
 		return STDIO_CLOSED;
-	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode) || S_ISDIR(st->st_mode))
-		return STDIO_FILE;
 	if (!S_ISCHR(st->st_mode))
 		return STDIO_PIPE;
 	if (st->st_rdev == makedev(1, 3))

@@ -1,8 +1,8 @@
 /*
  * Descriptors 0, 1 and 2 of the first process. What the host has there decides
  * what they are: a terminal becomes ours (tty_file.c), /dev/null our own, and
- * everything else a stream that looks like what it is on the host (so that a C
- * library buffers as it would there) and moves bytes by the console driver.
+ * everything else a stream, which moves bytes by the console driver. A file is a
+ * pipe here: what is told that it is a file believes its size and seeks in it.
  */
 #include <asm/ioctls.h>
 #include <asm/signal.h>
@@ -171,7 +171,6 @@ static struct file *stream_file(int fd, unsigned kind)
 {
 	static const u32 modes[] = {
 		[STDIO_PIPE] = S_IFIFO | 0600,
-		[STDIO_FILE] = S_IFREG | 0644,
 		[STDIO_CHAR] = S_IFCHR | 0620,
 	};
 	struct inode *inode = kalloc(sizeof(*inode));
@@ -207,7 +206,6 @@ static struct file *make_file(int fd, unsigned kind)
 	case STDIO_NULL:
 		return device_file(DEV_NULL, chrdev_ops(DEV_NULL), fd == 0 ? O_RDONLY : O_WRONLY);
 	case STDIO_PIPE:
-	case STDIO_FILE:
 	case STDIO_CHAR:
 		return stream_file(fd, kind);
 	}

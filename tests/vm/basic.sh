@@ -98,6 +98,10 @@ seq 1 1000 >"$T/in"
 t_exec "$VMM" run "$busybox" -- wc -l <"$T/in"
 t_status_is 0
 t_out 1000
+# sort, told that it is a file of size 0, would write a file for every few lines.
+t_run 'files on the host are pipes to the program' 0 "$VMM" run "$busybox" -- \
+	sh -c 'test -p /dev/stdout && echo written >/dev/stdout'
+t_out written
 t_case 'a chain of two VMs'
 { "$VMM" run "$busybox" -- seq 1 1000 | timeout -s KILL "$T_LIMIT" "$VMM" run "$busybox" -- tail -n 1; } \
 	>"$T/out" 2>"$T/err" </dev/null
