@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs as Debian has them, and what its compilers make: by --root they print
-# what they print on Linux. What is not installed is left out.
+# what they print on Linux. What is not installed is left out, which is said.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 

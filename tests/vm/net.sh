@@ -86,6 +86,8 @@ if command -v tcpdump >/dev/null; then
 	t_check 'requests recorded' grep -q '10.99.0.1 > 10.99.0.2: ICMP echo request' "$T/out"
 	t_check 'answers recorded' grep -q '10.99.0.2 > 10.99.0.1: ICMP echo reply' "$T/out"
 	t_check 'no frame is cut' t_not grep -qi truncated "$T/tcpdump"
+else
+	t_skip 'what the record says' 'no tcpdump here'
 fi
 
 # leaves BYTES HOW...: a program that sends and is gone; the host gets all of it
@@ -157,6 +159,8 @@ if command -v nft >/dev/null && nft add table inet test 2>/dev/null; then
 	t_check 'no rule' eval 'nft list ruleset | grep -q "iifname \"t4\" .*masquerade"'
 	t_run 'down.sh takes it away' 0 net/down.sh t4
 	t_check 'a rule is left' t_not eval 'nft list ruleset | grep -q t4'
+else
+	t_skip 'up.sh --nat' 'no nft here, or not in this kernel'
 fi
 
 # ---- what goes wrong
@@ -191,6 +195,8 @@ if command -v setpriv >/dev/null; then
 	t_run 'a tap of another user' 125 setpriv --reuid 65534 --clear-groups --inh-caps -all \
 		"$VMM" run "$B/hello" --net tap=t9
 	t_err_line 'permission denied'
+else
+	t_skip 'a tap of another user' 'no setpriv here'
 fi
 
 t_case 'a tap that goes away: a warning, and the VM lives on'

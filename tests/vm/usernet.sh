@@ -95,6 +95,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	t_run 'a port of root only' 125 setpriv --reuid 65534 --clear-groups --inh-caps=-all \
 		--bounding-set=-all "$VMM" run "$busybox" --publish 80:80 -- echo started
 	grep -q 'kvm' "$T/err" || refused '127.0.0.1:80/tcp may not be used without privilege'
+else
+	t_skip 'a port of root only' 'needs root and setpriv'
 fi
 t_case 'without vmm-slirp'
 t_exec env MAYFLY_SLIRP="$T/none" "$VMM" run "$busybox" --net user -- echo started
