@@ -9,14 +9,11 @@
 #include "notify.h"
 #include <asm/statfs.h>
 
-bool names_lock(struct super *sb)
+void names_lock(struct super *sb)
 {
-	bool waited = sb->names_locked;
-
 	while (sb->names_locked)
 		wait_uninterruptible(&sb->names_unlocked);
 	sb->names_locked = sb->names_wait;
-	return waited;
 }
 
 void names_unlock(struct super *sb)
@@ -75,14 +72,18 @@ static int may_look(const struct dentry *dir, size_t len)
 	return len > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
+static int find(struct dentry *dir, const char *name, size_t len, const char *ahead,
+		struct dentry **out)
+{
+	*out = find_known(dir, name, len);
+	return *out != NULL ? 0 : ask_for(dir, name, len, ahead, out);
+}
+
 int vfs_find(struct dentry *dir, const char *name, size_t len, struct dentry **out)
 {
 	int error = may_look(dir, len);
 
-	if (error < 0)
-		return error;
-	*out = find_known(dir, name, len);
-	return *out != NULL ? 0 : ask_for(dir, name, len, "", out);
+	return error < 0 ? error : find(dir, name, len, "", out);
 }
 
 int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
@@ -96,10 +97,8 @@ int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const cha
 	*out = find_known(dir, name, len);
 	if (*out != NULL)
 		return 0;
-	if (names_lock(sb)) /* somebody may have found it meanwhile */
-		*out = find_known(dir, name, len);
-	if (*out == NULL)
-		error = ask_for(dir, name, len, ahead, out);
+	names_lock(sb);
+	error = find(dir, name, len, ahead, out);
 	names_unlock(sb);
 	return error;
 }

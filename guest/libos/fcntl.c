@@ -1,23 +1,34 @@
 /*
  * fcntl(2): what it does to descriptors and open files. Record locks are
- * locks.c's, pipe sizes pipe.c's.
+ * locks.c's, pipe sizes pipe.c's, signals for I/O async.c's.
  */
 #include <linux/fcntl.h>
 #include "../fs/vfs.h"
+#include "async.h"
 #include "fd.h"
 #include "locks.h"
 #include "memfd.h"
 #include "pipe.h"
 #include "sys.h"
 
-#define SETTABLE (O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME)
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
-static long do_file(struct file *file, unsigned int cmd, unsigned long arg)
+static long set_flags(struct file *file, int fd, unsigned long flags)
+{
+	int error = 0;
+
+	if ((file->flags ^ flags) & FASYNC && file->ops->async != ASYNC_NOT)
+		error = async_set(file, fd, flags & FASYNC);
+	if (error == 0)
+		file->flags = (file->flags & ~SETTABLE) | (flags & SETTABLE);
+	return error;
+}
+
+static long do_file(struct file *file, int fd, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case F_SETFL:
-		file->flags = (file->flags & ~SETTABLE) | (arg & SETTABLE);
-		return 0;
+		return set_flags(file, fd, arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -33,13 +44,8 @@ static long do_file(struct file *file, unsigned int cmd, unsigned long arg)
 		return memfd_add_seals(file, arg);
 	case F_GET_SEALS:
 		return memfd_get_seals(file);
-	case F_SETOWN: /* SIGIO and SIGURG are not sent */
-	case F_GETOWN:
-	case F_SETSIG:
-	case F_GETSIG:
-		return 0;
 	}
-	return -EINVAL;
+	return async_fcntl(file, cmd, arg);
 }
 
 long sys_fcntl(int fd, unsigned int cmd, unsigned long arg)
@@ -64,7 +70,7 @@ long sys_fcntl(int fd, unsigned int cmd, unsigned long arg)
 		r = file->flags;
 		break;
 	default:
-		r = file->flags & O_PATH ? -EBADF : do_file(file, cmd, arg);
+		r = file->flags & O_PATH ? -EBADF : do_file(file, fd, cmd, arg);
 	}
 	file_put(file);
 	return r;

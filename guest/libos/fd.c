@@ -6,6 +6,7 @@
 #include <asm/fcntl.h>
 #include <linux/close_range.h>
 #include "../fs/notify.h"
+#include "async.h"
 #include "fd.h"
 #include "heap.h"
 #include "locks.h"
@@ -59,6 +60,7 @@ void file_put(struct file *file)
 	if (--file->refs > 0)
 		return;
 	tell_watches(file);
+	async_end(file);
 	if (!(file->flags & O_PATH))
 		notify_file(file, file_writable(file) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (file->inode != NULL)

@@ -47,6 +47,9 @@ struct file_ops {
 	long (*sendfile)(struct file *out, struct file *in, u64 *from, size_t n);
 	long (*fsync)(struct file *file); /* NULL: nothing to do */
 	void (*release)(struct file *file); /* the last reference is gone */
+	/* Whether it can tell by a signal that it is ready (async.c); a terminal
+	 * tells who asks for it, unless there is an owner. */
+	enum { ASYNC_NOT, ASYNC, ASYNC_TTY } async;
 	/* What /proc/PID/fd shows of files without a path: NAME:[inode] for
 	 * pipes and sockets, else anon_inode:NAME. NULL: they have a path. */
 	const char *name;
@@ -69,6 +72,7 @@ struct file {
 	bool writer; /* counted in inode->writers */
 	struct path path; /* where it was opened, with references; or NULL, NULL */
 	struct list watches; /* of struct file_watch; zero before the first */
+	struct file_async *async; /* async.c; or NULL */
 };
 static inline bool file_seekable(const struct file *file)
 {

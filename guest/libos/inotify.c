@@ -265,6 +265,7 @@ static const struct file_ops inotify_ops = {
 	.lseek = inotify_lseek,
 	.stream = true,
 	.release = inotify_release,
+	.async = ASYNC,
 	.name = "inotify",
 };
 

@@ -143,6 +143,8 @@ static long add_to_last(struct pipe *p, struct uio *uio)
 	if (moved < (long)n)
 		return -EFAULT;
 	s->len += moved;
+	if (p->polled)
+		wake_all(&p->read_wait);
 	return moved;
 }
 
@@ -176,7 +178,7 @@ long pipe_put(struct pipe *p, struct uio *uio, bool packet)
 			break;
 		done += moved;
 	}
-	if (done > 0 && was_empty)
+	if (done > 0 && (was_empty || p->polled))
 		wake_all(&p->read_wait);
 	return done > 0 ? done : moved;
 }
@@ -230,6 +232,7 @@ static u32 pipe_poll(struct file *file, struct poll_table *table)
 	struct pipe *p = file->priv;
 	u32 mask = 0;
 
+	p->polled |= table != NULL;
 	if (file_readable(file)) {
 		poll_wait(table, &p->read_wait);
 		if (pipe_has_data(p))
@@ -280,6 +283,7 @@ static const struct file_ops pipe_ops = {
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.release = pipe_release,
+	.async = ASYNC,
 	.name = "pipe",
 };
 

@@ -16,6 +16,7 @@ struct pipe {
 	struct pipe_slot *slots;
 	u32 count, head, used; /* slots, the first one in use, how many are */
 	u32 promised; /* free slots that a splice is about to fill */
+	bool polled; /* ever: each write is then told, as in Linux (poll_usage) */
 	bool lent; /* what is in them: to a splice, which may wait */
 	u32 readers, writers; /* open files, by access */
 	u32 opened_readers, opened_writers; /* ever: what a waiting open looks for */

@@ -16,11 +16,6 @@ const char *process_comm(const struct process *process);
 int thread_next(const struct process *process, int from); /* the lowest tid >= from, or 0 */
 const char *thread_comm(const struct process *process, int tid); /* "" when it has ended */
 unsigned cpus_online(void);
-static inline u64 cpus_online_mask(void)
-{
-	unsigned n = MAX(cpus_online(), 1u);
-	return n >= 64 ? UINT64_MAX : (1ull << n) - 1;
-}
 u64 cpu_khz(void); /* of the TSC */
 
 /* A mapping, for /proc/PID/maps: number `index`, in order of addresses. 1, or

@@ -179,6 +179,7 @@ const struct file_ops pty_slave_ops = {
 	.poll = slave_poll,
 	.ioctl = slave_ioctl,
 	.release = slave_release,
+	.async = ASYNC_TTY,
 };
 const struct file_ops pty_controlling_ops = {
 	.open = controlling_open,
@@ -187,6 +188,7 @@ const struct file_ops pty_controlling_ops = {
 	.poll = slave_poll,
 	.ioctl = slave_ioctl,
 	.release = slave_release,
+	.async = ASYNC_TTY,
 };
 
 void tty_opened(struct file *file)

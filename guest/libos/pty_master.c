@@ -75,6 +75,8 @@ static size_t room(struct pty *pty)
 {
 	struct tty *tty = &pty->tty;
 
+	if (pty->held)
+		return 0;
 	return tty_canonical(tty) ? TTY_BUFFER : TTY_BUFFER - (tty->head - tty->tail);
 }
 
@@ -149,6 +151,39 @@ static long set_lock(struct pty *pty, const int *user)
 	return 0;
 }
 
+/* A master has a VSTOP and a VSTART of its own, which nothing changes. */
+static long flow(struct pty *pty, unsigned long arg)
+{
+	switch (arg) {
+	case TCOOFF:
+		pty->held = true;
+		return 0;
+	case TCOON:
+		pty->held = false;
+		wake_all(&pty->room_wait);
+		return 0;
+	case TCIOFF:
+		tty_receive(&pty->tty, "\023", 1);
+		return 0;
+	case TCION:
+		tty_receive(&pty->tty, "\021", 1);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* What the master writes is at the slave at once: nothing is left to flush. */
+static long flush(struct pty *pty, unsigned long arg)
+{
+	if (arg > TCIOFLUSH)
+		return -EINVAL;
+	if (arg != TCOFLUSH) {
+		pty->tail = pty->head;
+		wake_all(&pty->room_wait);
+	}
+	return 0;
+}
+
 static long master_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct pty *pty = pty_of(file);
@@ -166,6 +201,12 @@ static long master_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return put_user((int *)arg, (int)pty_waiting(pty));
 	case TIOCGPGRP:
 		return put_user((int *)arg, pty->tty.pgrp);
+	case TIOCGSID:
+		return pty->tty.session != 0 ? put_user((int *)arg, pty->tty.session) : -ENOTTY;
+	case TCXONC:
+		return flow(pty, arg);
+	case TCFLSH:
+		return flush(pty, arg);
 	case TIOCSIG:
 		if (arg < 1 || arg > 64)
 			return -EINVAL;
@@ -230,4 +271,5 @@ const struct file_ops ptmx_ops = {
 	.poll = master_poll,
 	.ioctl = master_ioctl,
 	.release = master_release,
+	.async = ASYNC_TTY,
 };

@@ -16,6 +16,7 @@ struct pty {
 	unsigned slaves; /* open files */
 	bool locked, was_open;
 	bool packet;
+	bool held; /* what the master writes: TCOOFF, until TCOON */
 	u8 events; /* TIOCPKT_*, which the master has not read */
 	u32 tail, head; /* of out, modulo PTY_OUT */
 	u8 out[PTY_OUT];

@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include "../fs/vfs.h"
 #include "../net/netif.h"
+#include "async.h"
 #include "poll.h"
 #include "process.h"
 #include "sigstate.h"
@@ -52,6 +53,8 @@ long socket_send(struct socket *s, struct sockmsg *msg)
 	socket_enter(s);
 	r = s->ops->send(s, msg);
 	socket_leave(s);
+	if (s->file != NULL)
+		async_written(s->file);
 	if (r == -EPIPE && s->type == SOCK_STREAM && !(msg->flags & MSG_NOSIGNAL))
 		signal_send_self(SIGPIPE);
 	return ended(r, s->opt.sndtimeo_ns);
@@ -99,12 +102,27 @@ static u32 poll_socket(struct file *file, struct poll_table *table)
 	return s->ops->poll(s);
 }
 
+static long own_ioctl(struct file *file, unsigned int cmd, int *user)
+{
+	int owner;
+
+	switch (cmd) {
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		return get_user(owner, user) < 0 ? -EFAULT : async_fcntl(file, F_SETOWN, owner);
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		return put_user(user, (int)async_fcntl(file, F_GETOWN, 0));
+	}
+	return -ENOTTY;
+}
+
 static long ioctl_socket(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct socket *s = file->priv;
-	long r = -ENOTTY;
+	long r = own_ioctl(file, cmd, (int *)arg);
 
-	if (s->ops->ioctl != NULL) {
+	if (r == -ENOTTY && s->ops->ioctl != NULL) {
 		socket_enter(s);
 		r = s->ops->ioctl(s, cmd, arg);
 		socket_leave(s);
@@ -124,6 +142,7 @@ static const struct file_ops socket_ops = {
 	.ioctl = ioctl_socket,
 	.sendfile = socket_sendfile,
 	.release = release_socket,
+	.async = ASYNC,
 	.name = "socket",
 };
 

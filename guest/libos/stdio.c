@@ -128,6 +128,7 @@ const struct file_ops console_ops = {
 	.write = stream_write,
 	.poll = stream_poll,
 	.ioctl = stream_ioctl,
+	.async = ASYNC,
 	.name = "pipe",
 };
 

@@ -6,8 +6,8 @@
 #include "pidfd.h"
 #include "process.h"
 #include "sys.h"
-#include "thread.h"
 #include "uaccess.h"
+#include "thread.h"
 
 long sys_getpid(void)
 {

@@ -2,6 +2,7 @@
  * read and write in all their forms, positions, ioctl.
  */
 #include <asm/ioctls.h>
+#include "async.h"
 #include "fd.h"
 #include "iovec.h"
 #include "process.h"
@@ -69,8 +70,11 @@ long file_write(struct file *file, struct uio *uio, const u64 *at)
 		return -EBADF;
 	if (file->ops->write == NULL)
 		return -EINVAL;
-	if (!file_seekable(file))
-		return notify_done(file, file->ops->write(file, uio, NULL), IN_MODIFY);
+	if (!file_seekable(file)) {
+		r = file->ops->write(file, uio, NULL);
+		async_written(file);
+		return notify_done(file, r, IN_MODIFY);
+	}
 	r = check_area(pos, uio->resid);
 	if (r == 0)
 		r = limit_size(file, uio, pos);
@@ -239,14 +243,23 @@ long sys_lseek(int fd, i64 offset, unsigned int whence)
 
 /* ---- ioctl ---- */
 
-static long set_flag(struct file *file, u32 flag, const int *user)
+static long set_nonblock(struct file *file, const int *user)
 {
 	int on;
 
 	if (get_user(on, user) < 0)
 		return -EFAULT;
-	file->flags = on ? file->flags | flag : file->flags & ~flag;
+	file->flags = on ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
 	return 0;
+}
+
+static long set_async(struct file *file, int fd, const int *user)
+{
+	int on;
+
+	if (get_user(on, user) < 0)
+		return -EFAULT;
+	return (on != 0) == ((file->flags & FASYNC) != 0) ? 0 : async_set(file, fd, on);
 }
 
 static long file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -273,10 +286,10 @@ long sys_ioctl(int fd, unsigned int cmd, unsigned long arg)
 		r = fd_set_cloexec(fd, cmd == FIOCLEX);
 		break;
 	case FIONBIO:
-		r = set_flag(file, O_NONBLOCK, (const int *)arg);
+		r = set_nonblock(file, (const int *)arg);
 		break;
 	case FIOASYNC:
-		r = set_flag(file, FASYNC, (const int *)arg);
+		r = set_async(file, fd, (const int *)arg);
 		break;
 	default:
 		r = file_ioctl(file, cmd, arg);

@@ -7,7 +7,6 @@
 #include "boot_info.h"
 #include "cpus.h"
 #include "sigstate.h"
-#include "proc_info.h"
 #include "sys.h"
 #include "timespec.h"
 #include "uaccess.h"
@@ -30,6 +29,12 @@ static struct thread *find(int pid)
 	return pid ? signal_thread(current_process(), pid) : current();
 }
 
+static u64 all_cpus(void)
+{
+	unsigned n = MIN(MAX(boot_info.cpus, 1u), (unsigned)MAX_CPUS);
+	return n == 64 ? UINT64_MAX : (1ull << n) - 1;
+}
+
 long sys_sched_getaffinity(int pid, unsigned len, u64 *mask)
 {
 	struct thread *thread = find(pid);
@@ -37,7 +42,7 @@ long sys_sched_getaffinity(int pid, unsigned len, u64 *mask)
 		return -EINVAL;
 	if (!thread)
 		return -ESRCH;
-	u64 set = thread->attr.affinity ? thread->attr.affinity : cpus_online_mask();
+	u64 set = thread->attr.affinity ? thread->attr.affinity : all_cpus();
 	return put_user(mask, set) ? -EFAULT : (long)sizeof(set);
 }
 
@@ -49,11 +54,11 @@ long sys_sched_setaffinity(int pid, unsigned len, const u64 *mask)
 		return -EFAULT;
 	if (!thread)
 		return -ESRCH;
-	if (!(set & cpus_online_mask()))
+	if (!(set & all_cpus()))
 		return -EINVAL;
-	if (~set & cpus_online_mask() && thread_share())
+	if (~set & all_cpus() && thread_share())
 		return -ENOMEM;
-	thread->attr.affinity = set & cpus_online_mask();
+	thread->attr.affinity = set & all_cpus();
 	sched_changed(thread);
 	return 0;
 }

@@ -301,6 +301,13 @@ static long session_ioctl(struct tty *tty, unsigned int cmd, unsigned long arg)
 	return -ENOTTY;
 }
 
+/* To the other end, past what is held; unless there is none (0). */
+static void send_now(struct tty *tty, u8 c)
+{
+	if (c != 0)
+		tty->driver->echo(tty, &c, 1);
+}
+
 static long flow(struct tty *tty, unsigned long arg)
 {
 	switch (arg) {
@@ -316,6 +323,7 @@ static long flow(struct tty *tty, unsigned long arg)
 		return 0;
 	case TCIOFF:
 	case TCION:
+		send_now(tty, tty->t.c_cc[arg == TCIOFF ? VSTOP : VSTART]);
 		return 0;
 	}
 	return -EINVAL;
@@ -380,5 +388,6 @@ const struct file_ops tty_ops = {
 	.write = tty_write,
 	.poll = tty_poll,
 	.ioctl = tty_ioctl,
+	.async = ASYNC_TTY,
 	.name = "/dev/console",
 };

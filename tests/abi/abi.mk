@@ -47,7 +47,7 @@ $(ABI_PLACES:%=$(ABI_OUT)/glibc/%) $(ABI_PLACES:%=$(ABI_OUT)/musl/%): \
 $(ABI_OUT)/glibc/patch $(ABI_OUT)/musl/patch: $(ABI_DIR)/patch.S
 $(ABI_TINY:%=$(ABI_OUT)/glibc/%) $(ABI_TINY:%=$(ABI_OUT)/musl/%): \
 	$(ABI_DIR)/tiny.c $(ABI_DIR)/tiny.h
-$(foreach area,pty ptypacket,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/pty.h
+$(foreach area,async pty ptypacket,$(ABI_OUT)/glibc/$(area) $(ABI_OUT)/musl/$(area)): $(ABI_DIR)/pty.h
 
 $(ABI_OUT)/glibc/%: $(ABI_DIR)/%.c $(ABI_COMMON)
 	@mkdir -p $(@D)

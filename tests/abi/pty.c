@@ -327,6 +327,66 @@ CASE(much_output)
 	close(master);
 }
 
+static short writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	poll(&p, 1, 0);
+	return p.revents;
+}
+
+/* What the slave's side of the flow is, and what the master's. */
+CASE(flow)
+{
+	open_pair();
+	SHOW(tcflow(slave, TCIOFF));
+	SHOW(tcflow(slave, TCION));
+	show_read("master", master);
+	SHOW(tcflow(master, TCOOFF));
+	say("master %x, slave %x", writable(master), writable(slave));
+	NEED(fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK));
+	SEND(master, "held");
+	SEND(slave, "shown");
+	show_read("master", master);
+	SHOW(tcflow(master, TCOON));
+	SEND(master, "a line\n");
+	show_read("slave", slave);
+	SHOW(tcflow(master, TCIOFF)); /* as if ^S were typed */
+	poll(NULL, 0, 50);
+	say("master %x, slave %x", writable(master), writable(slave));
+	SHOW(tcflow(master, TCION));
+	poll(NULL, 0, 50);
+	say("master %x, slave %x", writable(master), writable(slave));
+	SHOW(tcflow(master, 4));
+	SHOW(tcflow(slave, 4));
+	close_pair();
+}
+
+CASE(flushed_by_the_master)
+{
+	open_pair();
+	set_raw(1, 0);
+	SEND(slave, "shown");
+	struct pollfd p = { .fd = master, .events = POLLIN };
+	poll(&p, 1, 200);
+	SHOW(tcflush(master, TCOFLUSH));
+	show_read("master", master);
+	SEND(slave, "again");
+	poll(&p, 1, 200);
+	SHOW(tcflush(master, TCIFLUSH));
+	show_read("master", master);
+	SEND(master, "typed");
+	p.fd = slave;
+	poll(&p, 1, 200);
+	SHOW(tcflush(master, TCIOFLUSH));
+	show_read("slave", slave);
+	SHOW(tcflush(master, 3));
+	SHOW(tcflush(slave, 3));
+	SHOW(ioctl(master, TIOCGSID, &p));
+	SHOW(ioctl(slave, TIOCGSID, &p));
+	close_pair();
+}
+
 CASE(wrong)
 {
 	int n = 0;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "../../guest/libos/async.h"
 #include "../../guest/libos/memfd.h"
 #include "fake_libos.h"
 #include "../../guest/fs/blockdev.h"
@@ -106,6 +107,30 @@ long memfd_get_seals(const struct file *file)
 {
 	(void)file;
 	return -EINVAL;
+}
+
+/* No file tells by a signal that it is ready. */
+long async_fcntl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	(void)file;
+	(void)cmd;
+	(void)arg;
+	return -EINVAL;
+}
+int async_set(struct file *file, int fd, bool on)
+{
+	(void)file;
+	(void)fd;
+	(void)on;
+	return -ENOTTY;
+}
+void async_look(struct file *file)
+{
+	(void)file;
+}
+void async_end(struct file *file)
+{
+	(void)file;
 }
 
 /* No terminals. */
