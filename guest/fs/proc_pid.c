@@ -194,7 +194,7 @@ static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct p
 	struct vma_info v;
 
 	(void)pi;
-	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
+	for (u64 at = 0; space_describe(p->space, at, &v); at = v.end) {
 		size_t start = t->len;
 
 		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx ", v.start, v.end,

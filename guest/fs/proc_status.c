@@ -36,7 +36,7 @@ static struct sizes measure(const struct process *p)
 	struct sizes s = { 0, 0, 0 };
 	struct vma_info v;
 
-	for (unsigned i = 0; space_describe(p->space, i, &v); i++) {
+	for (u64 at = 0; space_describe(p->space, at, &v); at = v.end) {
 		u64 pages = (v.end - v.start) / PAGE_SIZE;
 
 		s.all += pages;

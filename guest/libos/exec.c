@@ -233,8 +233,8 @@ int exec_map_stack(struct space *space, bool executable, bool random)
  */
 void exec_map_ahead(struct space *space)
 {
-	for (unsigned i = 0; i < space->count; i++) {
-		const struct vma *vma = &space->vma[i];
+	const struct vma *vma;
+	for (u64 at = 0; (vma = space_from(space, at)) != NULL; at = vma->end) {
 		u64 start = vma->start;
 		if (vma->flags & MAP_GROWSDOWN)
 			start = vma->end - STACK_PAGES * PAGE_SIZE;

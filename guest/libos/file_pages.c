@@ -67,29 +67,26 @@ static bool may_come_along(const struct vma *vma, const struct vma *view)
  */
 static void widen(const struct file_access *f, struct vma *view)
 {
-	const struct space *space = f->space;
-	const struct vma *own = space_find(f->space, f->va), *vma;
+	const struct vma *vma;
 
-	for (vma = own - 1;
-	     vma >= space->vma && vma->end == view->start && may_come_along(vma, view); vma--) {
+	while ((vma = space_find(f->space, view->start - 1)) != NULL && may_come_along(vma, view)) {
 		view->start = vma->start;
 		view->offset = vma->offset;
 	}
-	for (vma = own + 1; vma < space->vma + space->count && vma->start == view->end &&
-			    may_come_along(vma, view);
-	     vma++)
+	while ((vma = space_find(f->space, view->end)) != NULL && vma->start == view->end &&
+	       may_come_along(vma, view))
 		view->end = vma->end;
 }
 
 /* Of all mappings that `view` shows, which has backing. */
 static int map_view(const struct file_access *f, const struct vma *view)
 {
-	const struct space *space = f->space;
-	const struct vma *vma = space_find(f->space, view->start);
+	const struct vma *vma;
 	int error = 0;
 	u64 size;
 
-	for (; vma && vma < space->vma + space->count && vma->start < view->end && !error; vma++) {
+	for (u64 at = view->start; at < view->end && !error; at = vma->end) {
+		vma = space_find(f->space, at);
 		struct vma part = *vma;
 		u64 skip = vma->start - view->start;
 		bool own = f->va >= vma->start && f->va < vma->end;
@@ -293,8 +290,8 @@ void space_protect_file(struct inode *inode, u64 index)
 {
 	struct space *space = current_process()->space;
 	space->changes++; /* a fault in progress has to ask again, too */
-	for (unsigned i = 0; i < space->count; i++) {
-		const struct vma *vma = &space->vma[i];
+	const struct vma *vma;
+	for (u64 at = 0; (vma = space_from(space, at)) != NULL; at = vma->end) {
 		u64 first = vma->offset >> PAGE_SHIFT;
 		if (!shows(vma, inode) || !(vma->flags & MAP_SHARED) || !(vma->prot & PROT_WRITE) ||
 		    index < first || index - first >= (vma->end - vma->start) >> PAGE_SHIFT)
@@ -308,7 +305,8 @@ void space_unmap_file(struct inode *inode, u64 first, u64 last, bool copies)
 {
 	struct space *space = current_process()->space;
 	space->changes++;
-	for (unsigned i = 0; i < space->count; i++)
-		if (shows(&space->vma[i], inode))
-			unmap_part(space, &space->vma[i], first, last, copies);
+	const struct vma *vma;
+	for (u64 at = 0; (vma = space_from(space, at)) != NULL; at = vma->end)
+		if (shows(vma, inode))
+			unmap_part(space, vma, first, last, copies);
 }

@@ -18,8 +18,8 @@ const char *thread_comm(const struct process *process, int tid); /* "" when it h
 unsigned cpus_online(void);
 u64 cpu_khz(void); /* of the TSC */
 
-/* A mapping, for /proc/PID/maps: number `index`, in order of addresses. 1, or
- * 0 when there are no more. */
+/* The first mapping that ends above `from`, for /proc/PID/maps. 1, or 0 when there are
+ * no more. */
 struct vma_info {
 	u64 start, end, offset;
 	u32 prot; /* PROT_* */
@@ -27,6 +27,6 @@ struct vma_info {
 	const char *name; /* a path, "[heap]", "[stack]"..., or NULL */
 	const struct file *file; /* what is mapped, or NULL */
 };
-int space_describe(struct space *space, unsigned index, struct vma_info *info);
+int space_describe(struct space *space, u64 from, struct vma_info *info);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * VMAs, in a sorted array: programs have tens, rarely thousands, and look one
- * up far more often than they add one.
+ * What is mapped where: a set of VMAs (mappings.c), split and merged as the program
+ * asks for it.
  */
 #include "../kernel/kcall.h"
 #include "../fs/vfs.h"
@@ -14,55 +14,35 @@ struct space *space_new(void)
 	struct space *space = kalloc(sizeof(*space));
 	if (!space)
 		return NULL;
-	space->capacity = 12;
-	space->vma = kalloc(space->capacity * sizeof(struct vma));
 	space->mmap_top = USER_END - (16ull << 20);
-	return space->vma ? space : NULL;
+	return mappings_init(&space->maps) ? space : NULL;
 }
 
-/* Index of the first VMA that ends above va. */
-static unsigned index_of(struct space *space, u64 va)
+struct vma *space_from(const struct space *space, u64 va)
 {
-	unsigned low = 0, high = space->count;
-	while (low < high) {
-		unsigned mid = (low + high) / 2;
-		if (space->vma[mid].end > va)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
+	return mappings_from(&space->maps, va);
 }
 
-struct vma *space_find(struct space *space, u64 va)
+struct vma *space_find(const struct space *space, u64 va)
 {
-	unsigned i = index_of(space, va);
-	return i < space->count && space->vma[i].start <= va ? &space->vma[i] : NULL;
+	struct vma *vma = space_from(space, va);
+	return vma && vma->start <= va ? vma : NULL;
 }
 
 bool space_is_free(struct space *space, u64 start, u64 end)
 {
-	unsigned i = index_of(space, start);
-	return i == space->count || space->vma[i].start >= end;
+	const struct vma *vma = space_from(space, start);
+	return !vma || vma->start >= end;
 }
 
 u64 space_gap(struct space *space, u64 len, u64 limit)
 {
-	u64 top = MIN(space->mmap_top, limit);
+	u64 bottom, top = mappings_gap(&space->maps, len, MIN(space->mmap_top, limit), &bottom);
+	if (!top)
+		return 0;
 	/* large mappings where blocks fit */
-	u64 align = len >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
-	for (unsigned i = index_of(space, top - 1) + 1; i-- > 0;) {
-		u64 bottom = i ? space->vma[i - 1].end : USER_START;
-		if (i < space->count && space->vma[i].start < top)
-			top = space->vma[i].start;
-		if (top < bottom || top - bottom < len)
-			continue;
-		u64 start = ALIGN_DOWN(top - len, align);
-		if (start < bottom)
-			start = top - len;
-		return start >= bottom && start >= USER_START ? start : 0;
-	}
-	return 0;
+	u64 start = ALIGN_DOWN(top - len, len >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE);
+	return start < bottom ? top - len : start;
 }
 
 void space_drop_ahead(struct space *space, u64 start, u64 end)
@@ -74,57 +54,41 @@ void space_drop_ahead(struct space *space, u64 start, u64 end)
 	space->ahead_end = 0;
 }
 
-static int make_room(struct space *space, unsigned n)
-{
-	if (space->count + n <= space->capacity)
-		return 0;
-	struct vma *larger = kalloc(2 * space->capacity * sizeof(struct vma));
-	if (!larger)
-		return -ENOMEM;
-	memcpy(larger, space->vma, space->count * sizeof(struct vma));
-	kfree(space->vma);
-	space->vma = larger;
-	space->capacity *= 2;
-	return 0;
-}
-
 /* A mapping keeps its file, and the inode knows that it is mapped. */
-static void hold(const struct vma *vma)
+static void hold(struct file *file)
 {
-	if (!vma->file)
-		return;
-	struct inode *inode = vma->file->inode;
-	file_get(vma->file);
+	struct inode *inode = file->inode;
+	file_get(file);
 	if (!inode->mappings++ && inode->ops->mapped)
 		inode->ops->mapped(inode, true);
 }
 
-static void release(const struct vma *vma)
+static void release(struct file *file)
 {
-	if (!vma->file)
-		return;
-	struct inode *inode = vma->file->inode;
+	struct inode *inode = file->inode;
 	if (!--inode->mappings && inode->ops->mapped)
 		inode->ops->mapped(inode, false);
-	file_put(vma->file);
+	file_put(file);
 }
 
-static void insert(struct space *space, unsigned i, const struct vma *vma)
+static int insert(struct space *space, const struct vma *vma)
 {
-	memmove(&space->vma[i + 1], &space->vma[i], (space->count - i) * sizeof(*vma));
-	space->vma[i] = *vma;
-	space->count++;
+	int error = mappings_insert(&space->maps, vma);
+	if (error)
+		return error;
 	space->changes++;
-	hold(vma);
+	if (vma->file)
+		hold(vma->file);
+	return 0;
 }
 
-static void drop(struct space *space, unsigned i)
+static void drop(struct space *space, const struct vma *vma)
 {
-	struct vma gone = space->vma[i];
-	space->count--;
+	struct vma gone = *vma;
+	mappings_remove(&space->maps, gone.start);
 	space->changes++;
-	memmove(&space->vma[i], &space->vma[i + 1], (space->count - i) * sizeof(struct vma));
-	release(&gone);
+	if (gone.file)
+		release(gone.file);
 }
 
 static bool mergeable(const struct vma *a, const struct vma *b)
@@ -134,26 +98,27 @@ static bool mergeable(const struct vma *a, const struct vma *b)
 	       (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
-/* Joins VMA i with its neighbours where nothing tells them apart. */
-static void merge(struct space *space, unsigned i)
+/* Joins the VMA at va with its neighbours where nothing tells them apart. */
+static void merge(struct space *space, u64 va)
 {
-	if (i + 1 < space->count && mergeable(&space->vma[i], &space->vma[i + 1])) {
-		space->vma[i].end = space->vma[i + 1].end;
-		drop(space, i + 1);
+	struct vma *vma = space_find(space, va), *next = space_from(space, vma->end);
+	if (next && mergeable(vma, next)) {
+		vma->end = next->end;
+		drop(space, next);
+		vma = space_find(space, va);
 	}
-	if (i && mergeable(&space->vma[i - 1], &space->vma[i])) {
-		space->vma[i - 1].end = space->vma[i].end;
-		drop(space, i);
+	struct vma *below = mappings_before(&space->maps, vma->start);
+	if (below && mergeable(below, vma)) {
+		below->end = vma->end;
+		drop(space, vma);
 	}
 }
 
 int space_add(struct space *space, const struct vma *vma)
 {
-	if (make_room(space, 1))
+	if (space->maps.count > MAPPINGS_MAX || insert(space, vma))
 		return -ENOMEM;
-	unsigned i = index_of(space, vma->start);
-	insert(space, i, vma);
-	merge(space, i);
+	merge(space, vma->start);
 	return 0;
 }
 
@@ -170,109 +135,124 @@ static void trim_front(struct vma *vma, u64 start)
 	vma->start = start;
 }
 
-/* Makes `at` a border between VMAs; room for one more has been made. */
-static void split(struct space *space, u64 at)
+/* Makes `at` a border between VMAs. Where it is one it needs no memory: who has none
+ * can give some back. */
+static int split(struct space *space, u64 at)
 {
-	struct vma *vma = space_find(space, at);
+	const struct vma *vma = space_find(space, at);
 	if (!vma || vma->start == at)
-		return;
+		return 0;
 	struct vma upper = *vma;
 	trim_front(&upper, at);
-	vma->end = at;
-	if (vma->backing)
-		vma->backing_len = MIN(vma->backing_len, vma->end - vma->start);
-	insert(space, vma - space->vma + 1, &upper);
+	if (insert(space, &upper))
+		return -ENOMEM;
+	struct vma *lower = mappings_before(&space->maps, at);
+	lower->end = at;
+	if (lower->backing)
+		lower->backing_len = MIN(lower->backing_len, lower->end - lower->start);
+	return 0;
 }
 
-static bool inside(struct space *space, u64 at)
+static bool inside(const struct space *space, u64 at)
 {
 	const struct vma *vma = space_find(space, at);
 	return vma && vma->start < at;
 }
 
-/* Where no VMA is split it needs no memory: who has none can give some back. */
-static int isolate(struct space *space, u64 start, u64 end)
+/* There may be too many for a moment, so that who has too many can unmap: what is left
+ * counts. */
+static bool too_many(const struct space *space, u64 start, u64 end)
 {
-	if (make_room(space, inside(space, start) + inside(space, end)))
-		return -ENOMEM;
-	split(space, start);
-	split(space, end);
-	return 0;
+	return space->maps.count >= MAPPINGS_MAX && inside(space, start) && inside(space, end) &&
+	       space_find(space, start) == space_find(space, end);
 }
 
 int space_remove(struct space *space, u64 start, u64 end)
 {
-	if (pages_cut(start, end) || isolate(space, start, end))
+	struct vma *vma;
+	if (too_many(space, start, end) || pages_cut(start, end) || split(space, start) ||
+	    split(space, end))
 		return -ENOMEM;
 	patch_undo(space, start, end);
-	unsigned i = index_of(space, start);
-	while (i < space->count && space->vma[i].start < end) {
-		pages_free(space, space->vma[i].start, space->vma[i].end);
-		drop(space, i);
-		i = index_of(space, start); /* closing a file may have waited */
+	/* from the start each time: closing a file may have waited */
+	while ((vma = space_from(space, start)) != NULL && vma->start < end) {
+		pages_free(space, vma->start, vma->end);
+		drop(space, vma);
 	}
 	return 0;
 }
 
 void space_clear(struct space *space)
 {
+	const struct vma *vma;
 	space_drop_ahead(space, 0, USER_END);
 	patch_forget(space);
-	while (space->count) {
-		unsigned i = space->count - 1;
-		pages_free(space, space->vma[i].start, space->vma[i].end);
-		drop(space, i);
+	while ((vma = mappings_before(&space->maps, USER_END)) != NULL) {
+		pages_free(space, vma->start, vma->end);
+		drop(space, vma);
 	}
 	pages_free_tables();
 	space->resident = 0; /* the image's pages were never counted */
 }
 
+/* 0, or why not. */
+static int protect(struct space *space, struct vma *vma, u32 prot)
+{
+	if (prot & PROT_WRITE && vma->flags & MAP_SHARED && vma->file &&
+	    (!file_writable(vma->file) || vma->flags & VMA_NEVER_WRITE))
+		return -EACCES;
+	if (vma->prot == prot)
+		return 0;
+	if (prot & PROT_WRITE && !(vma->prot & PROT_WRITE))
+		patch_undo(space, vma->start, vma->end);
+	if (prot & PROT_WRITE && vma->file)
+		pages_drop_file(space, vma->start, vma->end);
+	vma->prot = prot;
+	pages_protect(vma->start, vma->end, prot);
+	return 0;
+}
+
+static int split_if_few(struct space *space, u64 at)
+{
+	return inside(space, at) && space->maps.count >= MAPPINGS_MAX ? -ENOMEM : split(space, at);
+}
+
 int space_protect(struct space *space, u64 start, u64 end, u32 prot)
 {
-	if (pages_cut(start, end) || isolate(space, start, end))
+	if (pages_cut(start, end) || split_if_few(space, start) || split_if_few(space, end))
 		return -ENOMEM;
-	unsigned i = index_of(space, start);
+	struct vma *vma;
 	u64 at = start;
-	int error = -ENOMEM;
+	int error = 0;
 	space->changes++;
-	for (; i < space->count && space->vma[i].start == at && at < end; i++) {
-		struct vma *vma = &space->vma[i];
-		if (prot & PROT_WRITE && vma->flags & MAP_SHARED && vma->file &&
-		    (!file_writable(vma->file) || vma->flags & VMA_NEVER_WRITE)) {
-			error = -EACCES;
-			break;
-		}
-		at = vma->end;
-		if (vma->prot == prot)
-			continue;
-		if (prot & PROT_WRITE && !(vma->prot & PROT_WRITE))
-			patch_undo(space, vma->start, vma->end);
-		if (prot & PROT_WRITE && vma->file)
-			pages_drop_file(space, vma->start, vma->end);
-		vma->prot = prot;
-		pages_protect(vma->start, vma->end, prot);
+	while (at < end && !error) {
+		vma = space_find(space, at);
+		error = vma ? protect(space, vma, prot) : -ENOMEM;
+		at = error ? at : vma->end;
 	}
-	for (i = index_of(space, start); i < space->count && space->vma[i].start < end; i++)
-		merge(space, i);
-	return at >= end ? 0 : error;
+	u64 next;
+	for (at = start; (vma = space_from(space, at)) != NULL && vma->start < end; at = next) {
+		next = vma->end;
+		merge(space, vma->start);
+	}
+	return error;
 }
 
 bool space_may_write(struct space *space, const struct inode *inode)
 {
-	for (unsigned i = 0; i < space->count; i++) {
-		const struct vma *vma = &space->vma[i];
+	const struct vma *vma;
+	for (u64 at = 0; (vma = space_from(space, at)) != NULL; at = vma->end)
 		if (vma->flags & MAP_SHARED && vma->file && vma->file->inode == inode &&
 		    file_writable(vma->file) && !(vma->flags & VMA_NEVER_WRITE))
 			return true;
-	}
 	return false;
 }
 
-int space_describe(struct space *space, unsigned index, struct vma_info *info)
+int space_describe(struct space *space, u64 from, struct vma_info *info)
 {
-	if (index >= space->count)
+	const struct vma *vma = space_from(space, from);
+	if (!vma)
 		return 0;
-	const struct vma *vma = &space->vma[index];
 	*info = (struct vma_info){ .start = vma->start,
 				   .end = vma->end,
 				   .prot = vma->prot,

@@ -7,9 +7,10 @@
 
 #include <linux/mman.h>
 #include "lib.h"
+#include "mappings.h"
 
 struct vma {
-	u64 start, end; /* page-aligned; the array is sorted and without overlap */
+	u64 start, end; /* page-aligned */
 	u32 prot; /* PROT_* */
 	u32 flags; /* MAP_SHARED, MAP_GROWSDOWN, MAP_NORESERVE as mmap had them; VMA_* */
 	paddr_t backing; /* physical memory with the first contents, or 0: zeroes */
@@ -25,8 +26,7 @@ struct inode;
 struct patches; /* patch.h */
 
 struct space {
-	struct vma *vma;
-	unsigned count, capacity;
+	struct mappings maps;
 	u64 brk_start, brk; /* the heap; its VMA ends at ALIGN_UP(brk) */
 	u64 ahead_end; /* the VMM has mapped zeroes for the heap up to here, or 0 */
 	u64 mmap_top; /* mappings are placed below */
@@ -41,8 +41,9 @@ struct space {
 
 struct space *space_new(void); /* NULL: no memory */
 
-/* The VMA that holds va, or NULL. */
-struct vma *space_find(struct space *space, u64 va);
+/* The VMA that holds va; the first that ends above it; or NULL. */
+struct vma *space_find(const struct space *space, u64 va);
+struct vma *space_from(const struct space *space, u64 va);
 
 /* A free range of `len` bytes below mmap_top and `limit`, or 0. */
 u64 space_gap(struct space *space, u64 len, u64 limit);
@@ -53,7 +54,7 @@ bool space_is_free(struct space *space, u64 start, u64 end);
 void space_drop_ahead(struct space *space, u64 start, u64 end);
 
 /* Adds a mapping where nothing is mapped; takes a reference to its file of its
- * own. 0 or -ENOMEM. */
+ * own. 0 or -ENOMEM: no memory, or too many mappings. */
 int space_add(struct space *space, const struct vma *vma);
 
 /* Takes [start, end) out, with its pages. 0 or -ENOMEM. */

@@ -18,20 +18,18 @@ static struct space *space(void)
 /* Whether [addr, addr + len) is mapped throughout; calls f for each part. */
 static int for_each_vma (u64 addr, u64 len, void (*f)(struct vma *, u64 start, u64 end))
 {
+	u64 at = addr, end = addr + len;
+	struct vma *vma;
 	int result = 0;
-	for (u64 at = addr; at < addr + len;) {
-		struct vma *vma = space_find(space(), at);
-		if (!vma) {
+	while (at < end && (vma = space_from(space(), at)) != NULL && vma->start < end) {
+		if (vma->start > at)
 			result = -ENOMEM;
-			at += PAGE_SIZE;
-			continue;
-		}
-		u64 end = MIN(vma->end, addr + len);
+		u64 start = MAX(at, vma->start);
+		at = MIN(vma->end, end);
 		if (f)
-			f(vma, at, end);
-		at = end;
+			f(vma, start, at); /* which may wait */
 	}
-	return result;
+	return at < end ? -ENOMEM : result;
 }
 
 /* Shared anonymous memory has nothing to fall back to, so it stays. */
@@ -45,12 +43,11 @@ static void forget(struct vma *vma, u64 start, u64 end)
 
 static bool all_anonymous(u64 addr, u64 len)
 {
-	for (u64 at = addr; at < addr + len;) {
-		const struct vma *vma = space_find(space(), at);
-		if (vma && (vma->file || vma->flags & MAP_SHARED))
+	const struct vma *vma;
+	for (u64 at = addr; (vma = space_from(space(), at)) != NULL && vma->start < addr + len;
+	     at = vma->end)
+		if (vma->file || vma->flags & MAP_SHARED)
 			return false;
-		at = vma ? vma->end : at + PAGE_SIZE;
-	}
 	return true;
 }
 
@@ -174,10 +171,11 @@ long sys_msync(u64 addr, u64 len, int flags)
 	if (addr + len < addr || addr + len > USER_END)
 		return -ENOMEM;
 	long error = for_each_vma (addr, len, NULL);
-	for (u64 at = addr; flags & MS_SYNC && at < addr + len;) {
-		const struct vma *vma = space_find(space(), at);
-		at = vma ? vma->end : at + PAGE_SIZE;
-		long failed = vma ? write_back(vma) : 0;
+	const struct vma *vma;
+	for (u64 at = addr; flags & MS_SYNC && (vma = space_from(space(), at)) != NULL &&
+			    vma->start < addr + len;) {
+		at = vma->end;
+		long failed = write_back(vma);
 		if (failed)
 			return failed;
 	}

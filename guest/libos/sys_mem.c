@@ -191,7 +191,7 @@ long space_map(u64 addr, u64 len, u32 prot, u32 flags, struct file *file, u64 of
 	u32 type = flags & MAP_TYPE;
 	if (!len)
 		return -EINVAL;
-	if (len > LEN_MAX)
+	if (len > LEN_MAX || space()->maps.count > MAPPINGS_MAX)
 		return -ENOMEM;
 	if (type != MAP_PRIVATE && type != MAP_SHARED && (type != MAP_SHARED_VALIDATE || !file))
 		return -EINVAL;
@@ -281,6 +281,8 @@ static struct vma part_of(const struct vma *vma, u64 at, u64 to, u64 len)
 
 static long move_mapping(u64 old, u64 old_len, u64 len, u64 to, u64 flags)
 {
+	if (space()->maps.count >= MAPPINGS_MAX - 3) /* as many as it may need, on Linux */
+		return -ENOMEM;
 	struct vma vma = part_of(space_find(space(), old), old, to, len);
 	vma.backing_len = MIN(vma.backing_len, old_len);
 	patch_undo(space(), old, old + old_len); /* its jumps are relative */
@@ -314,6 +316,8 @@ static long mremap_fixed(u64 old, u64 old_len, u64 len, u64 to, u64 flags)
 {
 	if (to % PAGE_SIZE || !range_ok(to, len) || (to < old + old_len && old < to + len))
 		return -EINVAL;
+	if (space()->maps.count >= MAPPINGS_MAX - 5)
+		return -ENOMEM;
 	space_drop_ahead(space(), to, to + len);
 	if (space_remove(space(), to, to + len))
 		return -ENOMEM;

@@ -279,12 +279,11 @@ long sys_shmat(int id, u64 addr, int flags)
 static struct vma *attached(u64 va, u64 addr, const struct file *file)
 {
 	struct space *space = current_process()->space;
-	for (unsigned i = 0; i < space->count; i++) {
-		struct vma *vma = &space->vma[i];
+	struct vma *vma;
+	for (; (vma = space_from(space, va)) != NULL; va = vma->end)
 		if (vma->start >= va && vma->file && vma->file->ops == &attach_ops &&
 		    vma->start - addr == vma->offset && (!file || vma->file == file))
 			return vma;
-	}
 	return NULL;
 }
 
