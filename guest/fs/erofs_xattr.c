@@ -25,27 +25,10 @@ struct cursor {
 /* Its name, of so many bytes at a place, behind what stands for its kind. */
 static int read_name(struct erofs *fs, struct attribute *a, unsigned kind, u64 at, size_t len)
 {
-	static const char *const prefixes[] = {
-		[1] = "user.",
-		[2] = "system.posix_acl_access",
-		[3] = "system.posix_acl_default",
-		[4] = "trusted.",
-		[6] = "security.",
-	};
-	const char *prefix = kind < ARRAY_SIZE(prefixes) ? prefixes[kind] : NULL;
-	size_t before;
-	int error;
+	char rest[XATTR_NAME_MAX];
+	int error = erofs_copy(fs, at, rest, len);
 
-	a->name[0] = 0;
-	if (prefix == NULL)
-		return 0;
-	before = strlen(prefix);
-	if (before + len > XATTR_NAME_MAX)
-		return -EIO;
-	memcpy(a->name, prefix, before);
-	error = erofs_copy(fs, at, a->name + before, len);
-	a->name[before + len] = 0;
-	return error == 0 && strlen(a->name) != before + len ? -EIO : error;
+	return error < 0 ? error : xattr_full_name(a->name, kind, rest, len);
 }
 
 /* The one at a place: 1, or -errno. */
@@ -133,22 +116,15 @@ long erofs_get_xattr(struct inode *inode, const char *name, void *buf, size_t si
 long erofs_list_xattr(struct inode *inode, char *buf, size_t size, bool trusted)
 {
 	struct cursor c;
-	size_t done = 0;
+	struct xattr_names names = { .buf = buf, .size = size, .trusted = trusted };
 	int r = begin(&c, inode);
 
 	if (r < 0)
 		return r;
 	while ((r = next(&c)) > 0) {
-		size_t len = strlen(c.found.name) + 1;
-
-		if (len == 1 || (!trusted && xattr_is_trusted(c.found.name)))
-			continue;
-		if (size > 0) {
-			if (len > size - done)
-				return -ERANGE;
-			memcpy(buf + done, c.found.name, len);
-		}
-		done += len;
+		r = xattr_add_name(&names, c.found.name);
+		if (r < 0)
+			return r;
 	}
-	return r < 0 ? r : (long)done;
+	return r < 0 ? r : (long)names.done;
 }

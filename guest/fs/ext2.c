@@ -8,6 +8,7 @@
  *   ext2_inode.c  inodes, from the first to the last moment
  *   ext2_dir.c    entries of directories
  *   ext2_name.c   operations on names and attributes
+ *   ext2_xattr.c  extended attributes
  *   ext2_file.c   contents
  *
  * After a kill at any moment, e2fsck finds all that was fsynced. Contents and
@@ -53,6 +54,24 @@ static int store_super(struct ext2 *fs, bool in_use)
 		s->state |= EXT2_STATE_ERRORS;
 	block_page_dirty(page);
 	block_page_put(page);
+	return 0;
+}
+
+int ext2_note_xattrs(struct ext2 *fs)
+{
+	struct block_page *page;
+	int error;
+
+	if (fs->xattrs)
+		return 0;
+	error = block_page_read(fs->cache, 0, &page);
+	if (error < 0)
+		return error;
+	super_in(page)->compat |= EXT2_COMPAT_XATTR;
+	block_page_dirty(page);
+	block_page_put(page);
+	block_cache_write(fs->cache, 0, 0);
+	fs->xattrs = true;
 	return 0;
 }
 
@@ -168,6 +187,8 @@ static int read_geometry(struct ext2 *fs, const struct ext2_disk_super *s)
 	fs->free_blocks = MIN(s->free_blocks, s->blocks);
 	fs->free_inodes = MIN(s->free_inodes, s->inodes);
 	fs->state = s->state;
+	fs->no_features = s->revision == 0;
+	fs->xattrs = s->revision > 0 && s->compat & EXT2_COMPAT_XATTR;
 	fs->filetype = s->revision > 0 && s->incompat & EXT2_INCOMPAT_FILETYPE;
 	fs->large = s->revision > 0 && s->ro_compat & EXT2_RO_COMPAT_LARGE;
 	if (!is_power(fs->inode_size) || fs->inode_size < EXT2_INODE_SIZE ||

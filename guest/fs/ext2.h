@@ -25,7 +25,8 @@ struct ext2 {
 	u32 free_blocks, free_inodes;
 	u32 slots; /* block numbers in a block */
 	u16 state; /* as it was when mounted */
-	bool filetype, large; /* features */
+	bool filetype, large, xattrs; /* features */
+	bool no_features; /* revision 0 */
 	bool damaged; /* something does not fit together: e2fsck shall look */
 	struct ext2_disk_group *group;
 	struct ext2_inode *hash[EXT2_HASH]; /* in memory, by number */
@@ -113,6 +114,8 @@ void ext2_fetch(struct ext2_inode *ei, u64 n, u64 count);
 
 int ext2_get_inode(struct ext2 *fs, u32 ino, struct inode **out);
 int ext2_new_inode(struct super *sb, struct inode *dir, u32 mode, u32 rdev, struct inode **out);
+/* Its place on the disk; the buffer is the caller's to put. */
+int ext2_inode_at(struct ext2 *fs, u64 ino, struct ext2_buf *buf, struct ext2_disk_inode **raw);
 int ext2_store(struct ext2_inode *ei);
 int ext2_store_now(struct ext2_inode *ei);
 void ext2_evict(struct inode *inode);
@@ -125,6 +128,15 @@ static inline bool ext2_fast_link(const struct ext2_inode *ei)
 
 	return S_ISLNK(ei->inode.mode) && ei->sectors == own;
 }
+
+/* ---- extended attributes: ext2_xattr.c, for an inode_ops */
+
+long ext2_get_xattr(struct inode *inode, const char *name, void *buf, size_t size);
+int ext2_set_xattr(struct inode *inode, const char *name, const void *value, size_t size,
+		   int flags);
+long ext2_list_xattr(struct inode *inode, char *buf, size_t size, bool trusted);
+/* One inode less has their block, if it is one. */
+void ext2_free_xattrs(struct ext2 *fs, u32 block);
 
 /* ---- directories: ext2_dir.c */
 
@@ -168,6 +180,8 @@ extern const struct inode_ops ext2_reg_ops, ext2_dir_ops, ext2_link_ops, ext2_no
 int ext2_resize(struct ext2_inode *ei, u64 size);
 long ext2_fsync(struct file *file);
 
+/* The superblock, on the disk, says that there are extended attributes. 0 or -errno. */
+int ext2_note_xattrs(struct ext2 *fs);
 /* Makes all stable: 0 or -errno. */
 int ext2_sync(struct ext2 *fs);
 

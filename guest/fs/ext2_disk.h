@@ -16,6 +16,7 @@
 #define EXT2_STATE_ERRORS 2
 
 #define EXT2_COMPAT_JOURNAL      0x4
+#define EXT2_COMPAT_XATTR        0x8
 #define EXT2_INCOMPAT_FILETYPE   0x2
 #define EXT2_INCOMPAT_RECOVER    0x4
 #define EXT2_INCOMPAT_JOURNAL    0x8
@@ -83,10 +84,17 @@ struct ext2_dirent {
 };
 #define EXT2_DIRENT_LEN(name_len) ALIGN_UP(8u + (name_len), 4u)
 
-/* The block that extended attributes are in. */
+/* Extended attributes: the head of their block, or behind an inode the number alone, and
+ * an entry, which a multiple of 4 bytes follows. */
 #define EXT2_XATTR_MAGIC 0xea020000
 struct ext2_disk_xattr {
-	u32 magic, refs, blocks;
+	u32 magic, refs, blocks, hash, unused[4];
+};
+struct ext2_disk_attribute {
+	u8 name_len, kind;
+	u16 value; /* where it is */
+	u32 value_block, size, hash;
+	char name[];
 };
 
 #endif

@@ -36,8 +36,7 @@ static void hash_in(struct ext2 *fs, struct ext2_inode *ei)
 
 /* ---- on the disk */
 
-/* Its place; the buffer is the caller's to put. */
-static int inode_at(struct ext2 *fs, u64 ino, struct ext2_buf *buf, struct ext2_disk_inode **raw)
+int ext2_inode_at(struct ext2 *fs, u64 ino, struct ext2_buf *buf, struct ext2_disk_inode **raw)
 {
 	u32 g = (ino - 1) / fs->inodes_per_group;
 	u64 at = (ino - 1) % fs->inodes_per_group * fs->inode_size;
@@ -189,7 +188,7 @@ int ext2_get_inode(struct ext2 *fs, u32 ino, struct inode **out)
 		*out = inode_get(&ei->inode);
 		return 0;
 	}
-	error = inode_at(fs, ino, &buf, &raw);
+	error = ext2_inode_at(fs, ino, &buf, &raw);
 	if (error < 0)
 		return error;
 	ei = fresh(fs, ino, raw->mode);
@@ -233,7 +232,7 @@ static int store(struct ext2_inode *ei, bool now)
 	struct ext2 *fs = ext2_fs(ei);
 	struct ext2_disk_inode *raw;
 	struct ext2_buf buf;
-	int error = inode_at(fs, ei->inode.ino, &buf, &raw);
+	int error = ext2_inode_at(fs, ei->inode.ino, &buf, &raw);
 
 	if (error < 0)
 		return error;
@@ -262,7 +261,7 @@ static int clear_place(struct ext2 *fs, u32 ino)
 {
 	struct ext2_disk_inode *raw;
 	struct ext2_buf buf;
-	int error = inode_at(fs, ino, &buf, &raw);
+	int error = ext2_inode_at(fs, ino, &buf, &raw);
 
 	if (error < 0)
 		return error;
@@ -324,7 +323,7 @@ static void mark_deleted(struct ext2 *fs, struct ext2_inode *ei)
 	struct ext2_disk_inode *raw;
 	struct ext2_buf buf;
 
-	if (inode_at(fs, ei->inode.ino, &buf, &raw) < 0) {
+	if (ext2_inode_at(fs, ei->inode.ino, &buf, &raw) < 0) {
 		fs->damaged = true;
 		return;
 	}
@@ -336,37 +335,13 @@ static void mark_deleted(struct ext2 *fs, struct ext2_inode *ei)
 	ext2_put(&buf);
 }
 
-/* Other inodes may share the block of extended attributes. */
-static void free_attributes(struct ext2 *fs, u32 block)
-{
-	struct ext2_disk_xattr *header;
-	struct ext2_buf buf;
-	bool last = false;
-
-	if (block == 0 || ext2_read(fs, block, &buf) < 0)
-		return;
-	header = (struct ext2_disk_xattr *)buf.data;
-	if (header->magic != EXT2_XATTR_MAGIC || header->refs == 0) {
-		fs->damaged = true;
-	} else {
-		last = header->refs == 1;
-		if (!last) {
-			header->refs--;
-			ext2_dirty(&buf);
-		}
-	}
-	ext2_put(&buf);
-	if (last)
-		ext2_free_block(fs, block);
-}
-
 static void free_inode(struct ext2 *fs, struct ext2_inode *ei)
 {
 	u32 mode = ei->inode.mode;
 
 	if (S_ISREG(mode) || S_ISDIR(mode) || (S_ISLNK(mode) && !ext2_fast_link(ei)))
 		ext2_free_all(ei);
-	free_attributes(fs, ei->attributes);
+	ext2_free_xattrs(fs, ei->attributes);
 	ext2_free_ino(fs, ei->inode.ino, S_ISDIR(mode));
 }
 

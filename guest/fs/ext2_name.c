@@ -494,6 +494,9 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 	return r;
 }
 
+#define XATTR_OPS \
+	.getxattr = ext2_get_xattr, .setxattr = ext2_set_xattr, .listxattr = ext2_list_xattr
+
 const struct inode_ops ext2_reg_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
@@ -501,6 +504,7 @@ const struct inode_ops ext2_reg_ops = {
 	.get_page = ext2_get_page,
 	.get_near = ext2_get_near,
 	.mapped = ext2_note_mapped,
+	XATTR_OPS,
 };
 const struct inode_ops ext2_dir_ops = {
 	.lookup = lookup,
@@ -515,13 +519,19 @@ const struct inode_ops ext2_dir_ops = {
 	.getattr = get_attr,
 	.setattr = set_attr,
 	.open = open_file,
+	XATTR_OPS,
 };
 const struct inode_ops ext2_link_ops = {
 	.readlink = read_link,
 	.getattr = get_attr,
 	.setattr = set_attr,
+	XATTR_OPS,
 };
-const struct inode_ops ext2_node_ops = { .getattr = get_attr, .setattr = set_attr };
+const struct inode_ops ext2_node_ops = {
+	.getattr = get_attr,
+	.setattr = set_attr,
+	XATTR_OPS,
+};
 const struct file_ops ext2_dir_file_ops = {
 	.readdir = read_dir,
 	.lseek = dir_lseek,

@@ -23,6 +23,7 @@ static const struct layout {
 
 static u8 contents[DISK_SIZE], good[IMAGES][DISK_SIZE];
 static const struct layout *layout;
+static u32 file, sharer, large; /* by number, the same in all of them */
 
 void disk_fs_sync(bool end)
 {
@@ -129,6 +130,33 @@ static void put_file(const char *path, size_t size)
 	sys_close(fd);
 }
 
+static u32 ino_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(sys_lstat(path, &st), 0);
+	return st.st_ino;
+}
+
+static void label(const char *path, const char *name, size_t size)
+{
+	static const u8 value[4096] = "value";
+
+	assert_int_equal(sys_setxattr(path, name, value, size, 0), 0);
+}
+
+/* /mnt/file and /mnt/dir have some, /mnt/dir/b is to share the former's. */
+static void fill_attributes(void)
+{
+	label("/mnt/file", "user.a", 5);
+	label("/mnt/file", "user.b", 0);
+	label("/mnt/file", "trusted.c", 100);
+	label("/mnt/dir", "user.dir", layout->block_size / 2);
+	file = ino_of("/mnt/file");
+	sharer = ino_of("/mnt/dir/b");
+	large = ino_of("/mnt/large");
+}
+
 static void fill(void)
 {
 	char longest[200];
@@ -146,7 +174,50 @@ static void fill(void)
 	assert_int_equal(sys_symlink("dir/a", "/mnt/link"), 0);
 	assert_int_equal(sys_symlink(longest, "/mnt/long"), 0);
 	assert_int_equal(sys_mknod("/mnt/fifo", S_IFIFO | 0600, 0), 0);
+	if (layout->revision > 0)
+		fill_attributes();
 	image_unmount();
+}
+
+/* ---- attributes that only others make */
+
+static struct ext2_disk_inode *inode_at(u32 ino)
+{
+	u32 g = (ino - 1) / layout->inodes_per_group, at = (ino - 1) % layout->inodes_per_group;
+	struct ext2_disk_group *d = block((layout->block_size == 1024) + 1);
+
+	return (void *)((u8 *)block(d[g].inode_table) + at * layout->inode_size);
+}
+
+/* user.in, "behind": behind the inode, as Linux's ext4 puts it. */
+static void put_behind(struct ext2_disk_inode *inode)
+{
+	struct ext2_disk_times *times = (void *)(inode + 1);
+	u32 *magic = (void *)((u8 *)times + EXT2_EXTRA_SIZE);
+	u32 room = layout->inode_size - EXT2_INODE_SIZE;
+	struct ext2_disk_attribute *e = (void *)(magic + 1);
+
+	times->extra_size = EXT2_EXTRA_SIZE;
+	*magic = EXT2_XATTR_MAGIC;
+	*e = (struct ext2_disk_attribute){ 2, 1, room - EXT2_EXTRA_SIZE - 12, 0, 6, 0 };
+	memcpy(e->name, "in", 2);
+	memcpy((u8 *)e + e->value, "behind", 6);
+}
+
+static void add_attributes(void)
+{
+	struct ext2_disk_inode *from = inode_at(file), *to = inode_at(sharer);
+
+	to->attributes = from->attributes;
+	to->sectors += layout->block_size / 512;
+	((struct ext2_disk_xattr *)block(from->attributes))->refs = 2;
+	if (layout->inode_size > EXT2_INODE_SIZE)
+		put_behind(inode_at(large));
+}
+
+u8 *image_attributes(void)
+{
+	return block(inode_at(file)->attributes);
 }
 
 /* ---- for each input */
@@ -157,6 +228,8 @@ static void make_good(unsigned n)
 	image_setup(contents, DISK_SIZE);
 	mkfs();
 	fill();
+	if (layout->revision > 0)
+		add_attributes();
 	memcpy(good[n], contents, sizeof(contents));
 	image_end();
 }

@@ -13,6 +13,8 @@ void image_begin(unsigned layout);
 /* Puts `width` bytes of value at an offset into a part: superblock, group
  * descriptors, an inode, a block. */
 void image_change(unsigned where, unsigned offset, u64 value, unsigned width);
+/* The block of attributes of /mnt/file, which /mnt/dir/b shares. */
+u8 *image_attributes(void);
 /* False: it is refused. */
 bool image_mount(bool read_only);
 

@@ -1,6 +1,6 @@
 // clang-format off
-// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c
-// link: tests/fuzz/ext2_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/mapped_page.c
+// link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c guest/libos/sys_xattr.c
+// link: tests/fuzz/ext2_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/ext2_xattr.c guest/fs/mapped_page.c
 // libs: -lcmocka
 // flags: -DLIBOS_HOST_TEST
 // clang-format on
@@ -42,6 +42,7 @@ enum {
 	OP_RMDIR,
 	OP_RENAME,
 	OP_CHMOD,
+	OP_LABEL,
 	OP_SYNC,
 	OP_REMOUNT,
 	OP_MEMORY,
@@ -125,6 +126,21 @@ static void operate_file(struct input *in, unsigned op)
 	}
 }
 
+static void operate_label(struct input *in, const char *path)
+{
+	static const char *const names[] = { "user.a",   "user.b",   "trusted.c",  "user.in",
+					     "user.dir", "user.new", "security.s", "trusted.long" };
+	const char *name = names[take(in, 1) % ARRAY_SIZE(names)];
+	size_t size = take(in, 2) % 5000;
+
+	sys_lgetxattr(path, name, bytes, size);
+	sys_llistxattr(path, (char *)bytes, size);
+	if (size % 4 == 0)
+		sys_lremovexattr(path, name);
+	else
+		sys_lsetxattr(path, name, bytes, size, size % 4 - 1);
+}
+
 static void operate_name(struct input *in, unsigned op)
 {
 	const char *name = path(in);
@@ -156,6 +172,9 @@ static void operate_name(struct input *in, unsigned op)
 	case OP_RENAME:
 		sys_renameat2(AT_FDCWD, name, AT_FDCWD, path(in), take(in, 1) % 4);
 		break;
+	case OP_LABEL:
+		operate_label(in, name);
+		break;
 	default:
 		sys_chmod(name, take(in, 2));
 	}
@@ -168,7 +187,7 @@ static bool operate(struct input *in)
 
 	if (op <= OP_LIST) {
 		operate_file(in, op);
-	} else if (op <= OP_CHMOD) {
+	} else if (op <= OP_LABEL) {
 		operate_name(in, op);
 	} else if (op == OP_SYNC) {
 		ext2_sync_all(false);

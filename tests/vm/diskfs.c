@@ -72,6 +72,11 @@ static void show_attributes(const char *path)
 	       "lgetxattr %s: one that is not there", path);
 }
 
+static void set(const char *path, const char *name, const void *value, size_t size)
+{
+	expect(lsetxattr(path, name, value, size, 0) == 0, "lsetxattr %s %s", path, name);
+}
+
 /* In order of names, so that a run on the host gives the same. */
 static void show(const char *dir)
 {
@@ -102,11 +107,6 @@ static void show(const char *dir)
 		free(entry[i]);
 	}
 	free(entry);
-}
-
-static void set(const char *path, const char *name, const void *value, size_t size)
-{
-	expect(lsetxattr(path, name, value, size, 0) == 0, "lsetxattr %s %s", path, name);
 }
 
 /* Some of one file, some of many, some large, of all kinds. */
@@ -150,6 +150,13 @@ static void put(const char *path, size_t size, unsigned seed)
 	close(fd);
 }
 
+/* The first revision of the file system has no attributes. */
+static void label_one(const char *path, const char *value, size_t size)
+{
+	expect(lsetxattr(path, "user.label", value, size, 0) == 0 || errno == EOPNOTSUPP,
+	       "lsetxattr %s", path);
+}
+
 static void work(unsigned count)
 {
 	char name[300], longest[256];
@@ -159,6 +166,8 @@ static void work(unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "dir/file-%u", i);
 		put(name, i % 7 * 1500, i);
+		if (i % 5 == 0)
+			label_one(name, name, i % 11 * 10);
 	}
 	for (unsigned i = 0; i < count; i += 3) {
 		snprintf(name, sizeof(name), "dir/file-%u", i);
@@ -185,6 +194,14 @@ static void work(unsigned count)
 	expect(chdir("/mnt") == 0, "chdir");
 	expect(mkdir("other", 0755) == 0 && rename("deep", "other/deep") == 0,
 	       "rename a directory");
+	for (unsigned i = 5; i < count; i += 25) {
+		snprintf(name, sizeof(name), "dir/file-%u", i);
+		if (access(name, F_OK) == 0)
+			label_one(name, longest, i % 50 == 5 ? 0 : 200);
+		if (access(name, F_OK) == 0 && i % 100 == 30)
+			expect(lremovexattr(name, "user.label") == 0 || errno == EOPNOTSUPP,
+			       "lremovexattr %s", name);
+	}
 	expect(rename("dir/file-1", "dir/file-2") == 0, "rename over");
 	expect(rename("dir/file-4", "other/file") == 0, "rename away");
 	expect(rmdir("dir") < 0 && errno == ENOTEMPTY, "rmdir of a full one");
@@ -197,6 +214,25 @@ static void work(unsigned count)
 	expect(write(fd, block, 60000) == 60000 && unlink("gone") == 0, "open and deleted");
 	expect(write(fd, block, 60000) == 60000, "written when deleted");
 	/* stays open until the end */
+}
+
+/* Few blocks are left: soon there is none for attributes either. */
+static void label_until_full(void)
+{
+	char name[32];
+	unsigned n = 0;
+	int r = 0;
+
+	for (; n < 40 && r == 0; n++) {
+		snprintf(name, sizeof(name), "labelled-%u", n);
+		expect(mknod(name, S_IFREG | 0600, 0) == 0, "mknod");
+		r = lsetxattr(name, "user.x", "x", 1, 0);
+	}
+	expect(r < 0 && (errno == ENOSPC || errno == EOPNOTSUPP), "attributes on a full disk");
+	while (n-- > 0) {
+		snprintf(name, sizeof(name), "labelled-%u", n);
+		expect(unlink(name) == 0, "unlink");
+	}
 }
 
 static void full(void)
@@ -213,6 +249,7 @@ static void full(void)
 			;
 		expect(n < 0 && errno == ENOSPC, "the end of the disk");
 		close(fd);
+		label_until_full();
 		statvfs(".", &before);
 		expect(before.f_bfree < 16, "%lu blocks left", (unsigned long)before.f_bfree);
 		expect(unlink("fill") == 0, "unlink");
@@ -255,10 +292,13 @@ static void stable(unsigned count)
 			map_rows(fd, text, (size_t)n);
 		else
 			write_rows(fd, text, (size_t)n);
+		expect(fsetxattr(fd, "user.row", text, (size_t)n - 1, 0) == 0, "fsetxattr");
+		expect(fsync(fd) == 0, "fsync");
 		close(fd);
 		snprintf(name, sizeof(name), "db/row-%u", i % 10);
 		expect(rename("db/new", name) == 0, "rename");
 		dir = open("db", O_RDONLY);
+		expect(fsetxattr(dir, "user.last", text, (size_t)n - 1, 0) == 0, "fsetxattr");
 		expect(fsync(dir) == 0, "fsync of the directory");
 		close(dir);
 		printf("%u\n", i);

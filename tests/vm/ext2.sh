@@ -23,6 +23,12 @@ clean()
 	e2fsck -fn "$1" >"$T/fsck" 2>&1 || t_fail "e2fsck: $(cat "$T/fsck")"
 }
 
+# attribute FILE PATH NAME: as debugfs reads it
+attribute()
+{
+	debugfs -R "ea_get -V $2 $3" "$1" 2>/dev/null
+}
+
 # diskfs FILE ARG...: in a VM
 run()
 {
@@ -68,6 +74,77 @@ while [ -n "$layouts" ]; do
 	clean "$T/i"
 done
 
+# ---- extended attributes
+
+# as_on_linux WORD...: ops (ops.c) in the image says what it says in a directory of the
+# host, if that can have such attributes
+as_on_linux()
+{
+	t_exec "$VMM" run --root "$T/i,rw" /ops -- "$@"
+	t_status_is 0
+	clean "$T/i"
+	[ -n "$attributes" ] || return
+	(cd "$T/labelled" && ./ops "$@") >"$T/linux"
+	t_check 'the output differs from Linux' cmp "$T/linux" "$T/out"
+}
+
+# change_attributes: all kinds of changes
+change_attributes()
+{
+	as_on_linux label f user.first behind , labels f , label f user.a one , label f user.b two , label f user.a @300 , \
+		label f trusted.t x , label f security.s @10 , labels f , relabel f user.b 2 , \
+		relabel f user.c 2 , unlabel f user.a , unlabel f user.a , label f user.c '' , \
+		label f user.big @5000 , labels f , label d user.dir x , labels d , label l trusted.l x , \
+		label l user.l x , labels l , label p trusted.p x , labels p , label f user.ü x , labels f , \
+		label g user.x x , unlabel g user.x , labels g , label g user.many @700 , \
+		label g user.with-a-longer-name @7 , labels g , mkdir e , label e user.e y , rmdir e , \
+		make n x , label n user.n @100 , rm n
+}
+
+mkdir -p "$T/labelled/d"
+cp "$B/vm/ops" "$T/labelled"
+touch "$T/labelled/f" "$T/labelled/g"
+ln -s f "$T/labelled/l"
+mkfifo "$T/labelled/p"
+attributes=1
+"$B/vm/ops" label "$T/labelled/f" user.first behind | grep -q 'not supp' && attributes=''
+for options in '-b 1024 -I 128' '-b 4096 -I 128 -O ^ext_attr' '-b 1024 -I 256'; do
+	t_case "extended attributes, mke2fs $options"
+	rm -rf "$T/keep"
+	cp -a "$T/labelled" "$T/keep"
+	# shellcheck disable=SC2086 # a list of words
+	tree_ext2 "$T/i" 8M $options -d "$T/labelled" >"$T/mke2fs" 2>&1
+	change_attributes
+	t_case 'and those that are behind an inode, those of debugfs'
+	as_on_linux label f user.first @40 , labels f , label f user.first @400 , labels f , \
+		unlabel f user.first , labels f
+	debugfs -w -R 'ea_set g user.peer some' "$T/i" 2>/dev/null
+	"$T/labelled/ops" label "$T/labelled/g" user.peer some >"$T/err"
+	as_on_linux labels g , label g user.peer other , unlabel g user.many , labels g
+	t_check 'debugfs finds another value' [ "$(attribute "$T/i" g user.peer)" = other ]
+	rm -rf "$T/labelled"
+	mv "$T/keep" "$T/labelled"
+done
+
+# Of Linux's making: two inodes have one block.
+t_case 'a block that is shared'
+tree_ext2 "$T/i" 8M -b 1024 -I 128 -d "$T/labelled" >"$T/mke2fs" 2>&1
+t_exec "$VMM" run --root "$T/i,rw" /ops -- label f user.a one
+block=$(debugfs -R 'stat f' "$T/i" 2>/dev/null | sed -n 's/^File ACL: \([0-9]*\).*/\1/p')
+printf '\002' | dd of="$T/i" bs=1 seek=$((block * 1024 + 4)) conv=notrunc 2>"$T/dd"
+debugfs -w -R "sif g file_acl $block" "$T/i" >"$T/dd" 2>&1
+debugfs -w -R 'sif g blocks 2' "$T/i" >"$T/dd" 2>&1
+clean "$T/i"
+t_exec "$VMM" run --root "$T/i,rw" /ops -- label g user.b two , labels f , labels g
+t_out_match '^labels f :  user.a=one/3( user.first=behind/6)?$'
+t_out_match '^labels g :.* user.a=one/3 user.b=two/3'
+clean "$T/i"
+t_case 'a block of attributes that is damaged'
+printf x | dd of="$T/i" bs=1 seek=$((block * 1024)) conv=notrunc 2>"$T/dd"
+t_exec "$VMM" run --root "$T/i" /ops -- labels f , labels g , label g user.c 3 , cat f
+t_out_match '^Input/output error$'
+t_out_match '^labels g : '
+
 # ---- mappings
 
 for bs in 1024 4096; do
@@ -95,6 +172,11 @@ check_rows()
 		fi
 		i=$((i + 1))
 	done
+	[ "$(attribute "$1" db/row-$(($2 % 10)) user.row)" = "record $2" ] ||
+		t_fail "the attribute of record $2 is lost"
+	newest=$(attribute "$1" db user.last)
+	[ "$newest" = "record $2" ] || [ "$newest" = "record $(($2 + 1))" ] ||
+		t_fail "the directory's attribute is '$newest' after record $2"
 }
 
 # stable_vm FILE: started, and has made the first record stable
