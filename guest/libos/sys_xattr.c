@@ -84,8 +84,6 @@ static int may_access(const struct path *p, const char *name, bool write)
 {
 	if (write && vfs_writable(p) < 0)
 		return -EROFS;
-	if (has_prefix(name, "security."))
-		return write && !capable(CAP_SYS_ADMIN) ? -EPERM : 0;
 	if (has_prefix(name, "trusted.") && !capable(CAP_SYS_ADMIN))
 		return write ? -EPERM : -ENODATA;
 	return has_prefix(name, "user.") ? check_user(p, write) : 0;
@@ -135,12 +133,33 @@ static long get(const struct target *t, const char *user_name, void *value, size
 
 /* ---- set and remove ---- */
 
+/* File capabilities have a form, of two sizes. */
+static bool is_capability(const u8 *value, size_t size)
+{
+	return (size == XATTR_CAPS_SZ_2 && value[3] == VFS_CAP_REVISION_2 >> 24) ||
+	       (size == XATTR_CAPS_SZ_3 && value[3] == VFS_CAP_REVISION_3 >> 24);
+}
+
+/* value NULL: it is removed. */
+static int may_secure(const char *name, const void *value, size_t size)
+{
+	if (strcmp(name, "security.capability") != 0)
+		return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+	if (value != NULL && size == 0)
+		return 0;
+	if (value != NULL && !is_capability(value, size))
+		return -EINVAL;
+	return capable(CAP_SETFCAP) ? 0 : -EPERM;
+}
+
 static long change(const struct path *p, const char *name, const void *value, size_t size,
 		   int flags)
 {
 	struct inode *inode = p->dentry->inode;
 	long r = may_access(p, name, true);
 
+	if (r == 0 && has_prefix(name, "security."))
+		r = may_secure(name, value, size);
 	if (r == 0)
 		r = check_name(name);
 	if (r == 0 && (inode->ops == NULL || inode->ops->setxattr == NULL))
@@ -212,6 +231,8 @@ static long list_into(struct inode *inode, char *user, size_t size)
 			return -ENOMEM;
 	}
 	r = inode->ops->listxattr(inode, buf, size, capable(CAP_SYS_ADMIN));
+	if (r == -ERANGE && size == LIST_MAX)
+		r = -E2BIG;
 	if (r > 0 && size > 0 && copy_to_user(user, buf, r) < 0)
 		r = -EFAULT;
 	kfree(buf);

@@ -221,3 +221,144 @@ CASE(unprivileged, IN_DIR, ALONE)
 	SHOW(setxattr("mine", "security.a", "v", 1, 0));
 	show_list("mine");
 }
+
+CASE(rights, IN_DIR, ALONE)
+{
+	char buf[8];
+
+	make_file("f", "x");
+	make_file("unreadable", "x");
+	NEED(mkdir("sticky", 0777));
+	NEED(mkdir("own", 0777));
+	NEED(chmod("sticky", 01777));
+	NEED(chmod("own", 01777));
+	NEED(chown("own", 1000, 1000));
+	NEED(setxattr("unreadable", "user.u", "v", 1, 0));
+	NEED(setxattr("sticky", "user.u", "v", 1, 0));
+	NEED(chmod("unreadable", 0622));
+	NEED(chmod(".", 0755));
+	NEED(setresuid(1000, 1000, 1000));
+	SHOW(setxattr("sticky", "user.a", "v", 1, 0));
+	SHOW(removexattr("sticky", "user.u"));
+	SHOW(getxattr("sticky", "user.u", buf, 8));
+	SHOW(setxattr("own", "user.a", "v", 1, 0));
+	SHOW(getxattr("unreadable", "user.u", buf, 8));
+	SHOW(setxattr("unreadable", "user.a", "v", 1, 0));
+	SHOW(removexattr("unreadable", "user.u"));
+	SHOW(listxattr("unreadable", NULL, 0));
+	SHOW(listxattr("f", NULL, 0));
+	SHOW(removexattr("f", "user.none"));
+	SHOW(removexattr("f", "trusted.none"));
+	SHOW(removexattr("f", "security.none"));
+	SHOW(getxattr("f", "security.none", buf, 8));
+}
+
+CASE(special_files, IN_DIR)
+{
+	static const char *const names[] = { "fifo", "socket", "device", "link", "dangling" };
+	static const char *const labels[] = { "user.a", "trusted.a", "security.a" };
+	char buf[8];
+
+	NEED(mkfifo("fifo", 0666));
+	NEED(mknod("socket", S_IFSOCK | 0666, 0));
+	NEED(mknod("device", S_IFCHR | 0666, 0x103));
+	NEED(symlink("fifo", "link"));
+	NEED(symlink("nothing", "dangling"));
+	for (unsigned i = 0; i < 15; i++) {
+		const char *name = names[i / 3], *label = labels[i % 3];
+
+		say("%s %s", name, label);
+		SHOW(lgetxattr(name, label, buf, 8));
+		SHOW(lsetxattr(name, label, "v", 1, XATTR_REPLACE));
+		SHOW(lsetxattr(name, label, "v", 1, 0));
+		SHOW(lgetxattr(name, label, buf, 8));
+		SHOW(llistxattr(name, NULL, 0));
+		SHOW(lremovexattr(name, label));
+		SHOW(lremovexattr(name, label));
+	}
+	SHOW(setxattr("dangling", "user.a", "v", 1, 0));
+	SHOW(listxattr("dangling", NULL, 0));
+}
+
+CASE(longest, IN_DIR)
+{
+	static char value[65537], name[257], list[100000];
+	long n;
+
+	make_file("f", "x");
+	memset(name, 'n', sizeof(name) - 1);
+	memcpy(name, "user.", 5);
+	SHOW(getxattr("f", name, value, 8));
+	SHOW(removexattr("f", name));
+	SHOW(setxattr("none", name, value, sizeof(value), 0));
+	name[255] = 0;
+	SHOW(setxattr("none", name, value, sizeof(value), 0));
+	SHOW(setxattr("f", name, value, sizeof(value), 0));
+	SHOW(setxattr("f", name, value, sizeof(value) - 1, 0));
+	SHOW(getxattr("f", name, value, sizeof(value) - 2));
+	SHOW(getxattr("f", name, value, sizeof(value) - 1));
+	SHOW(getxattr("f", name, value, ~0ul));
+	SHOW(setxattr("f", "user.null", NULL, 0, 0));
+	SHOW(setxattr("f", "user.null", NULL, 1, 0));
+	SHOW(getxattr("f", "user.null", NULL, 8));
+	for (unsigned i = 0; i < 300; i++) {
+		name[5] = (char)('a' + i / 20);
+		name[6] = (char)('a' + i % 20);
+		NEED(setxattr("f", name, "v", 1, 0));
+	}
+	n = listxattr("f", NULL, 0);
+	SHOW(n);
+	SHOW(listxattr("f", list, 60000));
+	SHOW(listxattr("f", list, 65535));
+	SHOW(listxattr("f", list, 65536));
+	SHOW(listxattr("f", list, sizeof(list)));
+}
+
+/* What has the form of file capabilities is kept. */
+CASE(capabilities, IN_DIR)
+{
+	unsigned char cap[24] = { 0, 0, 0, 2, 0, 0x20 };
+	char buf[32];
+
+	make_file("f", "x");
+	SHOW(setxattr("f", "security.capability", cap, 20, 0));
+	SHOW(getxattr("f", "security.capability", buf, 32));
+	SHOW(getxattr("f", "security.capability", buf, 19));
+	CHECK(memcmp(buf, cap, 20) == 0);
+	SHOW(setxattr("f", "security.capability", cap, 19, 0));
+	SHOW(setxattr("f", "security.capability", cap, 24, 0));
+	SHOW(setxattr("f", "security.capability", cap, 0, 0));
+	SHOW(setxattr("f", "security.capability", "some other text here", 20, 0));
+	cap[3] = 3;
+	SHOW(setxattr("f", "security.capability", cap, 20, 0));
+	show_list("f");
+	SHOW(removexattr("f", "security.capability"));
+	SHOW(removexattr("f", "security.capability"));
+}
+
+CASE(capabilities_unprivileged, IN_DIR, ALONE)
+{
+	unsigned char cap[20] = { 0, 0, 0, 2, 0, 0x20 };
+
+	make_file("f", "x");
+	NEED(chown("f", 1000, 1000));
+	NEED(setxattr("f", "security.capability", cap, 20, 0));
+	NEED(chmod(".", 0755));
+	NEED(setresuid(1000, 1000, 1000));
+	SHOW(setxattr("f", "security.capability", cap, 20, 0));
+	SHOW(setxattr("f", "security.capability", cap, 19, 0));
+	SHOW(getxattr("f", "security.capability", cap, 20));
+	SHOW(removexattr("f", "security.capability"));
+}
+
+CASE(of_other_file_systems)
+{
+	char buf[100];
+
+	SHOW(getxattr("/proc/self/status", "user.a", buf, 8));
+	SHOW(setxattr("/proc/self/status", "user.a", "v", 1, 0));
+	SHOW(getxattr("/proc/self/status", "trusted.a", buf, 8));
+	SHOW(listxattr("/proc/self/status", buf, 100));
+	SHOW(removexattr("/proc/self/status", "user.a"));
+	SHOW(getxattr("/sys/kernel", "user.a", buf, 8));
+}
