@@ -101,7 +101,7 @@ run cold sequential read 1048576 1
 
 # Medians over the rounds; per request: of Mayfly's last round, its end and the
 # set-up of the device included.
-awk -v load="$load" -v json="$OUT/disk.json" -v order="${names[*]}" '
+awk -v before="$load" -v json="$OUT/disk.json" -v order="${names[*]}" '
 function median(key, column,    n, a, i, j, t) {
 	n = count[key]
 	for (i = 1; i <= n; i++) a[i] = value[key, i, column]
@@ -117,7 +117,7 @@ function median(key, column,    n, a, i, j, t) {
 END {
 	printf "| job | Mayfly, 1/s | host io_uring | ratio | host pread | QEMU | p50 us, Mayfly | host | exits | doorbells | interrupts |\n"
 	printf "|---|---|---|---|---|---|---|---|---|---|---|\n"
-	printf "{\"load_before\": \"%s\", \"jobs\": [", load >json
+	printf "{\"load_before\": \"%s\", \"jobs\": [", before >json
 	n = split(order, names, " ")
 	for (i = 1; i <= n; i++) {
 		m = names[i] " mayfly"; h = names[i] " host-io_uring"; s = names[i] " host-sync"; q = names[i] " qemu"

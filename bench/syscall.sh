@@ -47,7 +47,7 @@ for ((i = 0; i < rounds; i++)); do
 done
 
 # Medians over the rounds, the cases in the order of the first.
-awk -v load="$load" -v json="$OUT/syscall.json" '
+awk -v before="$load" -v json="$OUT/syscall.json" '
 function median(who, name,    n, a, i, j, t) {
 	n = count[who, name]
 	for (i = 1; i <= n; i++) a[i] = value[who, name, i]
@@ -62,7 +62,7 @@ function median(who, name,    n, a, i, j, t) {
 END {
 	print "| case | Linux, ns | Mayfly, ns | Mayfly/Linux | --no-patch, ns | --no-patch/Linux |"
 	print "|---|---|---|---|---|---|"
-	printf "{\"load_before\": \"%s\", \"cases\": [", load >json
+	printf "{\"load_before\": \"%s\", \"cases\": [", before >json
 	for (i = 1; i <= names; i++) {
 		name = order[i]
 		l = median("linux", name); p = median("patched", name); u = median("no-patch", name)
