@@ -85,8 +85,13 @@
  * kcall.h). The VMM then makes the kernel's checks, with what boot_tables tells of the
  * kernel, under the kernel's lock, and takes tables from the pool. 1: it is mapped; 0: the
  * kernel has to be asked, because the pool is empty, or it is something unusual.
+ * Likewise a read at UNMAP_GPA, with RDI = the first address and RDX = how many pages,
+ * takes entries away that are all in use, in one table of the program's half, and of
+ * memory without PTE_FILE, whose contents are lost with it. The VMM has KVM forget what
+ * it made of them, for all vCPUs: none has to flush anything.
  */
 #define MAP_GPA    (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
+#define UNMAP_GPA  (MAP_GPA + 4)
 #define FILL_NEVER 0xffffffffffffffff
 
 /*
@@ -131,7 +136,7 @@
  *   mayfly,stats      present: say at the end which system calls trapped
  *   mayfly,fills      present: page table entries cost next to nothing, since the
  *                     VMM writes them where the guest's kernel is slow (FILL_PORT)
- *   mayfly,map        present: MAP_GPA maps pages
+ *   mayfly,map        present: MAP_GPA and UNMAP_GPA are there
  *   mayfly,no-patch   present: leave the program's text alone
  *
  * /virtio@d000X000: compatible = "virtio,mmio"; reg; interrupts = the vector.

@@ -97,13 +97,15 @@ static void serve_port(struct vcpu *vcpu)
 /* ---- memory-mapped registers */
 
 /* The library OS's registers tell what for: abi.h. */
-static void serve_map(struct vcpu *vcpu)
+static void serve_map(struct vcpu *vcpu, bool unmap)
 {
+	const struct vm *vm = vcpu->vm;
 	struct kvm_regs regs = { .rdx = 0 };
 	uint32_t done;
 
 	ioctl(vcpu->fd, KVM_GET_REGS, &regs);
-	done = fill_map(&vcpu->vm->fill, &vcpu->vm->mem, regs.rdi, regs.rsi, regs.rdx);
+	done = unmap ? fill_unmap(&vm->fill, &vm->mem, regs.rdi, regs.rdx) :
+		       fill_map(&vm->fill, &vm->mem, regs.rdi, regs.rsi, regs.rdx);
 	memcpy(vcpu->run->mmio.data, &done, sizeof(done));
 }
 
@@ -115,9 +117,9 @@ static void serve_mmio(struct vcpu *vcpu)
 		       window = (gpa - VIRTIO_MMIO_GPA) / VIRTIO_MMIO_SIZE;
 
 	vcpu->stats.mmio++;
-	if (gpa == MAP_GPA && vm->fill.offered && window >= vm->ndev && !run->mmio.is_write &&
-	    run->mmio.len == 4) {
-		serve_map(vcpu);
+	if ((gpa == MAP_GPA || gpa == UNMAP_GPA) && vm->fill.offered && window >= vm->ndev &&
+	    !run->mmio.is_write && run->mmio.len == 4) {
+		serve_map(vcpu, gpa == UNMAP_GPA);
 		return;
 	}
 	if (gpa >= VIRTIO_MMIO_GPA && window < vm->ndev) {

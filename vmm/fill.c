@@ -137,9 +137,7 @@ static bool map_locked(const struct fill *fill, const struct guest_mem *mem, uin
 	const uint64_t pa = entry & PTE_ADDR;
 	uint32_t *count = mem_at(mem, t->mapped + pa / BLOCK_SIZE % ENTRIES * 4, 4);
 	uint64_t *e =
-		count && (va >> 12) % ENTRIES + n <= ENTRIES && frames_allowed(t, mem, pa, n) ?
-			empty_entries(fill, mem, va, n) :
-			NULL;
+		count && frames_allowed(t, mem, pa, n) ? empty_entries(fill, mem, va, n) : NULL;
 
 	if (!e)
 		return false;
@@ -149,21 +147,107 @@ static bool map_locked(const struct fill *fill, const struct guest_mem *mem, uin
 	return true;
 }
 
+static bool run_allowed(uint64_t va, uint64_t n)
+{
+	return n - 1 < ENTRIES && va / PAGE_SIZE % ENTRIES + n <= ENTRIES && va >> 47 == 0 &&
+	       va % PAGE_SIZE == 0;
+}
+
+/* Of the kernel's tables; NULL: another vCPU has it, which is not worth waiting for. */
+static uint32_t *take_lock(const struct fill *fill, const struct guest_mem *mem)
+{
+	uint32_t *lock = fill->offered ? mem_at(mem, fill->tables.lock, 4) : NULL;
+
+	return lock && !__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE) ? lock : NULL;
+}
+
 bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t entry,
 	      uint64_t n)
 {
-	const struct boot_tables *t = &fill->tables;
-	uint32_t *lock = fill->offered ? mem_at(mem, t->lock, 4) : NULL;
+	const uint64_t allowed = PTE_ADDR | PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX | PTE_FILE;
+	uint32_t *lock = run_allowed(va, n) && !(entry & ~allowed) ? take_lock(fill, mem) : NULL;
 	bool done;
 
-	if (n - 1 >= ENTRIES || va >> 47 || va % PAGE_SIZE ||
-	    entry & ~(PTE_ADDR | PTE_P | PTE_W | PTE_PWT | PTE_PCD | PTE_NX | PTE_FILE) || !lock ||
-	    __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)) /* another vCPU: not worth waiting */
+	if (!lock)
 		return false;
 	done = map_locked(fill, mem, va, entry, n);
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 	if (done)
 		bring_in(mem, entry, n);
+	return done;
+}
+
+/* ---- the end of mappings */
+
+/* Entries of memory without PTE_FILE, all in use, for n pages from va on; NULL: other ones. */
+static uint64_t *used_entries(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
+			      uint64_t n)
+{
+	uint64_t at = fill->tables.pml4, *e;
+
+	for (unsigned shift = 39; shift > 12; shift -= 9) {
+		e = mem_at(mem, at + (va >> shift) % ENTRIES * 8, 8);
+		if (!e || (*e & (PTE_P | PTE_PS)) != PTE_P)
+			return NULL;
+		at = *e & PTE_ADDR;
+	}
+	e = entries_at(mem, at + (va >> 12) % ENTRIES * 8, n);
+	for (uint64_t i = 0; e && i < n; i++)
+		if (!e[i] || e[i] & PTE_FILE || !mem_at(mem, e[i] & PTE_ADDR, PAGE_SIZE))
+			return NULL;
+	return e;
+}
+
+/*
+ * KVM does not see that the VMM writes entries, but when the host's own mapping of the
+ * memory goes, it forgets all that it knows of it. The pages stay, until the host is
+ * short of memory, or they are written again.
+ */
+static bool forget(const struct guest_mem *mem, const uint64_t *entry, uint64_t n)
+{
+	for (uint64_t i = 0, len; i < n; i += len) {
+		len = 1;
+		while (i + len < n && entry[i + len] == entry[i] + len * PAGE_SIZE)
+			len++;
+		void *p = mem_at(mem, entry[i] & PTE_ADDR, len * PAGE_SIZE);
+		if (!p || madvise(p, len * PAGE_SIZE, MADV_FREE))
+			return false;
+	}
+	return true;
+}
+
+static bool unmap_locked(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
+			 uint64_t n)
+{
+	uint64_t *e = used_entries(fill, mem, va, n), old[ENTRIES];
+
+	if (!e)
+		return false;
+	memcpy(old, e, n * sizeof(*e));
+	for (uint64_t i = 0; i < n; i++)
+		__atomic_store_n(&e[i], 0, __ATOMIC_RELAXED);
+	if (!forget(mem, old, n)) {
+		memcpy(e, old, n * sizeof(*e));
+		return false;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		const uint64_t block = (old[i] & PTE_ADDR) / BLOCK_SIZE;
+		uint32_t *count =
+			block < ENTRIES ? mem_at(mem, fill->tables.mapped + block * 4, 4) : NULL;
+
+		if (count)
+			--*count;
+	}
+	return true;
+}
+
+bool fill_unmap(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t n)
+{
+	uint32_t *lock = run_allowed(va, n) ? take_lock(fill, mem) : NULL;
+	bool done = lock && unmap_locked(fill, mem, va, n);
+
+	if (lock)
+		__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 	return done;
 }
 

@@ -24,6 +24,8 @@ bool fill_entries(const struct guest_mem *mem, uint64_t first, uint64_t entry, u
 /* A run that the library OS wants mapped (MAP_GPA). False: it has to ask its kernel. */
 bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t entry,
 	      uint64_t n);
+/* Pages that it wants unmapped (UNMAP_GPA), the same. */
+bool fill_unmap(const struct fill *fill, const struct guest_mem *mem, uint64_t va, uint64_t n);
 /* The answer, 0: it makes no sense. */
 uint32_t fill_run_length(const struct guest_mem *mem, uint64_t first, uint64_t n);
 

@@ -47,10 +47,12 @@ static struct map_run queue[MAP_RUNS];
 static unsigned queued;
 
 /* By the VMM, which on the soft flavour costs less than the kernel: true, it is done. */
-static bool map_by_vmm(const struct map_run *run)
+static bool done_by_vmm(u64 gpa, const struct map_run *run)
 {
-	const volatile u32 *at = (void *)(VIRTIO_BASE + (MAP_GPA - VIRTIO_MMIO_GPA));
+	const volatile u32 *at = (void *)(VIRTIO_BASE + (gpa - VIRTIO_MMIO_GPA));
 	u32 done;
+	if (!boot_info.maps || !flavour_soft)
+		return false;
 	asm volatile("mov %1, %0"
 		     : "=a"(done)
 		     : "m"(*at), "D"(run->va), "S"(run->entry), "d"(run->n)
@@ -61,9 +63,8 @@ static bool map_by_vmm(const struct map_run *run)
 static long map_queued(void)
 {
 	unsigned i = 0;
-	if (boot_info.maps && flavour_soft)
-		while (i < queued && !(queue[i].entry & PTE_PS) && map_by_vmm(&queue[i]))
-			i++;
+	while (i < queued && !(queue[i].entry & PTE_PS) && done_by_vmm(MAP_GPA, &queue[i]))
+		i++;
 	if (i == queued)
 		return 0;
 	if (queued - i == 1)
@@ -139,6 +140,19 @@ static bool next_used(u64 *va, u64 end, u64 *run_end)
 
 #define BATCH 256
 
+/* Of entries in use: how many of n are pages of one table whose frames are ours to
+ * free, if the first one is. */
+static bool free_by_vmm(u64 va, const u64 *entry, unsigned n)
+{
+	const struct map_run run = { va, 0, n };
+	if ((va ^ (va + (n - 1) * PAGE_SIZE)) >> 21)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (entry[i] & (PTE_PS | PTE_FILE) || !frames_are_ours(entry[i] & PTE_ADDR))
+			return false;
+	return done_by_vmm(UNMAP_GPA, &run);
+}
+
 /* How many of n entries of pages have frames in a row, all ours or none of them. */
 static unsigned in_a_row(const u64 *entry, unsigned n)
 {
@@ -158,10 +172,14 @@ static void free_run(struct space *space, u64 va, u64 end)
 	while (va < end) {
 		unsigned n = 0;
 		u64 size, start = va;
-		for (; n < BATCH && va < end; va += size)
+		do {
 			batch[n++] = page_entry(va, &size);
-		kcall(KCALL_UNMAP, start, (va - start) >> PAGE_SHIFT, 0);
-		cpus_flush();
+			va += size;
+		} while (n < BATCH && va < end && (size > PAGE_SIZE || va & (BLOCK_SIZE - 1)));
+		if (!free_by_vmm(start, batch, n)) {
+			kcall(KCALL_UNMAP, start, (va - start) >> PAGE_SHIFT, 0);
+			cpus_flush();
+		}
 		for (unsigned i = 0, many; i < n; i += many) {
 			unsigned order = batch[i] & PTE_PS ? BLOCK_ORDER : 0;
 			paddr_t pa = batch[i] & PTE_ADDR;

@@ -261,6 +261,74 @@ static void test_map_tables(void **state)
 	assert_false(map(far + (1 << 21), 0x200000 | PTE_P, 1));
 }
 
+static bool unmap(uint64_t va, uint64_t n)
+{
+	return fill_unmap(&kernel, &mem, va, n);
+}
+
+static void test_unmap(void **state)
+{
+	(void)state;
+	assert_true(map(VA, 0x200000 | PTE_P | PTE_W | PTE_NX, 5));
+	assert_true(map(VA + 5 * PAGE_SIZE, 0x300000, 1)); /* PROT_NONE, elsewhere */
+	memset(mem_at(&mem, 0x200000, PAGE_SIZE), 1, PAGE_SIZE);
+	assert_true(unmap(VA + PAGE_SIZE, 5));
+	assert_int_equal(leaf[3], 0x200000 | BITS);
+	for (unsigned i = 4; i < 9; i++)
+		assert_int_equal(leaf[i], 0);
+	assert_int_equal(counted(1), 1);
+	assert_int_equal(*(uint8_t *)mem_at(&mem, 0x200000, 1), 1);
+	assert_int_equal(*(uint32_t *)mem_at(&mem, LOCK, 4), 0);
+	assert_true(unmap(VA, 1));
+	assert_int_equal(counted(1), 0);
+	assert_true(map(VA, 0x300000 | PTE_P, 6)); /* there is room again */
+}
+
+/* All stays as it was. */
+static void test_unmap_refused(void **state)
+{
+	static const struct {
+		uint64_t va, n;
+	} bad[] = {
+		{ VA, 4 }, /* the last one is a file's */
+		{ VA, 510 }, /* beyond the table */
+		{ VA - PAGE_SIZE, 2 }, /* nothing there */
+		{ VA, 0 },
+		{ VA, UINT64_MAX },
+		{ VA + 1, 1 },
+		{ VA | 0xffff800000000000, 1 },
+		{ VA + (1 << 21), 1 }, /* no table */
+		{ VA + 4 * PAGE_SIZE, 1 }, /* not in memory */
+		{ VA + 5 * PAGE_SIZE, 2 }, /* the second cannot be given up */
+	};
+	uint64_t before[512], *pd = mem_at(&mem, 0x103000, PAGE_SIZE);
+	uint32_t *lock = mem_at(&mem, LOCK, 4);
+	void *shared = mem_at(&mem, 0x400000, PAGE_SIZE);
+
+	(void)state;
+	assert_true(map(VA, 0x200000 | PTE_P, 3));
+	assert_true(map(VA + 3 * PAGE_SIZE, 0x300000 | PTE_P | PTE_FILE, 1));
+	leaf[7] = (1ull << 40) | PTE_P;
+	leaf[8] = 0x200000 | PTE_P;
+	leaf[9] = 0x400000 | PTE_P;
+	assert_ptr_equal(mmap(shared, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 shared);
+	memcpy(before, leaf, sizeof(before));
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (unmap(bad[i].va, bad[i].n))
+			fail_msg("case %u was unmapped", i);
+		assert_int_equal(*lock, 0);
+	}
+	*lock = 1; /* another vCPU is at it */
+	assert_false(unmap(VA, 1));
+	*lock = 0;
+	pd[VA >> 21 & 511] |= PTE_PS;
+	assert_false(unmap(VA, 1));
+	assert_memory_equal(before, leaf, sizeof(before));
+	assert_int_equal(counted(1), 4);
+}
+
 /* Tables that lead out of memory, and an image that tells lies. */
 static void test_map_lies(void **state)
 {
@@ -275,8 +343,10 @@ static void test_map_lies(void **state)
 		lie.gpa = lie.tables.pml4 = lie.tables.blocks = lie.tables.mapped =
 			lie.tables.lock = at;
 		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
+		assert_false(fill_unmap(&lie, &mem, VA, 2));
 		lie.tables.lock = LOCK;
 		assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
+		assert_false(fill_unmap(&lie, &mem, VA, 2));
 	}
 	lie.offered = false;
 	assert_false(fill_map(&lie, &mem, VA, 0x200000 | PTE_P, 2));
@@ -293,6 +363,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_map, setup_kernel, teardown),
 		cmocka_unit_test_setup_teardown(test_map_refused, setup_kernel, teardown),
 		cmocka_unit_test_setup_teardown(test_map_tables, setup_kernel, teardown),
+		cmocka_unit_test_setup_teardown(test_unmap, setup_kernel, teardown),
+		cmocka_unit_test_setup_teardown(test_unmap_refused, setup_kernel, teardown),
 		cmocka_unit_test_setup_teardown(test_map_lies, setup_kernel, teardown),
 	};
 
