@@ -21,6 +21,8 @@
 #define STACK_SPAN  0x10000 /* the rest of it is the guard */
 #define RETRY_NS    400000 /* at first; then twice as long each time */
 #define SPINS       4000 /* some 100 us */
+#define IMPATIENT   200 /* who has spun that often wants to be let in */
+#define PATIENT     400 /* and who comes then waits that long for him */
 #define YIELD_NS    50000
 
 void libos_ap_main(void);
@@ -35,6 +37,7 @@ struct cpu *cpus[MAX_CPUS] = { &first_cpu };
 /* beside them: a boot touches no further page */
 u32 libos_smp __attribute__((section(".data")));
 u32 libos_lock_word __attribute__((section(".data")));
+u32 libos_lock_wanted __attribute__((section(".data")));
 
 static struct {
 	paddr_t area, stack;
@@ -250,17 +253,42 @@ static bool try_lock(u32 me)
 					   __ATOMIC_RELAXED);
 }
 
+static void want_lock(u32 from, u32 to)
+{
+	__atomic_compare_exchange_n(&libos_lock_wanted, &from, to, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+}
+
+/* A vCPU that is back after a few nanoseconds in the program, again and again, finds
+ * the lock in its own cache, and nobody else ever would. So who waits says that he
+ * does, and who comes later lets him go first; but not for long, as he may have lost
+ * his host CPU. */
+static bool may_try(u32 me, unsigned spins)
+{
+	u32 wanted = __atomic_load_n(&libos_lock_wanted, __ATOMIC_RELAXED);
+	if (!wanted && spins > IMPATIENT)
+		want_lock(0, me);
+	if (!wanted || wanted == me)
+		return true;
+	if (spins < PATIENT)
+		return false;
+	want_lock(wanted, 0);
+	return true;
+}
+
 /* The owner may have lost its host CPU: who waits long leaves his to others. An
  * early timer interrupt does no harm. */
 static void wait_for_lock(u32 me)
 {
-	for (unsigned spins = 1; !try_lock(me); spins++) {
+	for (unsigned spins = 1; !may_try(me, spins) || !try_lock(me); spins++) {
 		__builtin_ia32_pause();
 		if (spins % SPINS)
 			continue;
+		want_lock(me, 0);
 		clock_arm(now_ns() + YIELD_NS);
 		kcall(KCALL_WAIT, 0, 0, 0);
 	}
+	want_lock(me, 0);
 }
 
 void libos_lock(void)

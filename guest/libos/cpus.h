@@ -39,6 +39,7 @@ static inline struct cpu *this_cpu(void)
 
 extern u32 libos_smp; /* the lock is in use */
 extern u32 libos_lock_word; /* 0: free, or the owner's number + 1 */
+extern u32 libos_lock_wanted; /* 0, or who is to have it next: others wait a little */
 void libos_lock(void); /* also finishes what entry.S began */
 void libos_unlock(void);
 int cpus_share(void); /* it is to be used from now on: for thread_share() */

@@ -64,6 +64,8 @@
 	mov %gs:A_CPU, %ecx
 	inc %ecx
 	xor %eax, %eax
+	cmp %eax, libos_lock_wanted
+	jne 9f
 	lock cmpxchg %ecx, libos_lock_word
 	jne 9f
 	cmpl $0, %gs:L_STALE

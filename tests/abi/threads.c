@@ -558,3 +558,34 @@ CASE(nice_threads_wait)
 	CHECK(turns[1] > 0);
 	CHECK(turns[0] > 3 * turns[1]);
 }
+
+static atomic_int sleeper;
+static long changes;
+
+static void *sleeps_shortly(void *arg)
+{
+	const struct timespec shortest = { .tv_nsec = 1 };
+	int me = (int)(long)arg;
+	stay_on_first();
+	spinning++;
+	while (spinning < 2)
+		sched_yield();
+	for (int i = 0; i < 300; i++) {
+		changes += atomic_exchange(&sleeper, me) != me;
+		nanosleep(&shortest, NULL);
+	}
+	return NULL;
+}
+
+/* Or a thread that does so while it holds a lock most of the time keeps all others out. */
+CASE(short_sleeps_let_others_run)
+{
+	pthread_t t[2];
+	spinning = 0;
+	changes = 0;
+	start(&t[0], sleeps_shortly, (void *)0);
+	start(&t[1], sleeps_shortly, (void *)1);
+	finish(t[0]);
+	finish(t[1]);
+	CHECK(changes > 100);
+}
