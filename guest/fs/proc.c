@@ -2,7 +2,8 @@
  * /proc: the machinery. Inodes are made on each lookup from the tables and
  * freed with their last reference: nothing of /proc stays in memory, and a
  * process directory cannot outlive its process for longer than a file in it
- * is open. A file's text is made when it is read from its start.
+ * is open. A file's text is made when it is read from its start, and that of many
+ * lines piece by piece.
  */
 #include "proc.h"
 #include "../libos/heap.h"
@@ -91,14 +92,21 @@ static long text_read(struct file *file, struct uio *uio, u64 *pos)
 		if (t == NULL)
 			return -ENOMEM;
 	}
-	if (*pos == 0 || t->buf == NULL) {
+	if (*pos == 0 || t->buf == NULL || *pos < t->first) {
+		t->first = t->next = 0;
 		error = make_text(t, proc_inode(file->inode));
 		if (error < 0)
 			return error;
 	}
-	if (*pos >= t->len)
+	while (*pos >= t->first + t->len && t->next != 0) {
+		t->first += t->len;
+		error = make_text(t, proc_inode(file->inode));
+		if (error < 0)
+			return error;
+	}
+	if (*pos >= t->first + t->len)
 		return 0;
-	moved = uio_to(uio, t->buf + *pos, t->len - *pos);
+	moved = uio_to(uio, t->buf + (*pos - t->first), t->first + t->len - *pos);
 	if (moved > 0)
 		*pos += moved;
 	return moved;

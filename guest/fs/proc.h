@@ -15,7 +15,10 @@ struct proc_text {
 	char *buf;
 	size_t len, room;
 	bool failed;
+	u64 first; /* where in the file it begins */
+	u64 next; /* of a text in pieces: where show() is to go on; 0: no more */
 };
+#define PROC_PIECE 0x8000 /* as much as this, then show() may stop */
 #define PROC_LINE 512 /* what one proc_print() may add */
 bool proc_room(struct proc_text *t, size_t n);
 #define proc_print(t, ...)                   \

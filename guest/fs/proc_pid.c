@@ -192,10 +192,16 @@ static void show_mapped(struct proc_text *t, const struct vma_info *v, size_t st
 static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	struct vma_info v;
+	u64 at = t->next;
 
 	(void)pi;
-	for (u64 at = 0; space_describe(p->space, at, &v); at = v.end) {
+	for (t->next = 0; space_describe(p->space, at, &v); at = v.end) {
 		size_t start = t->len;
+
+		if (t->len >= PROC_PIECE) {
+			t->next = at;
+			return;
+		}
 
 		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx ", v.start, v.end,
 			   v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',

@@ -2,6 +2,8 @@
  * Very many mappings, and very large ranges in which there are few.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,6 +61,50 @@ CASE(mappings_most)
 	CHECK(n > 32700 && n <= 32765);
 	for (long j = 0; j < i; j++)
 		say("%ld: %s", j, errno_name((int)-got[j]));
+}
+
+static char text[1 << 16];
+
+/* Lines of /proc/self/maps with addresses in [start, end), which are in order; reads
+ * from `from` on. */
+static long count_lines(int fd, long from, char *start, char *end)
+{
+	char line[256], *low, *last = NULL;
+	long lines = 0, got;
+	size_t len = 0;
+
+	while ((got = NEED(pread(fd, text, sizeof(text), from))) > 0) {
+		from += got;
+		for (long i = 0; i < got; i++) {
+			line[len++] = text[i];
+			if (text[i] != '\n')
+				continue;
+			line[len] = 0;
+			len = 0;
+			if (sscanf(line, "%p-", (void **)&low) != 1 || low < start || low >= end)
+				continue;
+			lines += low > last;
+			last = low;
+		}
+	}
+	return lines;
+}
+
+/* More text than there is memory in one piece. */
+CASE(mappings_listed)
+{
+	long n = 45000, lines;
+	char *p = reserve((size_t)n * PAGE, PROT_NONE);
+	int fd = NEED(open("/proc/self/maps", O_RDONLY));
+
+	for (long i = 0; i < n; i += 2)
+		NEED(protect(p + i * (long)PAGE, 1));
+	lines = count_lines(fd, 0, p, p + n * (long)PAGE);
+	CHECK(lines == n);
+	lines = count_lines(fd, 1000000, p, p + n * (long)PAGE);
+	CHECK(lines > n / 10 && lines < n * 9 / 10);
+	close(fd);
+	munmap(p, (size_t)n * PAGE);
 }
 
 /* Where there is nothing, nothing is to be looked for page by page. */
