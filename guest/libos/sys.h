@@ -228,6 +228,10 @@ long sys_sync(void);
 long sys_syncfs(int fd);
 long sys_fadvise64(int fd, i64 offset, i64 len, int advice);
 long sys_readahead(int fd, i64 offset, size_t count);
+long sys_process_vm_readv(int pid, const struct iovec *local, unsigned long nlocal,
+			  const struct iovec *remote, unsigned long nremote, u64 flags);
+long sys_process_vm_writev(int pid, const struct iovec *local, unsigned long nlocal,
+			   const struct iovec *remote, unsigned long nremote, u64 flags);
 long sys_memfd_create(const char *user, unsigned int flags);
 long sys_newfstatat(int dirfd, const char *path, struct stat *user, int flags);
 long sys_stat(const char *path, struct stat *user);

@@ -278,6 +278,9 @@ static const struct call memory[] = {
 	B(mlock2, GOOD, 4096, 99), B(mlock2, BAD, 4096, 0), B(munlock, BAD, 4096), B(mlockall, 0),
 	B(mlockall, 99), B(membarrier, 99, 0), B(membarrier, 0, 99), B(rseq, GOOD, 32, 4, 0),
 	B(rseq, GOOD, 16, 0, 0), B(rseq, BAD, 32, 1, 0),
+	B(process_vm_readv, 0x7ffffffe, BAD, 1, GOOD, 1, 0), B(process_vm_readv, 1, GOOD, 1, GOOD, 1, 1),
+	B(process_vm_readv, 1, GOOD, -1, GOOD, 1, 0), B(process_vm_writev, 1, GOOD, 1, GOOD, 1, 99),
+	B(process_vm_writev, 0x7ffffffe, BAD, 2, GOOD, 1, 0),
 };
 
 CASE(badargs_memory, ALONE, IN_DIR)
