@@ -24,7 +24,7 @@
 #define BUDGET  256
 #define PAUSE   500000 /* ns for the program, when a budget is used up */
 #define GSO_MAX 65535
-#define SPIN    50000 /* ns awake; to halt and be woken costs about as much */
+#define SPIN    200000 /* ns awake, as a host's KVM does (halt_poll_ns) */
 #define SOON    100000 /* after the vCPU's halt, until the interrupt is served */
 #define BIT(n)  (1ull << (n))
 

@@ -15,6 +15,7 @@
 #include "proc_info.h"
 #include "space.h"
 #include "thread.h"
+#include "timer.h"
 
 #define STACK_ORDER 2 /* 16 KiB */
 #define STACKS      WINDOW_BASE
@@ -316,7 +317,48 @@ void cpu_kick(struct cpu *cpu)
 	if (!cpu->running && !cpu->halted)
 		return; /* it is on its way */
 	cpu->halted = false;
-	kcall(KCALL_IPI, cpu->number, 0, 0);
+	libos_area()->kicks |= 1ull << cpu->number;
+	libos_area()->work |= WORK_POST;
+}
+
+struct post {
+	u64 kicks, due;
+};
+
+static struct post take(void)
+{
+	struct libos_area *mine = libos_area();
+	struct post post = { mine->kicks, timers_due() };
+	mine->work &= ~(u64)WORK_POST;
+	mine->kicks = 0;
+	return post;
+}
+
+static void send(struct post post)
+{
+	for (unsigned i = 0; post.kicks; i++, post.kicks >>= 1)
+		if (post.kicks & 1)
+			kcall(KCALL_IPI, i, 0, 0);
+	if (post.due != NEVER)
+		clock_arm(post.due);
+}
+
+void cpus_post_locked(void)
+{
+	send(take());
+}
+
+void cpus_post_unlocking(void)
+{
+	struct post post = take();
+	libos_unlock();
+	send(post);
+}
+
+void cpus_post(void)
+{
+	cpus_post_unlocking();
+	libos_lock();
 }
 
 void cpus_flush(void)

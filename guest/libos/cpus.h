@@ -52,8 +52,20 @@ void cpus_start(void);
 /* VECTOR_IPI: one of them may need memory to start the next. */
 void cpus_feed(void);
 
-/* Has a vCPU come to the library OS, if it is in the program or halted. */
+/* Has a vCPU come to the library OS, if it is in the program or halted: by and by,
+ * see cpus_post(). */
 void cpu_kick(struct cpu *cpu);
+
+/*
+ * Interrupts for other vCPUs and the timer's are put off until this vCPU returns to
+ * the program or waits, since who asks the kernel for them with the lock has all
+ * others wait for 20 us, on the soft flavour. They are sent with the lock let go for
+ * the time; or with it let go for good; or, where somebody waits for their effect
+ * without letting it go, with the lock.
+ */
+void cpus_post(void);
+void cpus_post_unlocking(void);
+void cpus_post_locked(void);
 
 /* Page table entries went or lost rights: no other vCPU that runs the program
  * uses them any more when this returns. */

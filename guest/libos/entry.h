@@ -47,6 +47,7 @@
 #define WORK_RESCHED 4 /* the time slice is over */
 #define WORK_SHARE   8 /* others could run in this thread's place: see sched.c */
 #define WORK_RSEQ    16 /* the program's rseq(2) area is to be looked at */
+#define WORK_POST    32 /* the kernel is to be asked for what was put off: cpus_post() */
 
 #define SYSCALL_COUNT 463
 
@@ -93,6 +94,7 @@ struct libos_area {
 	/* While the lock is in use: the vCPU is not in the program, nor will be
 	 * without the lock; and has to flush its TLB once it has that. */
 	u32 inside, stale;
+	u64 kicks; /* vCPUs that are to have an IPI */
 };
 _Static_assert(sizeof(struct libos_area) <= sizeof(((struct vcpu_area *)0)->libos), "fits");
 _Static_assert(offsetof(struct libos_area, current) + A_LIBOS == L_CURRENT, "L_CURRENT");

@@ -114,6 +114,7 @@ void rseq_barrier(int only)
 		cpus[i]->libos->work |= WORK_RSEQ;
 		cpu_kick(cpus[i]);
 	}
+	cpus_post_locked();
 	/* who waits for the lock sees the work before it returns */
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		while (asked & 1ull << i &&

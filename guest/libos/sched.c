@@ -36,7 +36,7 @@
 #define PREEMPT_NS  1000000 /* who is behind by that much does not wait for a slice's end */
 #define IDLE_WEIGHT 300 /* SCHED_IDLE: Linux's 1024 to 3 */
 
-#define WORK_AGAIN (WORK_RESCHED | WORK_SHARE | WORK_RSEQ)
+#define WORK_AGAIN (WORK_RESCHED | WORK_SHARE | WORK_RSEQ | WORK_POST)
 
 static unsigned held;
 static struct thread *last_one; /* nobody else is to run any more */
@@ -90,6 +90,8 @@ void return_work(void)
 			rseq_return();
 		if (libos_area()->work & WORK_SIGNAL)
 			signal_deliver();
+		if (libos_area()->work & WORK_POST)
+			cpus_post();
 	} while (vcpu()->pending || libos_area()->work & WORK_AGAIN);
 }
 
@@ -347,7 +349,7 @@ bool sched_spin(bool (*there)(void), u64 ns)
 	if (!flavour_soft)
 		return false;
 	me->halted = true;
-	libos_unlock();
+	cpus_post_unlocking();
 	while (!(found = there()) && !vcpu()->pending && now_ns() < until)
 		for (int i = 0; i < 20; i++)
 			__builtin_ia32_pause();
@@ -364,7 +366,7 @@ static void halt(void)
 	timers_arm();
 	me->halted = true;
 	me->halted_since = now_ns();
-	libos_unlock();
+	cpus_post_unlocking();
 	kcall(KCALL_WAIT, 0, 0, 0);
 	libos_lock();
 	wake_up(me);
@@ -412,6 +414,7 @@ static void wait_alone(struct thread *thread)
 	const u64 devices = (1ull << VIRTIO_MMIO_MAX) - 1;
 	u64 *pending = &cpus[0]->area->pending;
 	while (thread->state == THREAD_SLEEPING) {
+		cpus_post_locked();
 		if (sched_events() ||
 		    handle(__atomic_fetch_and(pending, ~devices, __ATOMIC_ACQ_REL) & devices))
 			continue;
@@ -423,11 +426,20 @@ static void wait_alone(struct thread *thread)
 	dequeue(thread);
 }
 
+/* How much later than asked a sleep may end (PR_SET_TIMERSLACK). */
+static u64 slack_of(const struct thread *thread)
+{
+	if (realtime(thread))
+		return 0;
+	return thread->attr.timer_slack ? thread->attr.timer_slack : TIMER_SLACK_NS;
+}
+
 void sched_block(u64 deadline)
 {
 	struct thread *thread = current();
 	account(thread);
 	thread->state = THREAD_SLEEPING;
+	thread->timeout.slack = slack_of(thread);
 	if (deadline != NEVER)
 		timer_arm(&thread->timeout, deadline);
 	if (held)
@@ -500,6 +512,7 @@ void sched_alone(void)
 	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
 		if (cpus[i] != this_cpu() && cpus[i]->running)
 			reschedule(cpus[i]);
+	cpus_post_locked();
 }
 
 /* ---- other threads ---- */

@@ -74,6 +74,7 @@ extern unsigned sched_threads;
 struct timer {
 	struct list link;
 	u64 deadline; /* monotonic ns */
+	u64 slack; /* ns that it may come later, to come with others; set before it is armed */
 	void (*expired)(struct timer *timer);
 	bool armed;
 };

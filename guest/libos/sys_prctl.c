@@ -9,8 +9,7 @@
 #include "sys.h"
 #include "uaccess.h"
 
-#define TIMER_SLACK_NS 50000
-#define XFEATURE_MAX   19
+#define XFEATURE_MAX 19
 
 static long set_flag(bool *flag, unsigned long value)
 {

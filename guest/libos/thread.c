@@ -209,11 +209,11 @@ void thread_switch_to(struct thread *next)
 	if (me->fpu)
 		fpu_save(me->fpu, fpu_features());
 	me->fs_base = fs_base_now(me);
-	me->work = area->work & ~(u64)(WORK_RESCHED | WORK_SHARE);
+	me->work = area->work & ~(u64)(WORK_RESCHED | WORK_SHARE | WORK_POST);
 	area->current = next;
 	area->regs = &next->regs;
 	area->stack = next->stack;
-	area->work = next->work;
+	area->work = next->work | (area->work & WORK_POST);
 	area->cpu->running = next == area->cpu->idle ? NULL : next;
 	if (next->fpu) {
 		if (deliverable(next))

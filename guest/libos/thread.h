@@ -8,11 +8,13 @@
 #include "process.h"
 #include "sched.h"
 
+#define TIMER_SLACK_NS 50000 /* as Linux */
+
 /* Scheduling, as the program set it; zero is the default. sys_sched.c */
 struct thread_attributes {
 	int nice, policy, priority;
 	u64 affinity; /* vCPUs, 0: all */
-	u64 timer_slack; /* ns, 0: the default */
+	u64 timer_slack; /* ns, 0: TIMER_SLACK_NS */
 };
 
 /* What rseq(2) has registered: the program's area, or 0; the vCPU that it names. */

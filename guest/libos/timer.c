@@ -1,6 +1,7 @@
 /*
- * One-shot timers. One list by deadline serves all vCPUs; one of them has its
- * local APIC set for the first deadline, or earlier.
+ * One-shot timers. One list serves all vCPUs, by the time that each may come at
+ * the latest; one of them has its local APIC set for the first of these times, or
+ * earlier. Those whose deadline has passed by then come as well.
  */
 #include "clock.h"
 #include "cpus.h"
@@ -9,6 +10,12 @@
 static struct list timers = { &timers, &timers };
 static u64 armed = NEVER; /* when VECTOR_TIMER will come... */
 static struct cpu *armed_cpu; /* ...and where */
+static bool posted; /* that vCPU's local APIC has been set, or will be by another call */
+
+static u64 latest(const struct timer *timer)
+{
+	return timer->deadline + timer->slack;
+}
 
 static struct timer *first_timer(void)
 {
@@ -18,11 +25,20 @@ static struct timer *first_timer(void)
 void timers_arm(void)
 {
 	const struct timer *first = first_timer();
-	if (!first || first->deadline >= armed)
+	if (!first || latest(first) >= armed)
 		return; /* an early interrupt costs less than moving it */
-	armed = first->deadline;
+	armed = latest(first);
 	armed_cpu = this_cpu();
-	clock_arm(armed);
+	posted = false;
+	libos_area()->work |= WORK_POST;
+}
+
+u64 timers_due(void)
+{
+	if (posted || armed_cpu != this_cpu())
+		return NEVER;
+	posted = true;
+	return armed;
 }
 
 void timer_arm(struct timer *timer, u64 deadline_ns)
@@ -32,7 +48,7 @@ void timer_arm(struct timer *timer, u64 deadline_ns)
 	timer->deadline = deadline_ns;
 	timer->armed = true;
 	list_for_each (at, &timers)
-		if (container_of(at, struct timer, link)->deadline > deadline_ns)
+		if (latest(container_of(at, struct timer, link)) > latest(timer))
 			break;
 	list_add_tail(at, &timer->link);
 	timers_arm();
