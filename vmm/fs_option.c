@@ -24,7 +24,7 @@ void share_parse(const char *value, struct share *share)
 static bool has_dots(const char *path, size_t len)
 {
 	for (size_t at = 0; at < len;) {
-		const size_t part = strcspn(path + at, "/,");
+		const size_t part = strcspn(path + at, "/,"); /* ",ro" follows */
 
 		if (part == 2 && path[at] == '.' && path[at + 1] == '.')
 			return true;
@@ -44,6 +44,8 @@ const char *share_check(const char *value)
 		return "too long for a path";
 	if (share.path[0] != '/')
 		return "PATH must begin with \"/\": it is where the directory appears in the VM";
+	if (memchr(share.path, ',', share.path_len))
+		return "after PATH comes \",ro\" or nothing; without it the program may write";
 	if (has_dots(share.path, share.path_len))
 		return "PATH may not have \"..\" in it";
 	if (strspn(share.path, "/") >= share.path_len)

@@ -139,6 +139,12 @@ void cpus_init(void)
 	first_cpu.libos->cpu = &first_cpu;
 }
 
+static _Noreturn void too_little_memory(void)
+{
+	klog("mayfly: too little memory for %u vCPUs: give more with --mem", boot_info.cpus);
+	machine_exit(125);
+}
+
 void cpus_start(void)
 {
 	if (boot_info.cpus < 2)
@@ -146,12 +152,12 @@ void cpus_start(void)
 	boot_info.cpus = MIN(boot_info.cpus, MAX_CPUS);
 	/* three frames of the kernel's for each: more than its first pool has */
 	if (boot_info.cpus > 4 && !frames_feed_kernel())
-		panic("not enough memory for %u vCPUs", boot_info.cpus);
+		too_little_memory();
 	for (unsigned n = 1; n < boot_info.cpus; n++) {
 		start_of[n].area = frames_alloc(0);
 		start_of[n].stack = frames_alloc(STACK_ORDER);
 		if (!start_of[n].area || !start_of[n].stack)
-			panic("not enough memory for %u vCPUs", boot_info.cpus);
+			too_little_memory();
 	}
 	retry(&retry_timer);
 }

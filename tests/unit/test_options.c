@@ -282,6 +282,7 @@ static void networks(void **state)
 	rejects(WORDS("p", "--share", "a:b"), "PATH must begin");
 	rejects(WORDS("p", "--share", "a:/b/../c"), "PATH may not have");
 	rejects(WORDS("p", "--share", "a:/b/..,ro"), "PATH may not have");
+	rejects(WORDS("p", "--share", "a:/b,rw"), "after PATH comes");
 	rejects(WORDS("p", "--share", "a://"), "PATH cannot be the root");
 	rejects(WORDS("p", "--disk", ""), "--disk \"\": give FILE or FILE,ro");
 	rejects(WORDS("p", "--disk", ",ro"), "--disk \",ro\": give FILE or FILE,ro");

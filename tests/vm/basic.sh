@@ -184,6 +184,8 @@ for size in 2M 3M 4M 16M 64M 512M 1G 2G 3G 3073M 4G 5G 8G 16G 64G; do
 	t_run "--mem $size" 0 "$VMM" run "$B/vm/hello-glibc" --mem "$size"
 	t_out 'hello from main'
 done
+t_run 'more vCPUs than there is memory for' 125 "$VMM" run "$B/vm/hello-glibc" --mem 2M --cpus 64
+t_err 'mayfly: too little memory for 64 vCPUs: give more with --mem'
 t_run 'all memory of a VM can be used' 0 "$VMM" run "$probe" --mem 64M -- touch 48
 t_out touched
 if [ -z "$LAB" ]; then # which has less itself
