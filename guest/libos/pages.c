@@ -46,12 +46,17 @@ u64 page_entry(u64 va, u64 *size)
 static struct map_run queue[MAP_RUNS];
 static unsigned queued;
 
+static bool vmm_helps(void)
+{
+	return boot_info.maps && flavour_soft;
+}
+
 /* By the VMM, which on the soft flavour costs less than the kernel: true, it is done. */
 static bool done_by_vmm(u64 gpa, const struct map_run *run)
 {
 	const volatile u32 *at = (void *)(VIRTIO_BASE + (gpa - VIRTIO_MMIO_GPA));
 	u32 done;
-	if (!boot_info.maps || !flavour_soft)
+	if (!vmm_helps())
 		return false;
 	asm volatile("mov %1, %0"
 		     : "=a"(done)
@@ -145,7 +150,7 @@ static bool next_used(u64 *va, u64 end, u64 *run_end)
 static bool free_by_vmm(u64 va, const u64 *entry, unsigned n)
 {
 	const struct map_run run = { va, 0, n };
-	if ((va ^ (va + (n - 1) * PAGE_SIZE)) >> 21)
+	if (!vmm_helps() || (va ^ (va + (n - 1) * PAGE_SIZE)) >> 21)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (entry[i] & (PTE_PS | PTE_FILE) || !frames_are_ours(entry[i] & PTE_ADDR))
