@@ -3,9 +3,8 @@
  * (proc_net(5)). Most programs ask for them by rtnetlink; these are for netstat
  * and its like.
  */
+#include "../net/sock_list.h"
 #include "../net/stack.h"
-#include "../net/tcp_conn.h"
-#include "../net/udp.h"
 #include "../net/unix.h"
 #include "proc.h"
 
@@ -102,13 +101,6 @@ static void show_route(struct proc_text *t, const struct proc_inode *pi, struct 
 
 /* ---- sockets ---- */
 
-struct line {
-	struct ipaddr local, remote;
-	u16 lport, rport;
-	unsigned state;
-	u64 unsent, unread, inode;
-};
-
 static void print_end(struct proc_text *t, const struct ipaddr *addr, u16 port, bool v6)
 {
 	u32 word;
@@ -126,15 +118,18 @@ struct table {
 	unsigned count;
 };
 
-static void print_socket(struct table *table, const struct line *l)
+static void print_socket(const struct sock_entry *e, void *arg)
 {
+	struct table *table = arg;
 	struct proc_text *t = table->text;
 
+	if ((e->family == AF_INET6) != table->v6)
+		return;
 	proc_print(t, "%4u: ", table->count++);
-	print_end(t, &l->local, l->lport, table->v6);
-	print_end(t, &l->remote, l->rport, table->v6);
-	proc_print(t, "%02X %08X:%08X 00:00000000 00000000 %5u %8d %lu\n", l->state,
-		   (unsigned)l->unsent, (unsigned)l->unread, 0u, 0, l->inode);
+	print_end(t, &e->local, e->lport, table->v6);
+	print_end(t, &e->remote, e->rport, table->v6);
+	proc_print(t, "%02X %08X:%08X 00:00000000 00000000 %5u %8d %lu\n", e->state, e->unsent,
+		   e->state == TCP_LISTEN ? e->waiting : e->unread, 0u, 0, sock_inode(e->s));
 }
 
 static void print_head(struct table *table)
@@ -146,60 +141,12 @@ static void print_head(struct table *table)
 			       "local_address rem_address");
 }
 
-static u64 inode_of(const struct socket *s)
-{
-	return s->file != NULL && s->inode != NULL ? s->inode->ino : 0;
-}
-
-static void print_node(struct tcp_node *node, void *arg)
-{
-	struct table *table = arg;
-	const struct tcp *c = container_of(node, const struct tcp, node);
-	struct line l = { .local = node->local,
-			  .remote = node->remote,
-			  .lport = node->lport,
-			  .rport = node->rport,
-			  .state = node->kind == NODE_REQUEST ? TCP_SYN_RECV : TCP_TIME_WAIT };
-	bool v6 = !ip_is4(&node->local);
-
-	if (node->kind == NODE_CONN) {
-		v6 = c->s.family == AF_INET6;
-		l.state = c->state;
-		l.unsent = c->snd_end - c->snd_una;
-		l.unread = tcp_readable(c);
-		l.inode = inode_of(&c->s);
-	}
-	if (v6 == table->v6)
-		print_socket(table, &l);
-}
-
-static void print_listeners(struct table *table)
-{
-	for (unsigned i = 0; i < PORTS_BUCKETS; i++) {
-		struct list *bucket = &tcp_ports.bucket[i], *at;
-
-		if (bucket->next == NULL) /* TCP has not begun */
-			return;
-		list_for_each (at, bucket) {
-			const struct port_binding *b = container_of(at, struct port_binding, link);
-			const struct tcp *c = container_of(b, const struct tcp, port);
-			struct line l = { .local = b->addr, .lport = b->port, .state = TCP_LISTEN };
-
-			if (!b->listening || (c->s.family == AF_INET6) != table->v6)
-				continue;
-			l.inode = inode_of(&c->s);
-			print_socket(table, &l);
-		}
-	}
-}
-
 static void print_tcp(struct proc_text *t, bool v6)
 {
 	struct table table = { t, v6, 0 };
 
 	print_head(&table);
-	print_listeners(&table);
-	tcp_table_visit(print_node, &table);
+	tcp_list(print_socket, &table);
 }
 
 static void show_tcp(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -219,23 +166,7 @@ static void print_udp(struct proc_text *t, bool v6)
 	struct table table = { t, v6, 0 };
 
 	print_head(&table);
-	for (unsigned i = 0; i < PORTS_BUCKETS; i++) {
-		struct list *bucket = &udp_ports()->bucket[i], *at;
-
-		list_for_each (at, bucket) {
-			const struct udp_socket *u = udp_of_binding(at);
-			struct line l = { .local = u->local.addr,
-					  .remote = u->remote,
-					  .lport = u->local.port,
-					  .rport = u->remote_port,
-					  .state = u->connected ? TCP_ESTABLISHED : TCP_CLOSE,
-					  .unread = u->queued,
-					  .inode = inode_of(&u->s) };
-
-			if ((u->s.family == AF_INET6) == v6)
-				print_socket(&table, &l);
-		}
-	}
+	udp_list(print_socket, &table);
 }
 
 static void show_udp(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -252,24 +183,30 @@ static void show_udp6(struct proc_text *t, const struct proc_inode *pi, struct p
 
 #define FLAG_LISTENING 0x10000 /* __SO_ACCEPTCON */
 
+/* Behind a space; an abstract one begins with @. */
+static void print_name(struct proc_text *t, const struct sockname *name)
+{
+	proc_bytes(t, " ", 1);
+	for (u32 i = 0; i < name->len - UNIX_PATH; i++) {
+		char c = name->un.path[i];
+
+		if (c != 0 || i == 0)
+			proc_bytes(t, c != 0 ? &c : "@", 1);
+	}
+}
+
 static void show_unix(struct proc_text *t, const struct proc_inode *pi, struct process *p)
 {
 	const struct unix_socket *u = NULL;
 
 	UNUSED(pi, p);
 	proc_print(t, "Num       RefCount Protocol Flags    Type St Inode Path\n");
-	while ((u = unix_next_bound(u)) != NULL) {
-		const struct sockname *name = &u->addr->name;
-
-		proc_print(t, "0000000000000000: %08X 00000000 %08X %04X %02X %5lu ", u->refs,
+	while ((u = unix_next(u)) != NULL) {
+		proc_print(t, "0000000000000000: %08X 00000000 %08X %04X %02X %5lu", u->refs,
 			   u->state == UNIX_LISTENING ? FLAG_LISTENING : 0, u->s.type,
-			   u->state == UNIX_CONNECTED ? 3 : 1, inode_of(&u->s));
-		for (u32 i = 0; i < name->len - UNIX_PATH; i++) {
-			char c = name->un.path[i];
-
-			if (c != 0 || i == 0)
-				proc_bytes(t, c != 0 ? &c : "@", 1);
-		}
+			   u->state == UNIX_CONNECTED ? 3 : 1, sock_inode(&u->s));
+		if (u->addr != NULL)
+			print_name(t, &u->addr->name);
 		proc_bytes(t, "\n", 1);
 	}
 }

@@ -1,9 +1,9 @@
 /*
- * /sys: the few files that C libraries and runtimes look at to learn about
- * processors and huge pages. A tmpfs, filled when it is first looked into.
+ * /sys: the few files that programs look at to learn about processors, huge pages,
+ * interfaces and disks. A tmpfs, filled when it is first looked into.
  */
 #include "../libos/proc_info.h"
-#include "vfs.h"
+#include "sys.h"
 
 static struct super sys_super;
 
@@ -32,7 +32,7 @@ static struct dentry *make_dirs(struct dentry *dir, const char *path, const char
 	return dir;
 }
 
-static void put_file(struct dentry *dir, const char *path, const char *text)
+void sys_put_file(struct dentry *dir, const char *path, const char *text)
 {
 	const char *name;
 
@@ -41,6 +41,26 @@ static void put_file(struct dentry *dir, const char *path, const char *text)
 		dir = tmpfs_make(dir, name, S_IFREG | 0444, 0);
 	if (dir != NULL)
 		tmpfs_put_text(dir, text);
+}
+
+void sys_put_dir(struct dentry *dir, const char *path, fill_function *fill)
+{
+	const char *name;
+
+	dir = make_dirs(dir, path, &name);
+	if (dir != NULL)
+		dir = tmpfs_make(dir, name, S_IFDIR | 0755, 0);
+	if (dir != NULL && fill != NULL)
+		tmpfs_populate_later(dir, fill);
+}
+
+void sys_put_link(struct dentry *dir, const char *path, const char *target)
+{
+	const char *name;
+
+	dir = make_dirs(dir, path, &name);
+	if (dir != NULL)
+		tmpfs_make_link(dir, name, target);
 }
 
 /* ---- processors: one socket, one memory, a core each ---- */
@@ -74,45 +94,38 @@ static bool fill_cpu(struct dentry *dir, const char *name)
 			 n < 32 ? 1u << n : 0);
 	else
 		snprintf(own_mask, sizeof(own_mask), "%x\n", 1u << n);
-	put_file(dir, "topology/physical_package_id", "0\n");
-	put_file(dir, "topology/core_id", own);
-	put_file(dir, "topology/thread_siblings", own_mask);
-	put_file(dir, "topology/thread_siblings_list", own);
-	put_file(dir, "topology/core_cpus", own_mask);
-	put_file(dir, "topology/core_cpus_list", own);
-	put_file(dir, "topology/core_siblings", mask);
-	put_file(dir, "topology/core_siblings_list", list);
-	put_file(dir, "topology/package_cpus", mask);
-	put_file(dir, "topology/package_cpus_list", list);
+	sys_put_file(dir, "topology/physical_package_id", "0\n");
+	sys_put_file(dir, "topology/core_id", own);
+	sys_put_file(dir, "topology/thread_siblings", own_mask);
+	sys_put_file(dir, "topology/thread_siblings_list", own);
+	sys_put_file(dir, "topology/core_cpus", own_mask);
+	sys_put_file(dir, "topology/core_cpus_list", own);
+	sys_put_file(dir, "topology/core_siblings", mask);
+	sys_put_file(dir, "topology/core_siblings_list", list);
+	sys_put_file(dir, "topology/package_cpus", mask);
+	sys_put_file(dir, "topology/package_cpus_list", list);
 	return true;
 }
 
 static void put_cpus(struct dentry *dir)
 {
 	char list[32], mask[32], path[48];
-	const char *name;
 
 	name_all(list, mask, sizeof(list));
-	put_file(dir, "devices/system/cpu/online", list);
-	put_file(dir, "devices/system/cpu/possible", list);
-	put_file(dir, "devices/system/cpu/present", list);
-	put_file(dir, "devices/system/cpu/offline", "\n");
-	put_file(dir, "devices/system/cpu/kernel_max", "63\n");
-	put_file(dir, "devices/system/node/online", "0\n");
-	put_file(dir, "devices/system/node/possible", "0\n");
-	put_file(dir, "devices/system/node/has_cpu", "0\n");
-	put_file(dir, "devices/system/node/node0/cpulist", list);
-	put_file(dir, "devices/system/node/node0/cpumap", mask);
-	put_file(dir, "devices/system/node/node0/distance", "10\n");
+	sys_put_file(dir, "devices/system/cpu/online", list);
+	sys_put_file(dir, "devices/system/cpu/possible", list);
+	sys_put_file(dir, "devices/system/cpu/present", list);
+	sys_put_file(dir, "devices/system/cpu/offline", "\n");
+	sys_put_file(dir, "devices/system/cpu/kernel_max", "63\n");
+	sys_put_file(dir, "devices/system/node/online", "0\n");
+	sys_put_file(dir, "devices/system/node/possible", "0\n");
+	sys_put_file(dir, "devices/system/node/has_cpu", "0\n");
+	sys_put_file(dir, "devices/system/node/node0/cpulist", list);
+	sys_put_file(dir, "devices/system/node/node0/cpumap", mask);
+	sys_put_file(dir, "devices/system/node/node0/distance", "10\n");
 	for (unsigned i = 0; i < cpus_online(); i++) {
-		struct dentry *d;
-
 		snprintf(path, sizeof(path), "devices/system/cpu/cpu%u", i);
-		d = make_dirs(dir, path, &name);
-		if (d != NULL)
-			d = tmpfs_make(d, name, S_IFDIR | 0755, 0);
-		if (d != NULL)
-			tmpfs_populate_later(d, fill_cpu);
+		sys_put_dir(dir, path, fill_cpu);
 	}
 }
 
@@ -120,10 +133,12 @@ static bool fill_sys(struct dentry *dir, const char *name)
 {
 	(void)name;
 	put_cpus(dir);
-	put_file(dir, "devices/system/clocksource/clocksource0/available_clocksource", "tsc\n");
-	put_file(dir, "devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
-	put_file(dir, "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
-	put_file(dir, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
+	sys_put_net(dir);
+	sys_put_block(dir);
+	sys_put_file(dir, "devices/system/clocksource/clocksource0/available_clocksource", "tsc\n");
+	sys_put_file(dir, "devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
+	sys_put_file(dir, "kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+	sys_put_file(dir, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
 	return true;
 }
 

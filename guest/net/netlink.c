@@ -1,5 +1,5 @@
 /*
- * Netlink sockets of the routing family (netlink(7)): requests to the kernel,
+ * Netlink sockets (netlink(7)): requests to the kernel about routes and sockets,
  * whose answers are queued at once. There is nobody else to talk to, and
  * nothing is announced unasked.
  */
@@ -110,7 +110,8 @@ static void request(struct netlink *n, const struct nlmsghdr *h, const u8 *body,
 
 	if (!(h->nlmsg_flags & NLM_F_REQUEST) || h->nlmsg_type < NLMSG_MIN_TYPE)
 		return;
-	error = rtnetlink_request(&a, h, body, len);
+	error = n->s.protocol == NETLINK_ROUTE ? rtnetlink_request(&a, h, body, len) :
+						 sock_diag_request(&a, h, body, len);
 	if (a.failed)
 		n->s.error = ENOBUFS;
 	else if (error < 0 || (h->nlmsg_flags & NLM_F_ACK && !dump))
@@ -336,7 +337,7 @@ int netlink_socket(int type, int protocol, struct socket **out)
 {
 	struct netlink *n;
 
-	if (protocol != NETLINK_ROUTE)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_SOCK_DIAG)
 		return -EPROTONOSUPPORT;
 	n = kalloc(sizeof(*n));
 	if (n == NULL)

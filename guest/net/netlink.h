@@ -1,6 +1,6 @@
 /*
- * rtnetlink (rtnetlink(7)): sockets in netlink.c, what is answered in
- * rtnetlink.c.
+ * Netlink (netlink(7)): sockets in netlink.c, what is answered in rtnetlink.c
+ * (rtnetlink(7)) and sock_diag.c (sock_diag(7)).
  */
 #ifndef NET_NETLINK_H
 #define NET_NETLINK_H
@@ -35,7 +35,8 @@ static inline void nl_put_u32(struct nl_answer *a, u16 type, u32 value)
 	nl_put(a, type, &value, sizeof(value));
 }
 
-/* Answers one request, whose body is whole; 0 or -errno. rtnetlink.c */
+/* These answer one request, whose body is whole; 0 or -errno. */
 int rtnetlink_request(struct nl_answer *a, const struct nlmsghdr *h, const u8 *body, u32 len);
+int sock_diag_request(struct nl_answer *a, const struct nlmsghdr *h, const u8 *body, u32 len);
 
 #endif

@@ -193,6 +193,7 @@ struct tcp {
 	bool orphan; /* the program has closed it */
 	bool connecting; /* connect(2) has not told its outcome yet */
 	bool had_fin; /* received: SOCK_DONE */
+	bool fin_read; /* the program knows */
 	bool port_locked; /* by bind(2) to a number: survives the connection */
 	u8 shutdown; /* 1: no receiving, 2: no sending */
 	int soft_error; /* positive errno from ICMP: what a timeout is reported as */
@@ -476,6 +477,7 @@ void tcp_time_wait(struct tcp *c, enum tcp_state substate);
 /* True: the segment is a SYN that opens a new connection (RFC 6191); the old
  * one is gone. */
 bool tcp_timewait_input(struct tcp_node *node, struct tcp_in *in);
+enum tcp_state tcp_timewait_state(const struct tcp_node *node, u64 *end);
 /* Whether connect() may take the place of one (RFC 6191), which is freed. */
 bool tcp_timewait_reuse(struct tcp_node *node, u32 *iss);
 void tcp_timewait_purge(void); /* all of them: for tests */

@@ -123,7 +123,7 @@ static void begin_anew(struct tcp *c, u32 iss)
 	c->snd_wnd = c->max_wnd = 0;
 	c->snd_small = c->iss;
 	c->shutdown = 0;
-	c->had_fin = c->fin_queued = false;
+	c->had_fin = c->fin_read = c->fin_queued = false;
 	c->retries = c->backoff = c->probes = c->keep_probes = 0;
 	c->srtt = c->rttvar = 0;
 	c->rto = TCP_RTO_INITIAL;

@@ -400,8 +400,10 @@ static long move(struct tcp *c, struct sockmsg *msg, u32 skip)
 /* Why there is nothing (more) to come: 0 (the end), -errno, or 1: wait. */
 static int nothing(struct tcp *c)
 {
-	if (c->had_fin)
+	if (c->had_fin) {
+		c->fin_read = true;
 		return 0;
+	}
 	if (c->s.error != 0)
 		return socket_take_error(&c->s);
 	if (c->shutdown & 1)

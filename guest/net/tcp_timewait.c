@@ -38,6 +38,14 @@ static struct timewait *timewait_of(struct tcp_node *node)
 	return container_of(node, struct timewait, node);
 }
 
+enum tcp_state tcp_timewait_state(const struct tcp_node *node, u64 *end)
+{
+	const struct timewait *w = container_of(node, const struct timewait, node);
+
+	*end = w->since + TCP_2MSL;
+	return w->state;
+}
+
 static void timewait_free(struct timewait *w)
 {
 	tcp_table_del(&w->node);

@@ -16,6 +16,7 @@
 #define MAX_DGRAM_QUEUE 10 /* net.unix.max_dgram_qlen */
 
 static const struct sock_ops unix_ops;
+static struct list sockets = { &sockets, &sockets };
 
 struct sock_cred unix_cred_now(void)
 {
@@ -89,6 +90,7 @@ static struct unix_socket *make(int type)
 	u->refs = 1;
 	u->backlog = MAX_DGRAM_QUEUE;
 	waitq_init(&u->room);
+	list_add_tail(&sockets, &u->all);
 	list_init(&u->bound);
 	list_init(&u->connected);
 	list_init(&u->connected_link);
@@ -148,6 +150,7 @@ static void close_socket(struct unix_socket *u)
 {
 	u->dead = true;
 	u->no_read = u->no_write = true;
+	list_del(&u->all);
 	unix_unbind(u);
 	if (u->peer != NULL && unix_is_stream(u))
 		tell_stream_peer(u);
@@ -402,7 +405,14 @@ static u32 unix_poll(struct socket *s)
 	return writable ? mask | POLLOUT | POLLWRNORM | POLLWRBAND : mask;
 }
 
-static int unread(const struct unix_socket *u)
+const struct unix_socket *unix_next(const struct unix_socket *after)
+{
+	const struct list *next = after != NULL ? after->all.next : sockets.next;
+
+	return next != &sockets ? container_of(next, const struct unix_socket, all) : NULL;
+}
+
+int unix_unread(const struct unix_socket *u)
 {
 	struct list *at;
 	int n = 0;
@@ -425,7 +435,7 @@ static long unix_ioctl(struct socket *s, unsigned int cmd, unsigned long arg)
 	case FIONREAD:
 		if (u->state == UNIX_LISTENING)
 			return -EINVAL;
-		return put_user((int *)arg, unread(u));
+		return put_user((int *)arg, unix_unread(u));
 	case TIOCOUTQ:
 		return put_user((int *)arg, (int)u->sent);
 	}

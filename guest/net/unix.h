@@ -28,6 +28,7 @@ struct unix_socket {
 	bool dead; /* closed: only references are left */
 	bool no_read, no_write; /* shutdown(2), or the peer's end */
 	struct unix_addr *addr; /* or NULL */
+	struct list all; /* those that are not dead */
 	struct list bound; /* in the table of addresses, while it is bound there */
 	struct unix_socket *peer; /* with a reference; or NULL */
 	struct list connected; /* datagram sockets whose peer we are */
@@ -79,8 +80,9 @@ int unix_check_name(const struct sockname *name); /* 0 or -EINVAL */
  * -ENOENT, -EPROTOTYPE ... */
 int unix_find(const struct sockname *name, int type, struct unix_socket **out);
 
-/* The next socket with a name of its own, from NULL on: for /proc/net/unix. */
-const struct unix_socket *unix_next_bound(const struct unix_socket *after);
+/* The next of all sockets, from NULL on: for those who list them. */
+const struct unix_socket *unix_next(const struct unix_socket *after);
+int unix_unread(const struct unix_socket *u); /* as FIONREAD has it */
 
 /* unix_msg.c */
 struct unix_msg {

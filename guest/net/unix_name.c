@@ -261,19 +261,3 @@ void unix_unbind(struct unix_socket *u)
 {
 	list_del(&u->bound);
 }
-
-const struct unix_socket *unix_next_bound(const struct unix_socket *after)
-{
-	struct list *bucket = buckets;
-
-	if (after != NULL) {
-		bucket = bucket_of(&after->addr->name, after->addr->inode);
-		if (after->bound.next != bucket)
-			return container_of(after->bound.next, const struct unix_socket, bound);
-		bucket++;
-	}
-	for (; bucket < buckets + BUCKETS; bucket++)
-		if (bucket->next != NULL && !list_empty(bucket))
-			return container_of(bucket->next, const struct unix_socket, bound);
-	return NULL;
-}

@@ -208,3 +208,43 @@ CASE(getifaddrs_loopback)
 	char name[IF_NAMESIZE];
 	CHECK(if_indextoname(1, name) != NULL);
 }
+
+/* ---- sock_diag */
+
+#define DIAG_REQUEST  (16 + 56) /* nlmsghdr, inet_diag_req_v2: musl has no such headers */
+#define NETLINK_DIAG  4
+#define NETLINK_ERROR 2
+#define DUMP          0x301
+
+/* The first answer: how it ends. */
+static void show_diag(const char *what, uint8_t family, uint8_t protocol, uint32_t len)
+{
+	struct {
+		uint32_t len;
+		uint16_t type, flags;
+		uint32_t seq, pid;
+		union {
+			uint8_t family[2];
+			int error;
+			uint8_t bytes[8192];
+		};
+	} m = { .len = len, .type = 20, .flags = DUMP, .family = { family, protocol } };
+	int fd = NEED(socket(AF_NETLINK, SOCK_RAW, NETLINK_DIAG));
+
+	NEED(send(fd, &m, len, 0));
+	NEED(recv(fd, &m, sizeof(m), 0));
+	say("%s: type %d, %s", what, m.type,
+	    m.type == NETLINK_ERROR ? errno_name(-m.error) : "no error");
+	close(fd);
+}
+
+CASE(sock_diag)
+{
+	show_diag("TCP, of no state", AF_INET, IPPROTO_TCP, DIAG_REQUEST);
+	show_diag("UDP, IPv6", AF_INET6, IPPROTO_UDP, DIAG_REQUEST);
+	show_diag("half a request", AF_INET, IPPROTO_TCP, 36);
+	show_diag("not even a family", AF_INET, IPPROTO_TCP, 17);
+	show_diag("no family", 200, 0, DIAG_REQUEST);
+	show_diag("a family that is not told of", 9, 0, DIAG_REQUEST);
+	SHOW(socket(AF_NETLINK, SOCK_RAW, 77));
+}

@@ -10,7 +10,7 @@ flavour=${LAB:+lab}
 flavour=${flavour:-native}
 usual='basic exec badinput share vanish dax patch disk ext2 images balloon exhaust dynamic root apps
 	servers net'
-only_host='threads options tty vi copy usernet'
+only_host='threads lists options tty vi copy usernet'
 case ${1:-}$flavour in
 native | all*) usual="$only_host $usual" ;;
 esac
