@@ -279,11 +279,25 @@ static void map_rows(int fd, const char *text, size_t n)
 	munmap(p, 400 * n);
 }
 
+/* Attributes that come and go, with blocks that others then have. */
+static void toggle(unsigned i)
+{
+	set("db/one", i % 2 ? "user.large" : "user.small", block, i % 2 ? 700 : 10);
+	if (i % 3 == 0) {
+		lremovexattr("db/one", "user.small");
+		lremovexattr("db/one", "user.large");
+	}
+	expect(unlink("db/two") == 0 || i == 0, "unlink");
+	expect(mknod("db/two", S_IFREG | 0600, 0) == 0, "mknod");
+	set("db/two", "user.x", block, i % 500);
+}
+
 static void stable(unsigned count)
 {
 	char name[64], text[128];
 
 	mkdir("db", 0755);
+	expect(mknod("db/one", S_IFREG | 0600, 0) == 0, "mknod");
 	for (unsigned i = 0; i < count; i++) {
 		int fd = open("db/new", O_RDWR | O_CREAT | O_TRUNC, 0644), dir;
 		int n = snprintf(text, sizeof(text), "record %u\n", i);
@@ -303,6 +317,7 @@ static void stable(unsigned count)
 		close(dir);
 		printf("%u\n", i);
 		fflush(stdout);
+		toggle(i);
 		put("db/scratch", 300000, i); /* not stable, and in the way */
 		unlink("db/scratch");
 	}
