@@ -44,6 +44,7 @@ struct ext2_inode {
 	u32 block[EXT2_SLOTS];
 	u32 sectors, flags, generation, attributes;
 	u32 goal; /* where to look for the next free block */
+	bool no_capability; /* is known not to be there */
 	u64 ahead_start, ahead_end; /* blocks of the file that were asked for */
 	u32 cuts; /* how often blocks were taken from the file */
 	struct page_tree mapped; /* of struct mapped_page */
@@ -135,6 +136,7 @@ long ext2_get_xattr(struct inode *inode, const char *name, void *buf, size_t siz
 int ext2_set_xattr(struct inode *inode, const char *name, const void *value, size_t size,
 		   int flags);
 long ext2_list_xattr(struct inode *inode, char *buf, size_t size, bool trusted);
+void ext2_drop_capability(struct ext2_inode *ei); /* XATTR_CAPABILITY, if it is there */
 /* One inode less has their block, if it is one. */
 void ext2_free_xattrs(struct ext2 *fs, u32 block);
 

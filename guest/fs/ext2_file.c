@@ -220,8 +220,10 @@ static long do_write(struct file *file, struct uio *uio, u64 *pos)
 	if (*pos + uio->resid > ei->inode.size)
 		ext2_settle_end(ei, *pos + uio->resid);
 	done = write_blocks(ei, uio, pos);
-	if (done > 0)
-		inode_stamp(file->inode, true);
+	if (done > 0) {
+		inode_written(file->inode);
+		ext2_drop_capability(ei);
+	}
 	error = ext2_store(ei);
 	return error < 0 ? error : done;
 }

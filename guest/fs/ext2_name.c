@@ -427,6 +427,8 @@ static int do_setattr(struct inode *inode, const struct attr *attr)
 	if (error < 0)
 		return error;
 	inode_set_attr(inode, attr, resized);
+	if (resized || (attr->valid & ATTR_OWNER && !S_ISDIR(inode->mode)))
+		ext2_drop_capability(ei);
 	return inode->nlink > 0 ? ext2_store(ei) : 0;
 }
 

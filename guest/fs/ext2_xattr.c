@@ -382,6 +382,7 @@ int ext2_set_xattr(struct inode *inode, const char *name, const void *value, siz
 	c.value = value;
 	c.size = size;
 	ext2_lock(fs);
+	ei->no_capability = false;
 	error = open_places(ei, &p);
 	if (error == 0) {
 		error = change_places(ei, &p, &c, flags);
@@ -394,6 +395,22 @@ int ext2_set_xattr(struct inode *inode, const char *name, const void *value, siz
 	fs->damaged |= error == -EIO;
 	ext2_unlock(fs);
 	return error;
+}
+
+/* What cannot be read is not there. */
+void ext2_drop_capability(struct ext2_inode *ei)
+{
+	struct places p;
+	struct change c;
+
+	if (ei->no_capability)
+		return;
+	ei->no_capability = true;
+	parse(XATTR_CAPABILITY, &c);
+	if (open_places(ei, &p) < 0)
+		return;
+	change_places(ei, &p, &c, 0);
+	put_places(&p);
 }
 
 long ext2_get_xattr(struct inode *inode, const char *name, void *buf, size_t size)

@@ -291,12 +291,14 @@ static int get_attr(struct inode *inode, struct kstat *st)
 
 static int set_attr(struct inode *inode, const struct attr *attr)
 {
-	if (attr->valid & ATTR_SIZE) {
-		int error = copy_up(inode, attr->size > 0);
+	int error = 0;
 
-		if (error < 0)
-			return error;
-	}
+	if (attr->valid & ATTR_SIZE)
+		error = copy_up(inode, attr->size > 0);
+	else if (attr->valid & ATTR_OWNER)
+		error = overlay_take_xattrs(inode); /* one of them may go */
+	if (error < 0)
+		return error;
 	return tmpfs_regular_ops.setattr(inode, attr);
 }
 

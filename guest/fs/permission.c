@@ -84,6 +84,25 @@ void inode_set_owner(struct inode *inode, const struct inode *dir)
 	inode->gid = dir != NULL && dir->mode & S_ISGID ? dir->gid : c->gid.fs;
 }
 
+/* The mode of a file whose owner, or contents, somebody has changed. */
+static u32 mode_without_rights(const struct inode *inode)
+{
+	const struct who who = { .gid = current_process()->cred.gid.fs };
+	u32 mode = inode->mode & ~S_ISUID;
+
+	if (mode & 0010 || (!in_group(&who, inode->gid) && !capable(CAP_FSETID)))
+		mode &= ~S_ISGID;
+	return mode;
+}
+
+void inode_written(struct inode *inode)
+{
+	inode_stamp(inode, true);
+	if (unlikely(inode->mode & (S_ISUID | S_ISGID)) && S_ISREG(inode->mode) &&
+	    !capable(CAP_FSETID))
+		inode->mode = mode_without_rights(inode);
+}
+
 /* chown(2) and chmod(2) adjust what was asked for, or refuse. */
 int vfs_may_change(const struct inode *inode, struct attr *attr)
 {
@@ -106,9 +125,7 @@ int vfs_may_change(const struct inode *inode, struct attr *attr)
 	/* a new owner's file doesn't run with the old owner's rights */
 	if (attr->valid & ATTR_OWNER && !S_ISDIR(inode->mode) && !(attr->valid & ATTR_MODE) &&
 	    inode->mode & (S_ISUID | S_ISGID)) {
-		attr->mode = inode->mode & ~S_ISUID;
-		if (inode->mode & 0010)
-			attr->mode &= ~S_ISGID;
+		attr->mode = mode_without_rights(inode);
 		attr->valid |= ATTR_MODE;
 	}
 	return 0;

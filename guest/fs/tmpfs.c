@@ -283,6 +283,12 @@ static bool is_sealed(const struct inode *inode, const struct attr *attr)
 	       (attr->mode ^ inode->mode) & 0111;
 }
 
+void tmpfs_drop_capability(struct tmpfs_inode *ti)
+{
+	if (unlikely(ti->xattrs != NULL))
+		xattr_set(&ti->xattrs, XATTR_CAPABILITY, NULL, 0, 0);
+}
+
 static int set_attr(struct inode *inode, const struct attr *attr)
 {
 	bool resized = attr->valid & ATTR_SIZE &&
@@ -293,6 +299,8 @@ static int set_attr(struct inode *inode, const struct attr *attr)
 	if (attr->valid & ATTR_SIZE && tmpfs_resize(tmpfs_inode(inode), attr->size) < 0)
 		return -ENOSPC;
 	inode_set_attr(inode, attr, resized);
+	if (resized || (attr->valid & ATTR_OWNER && !S_ISDIR(inode->mode)))
+		tmpfs_drop_capability(tmpfs_inode(inode));
 	return 0;
 }
 

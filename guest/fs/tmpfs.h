@@ -46,6 +46,7 @@ int tmpfs_resize(struct tmpfs_inode *ti, u64 size);
 int tmpfs_fallocate(struct inode *inode, int mode, u64 offset, u64 len);
 int tmpfs_get_page(struct inode *inode, u64 index, bool write, paddr_t *pa);
 u64 tmpfs_get_run(struct inode *inode, u64 offset, u64 n, paddr_t *pa);
+void tmpfs_drop_capability(struct tmpfs_inode *ti);
 u64 tmpfs_blocks(const struct tmpfs_inode *ti); /* of 512 bytes */
 
 #endif

@@ -136,6 +136,12 @@ static int own_last_page(struct tmpfs_inode *ti)
 	return page_make(ti, size / PAGE_SIZE, false) == 0 ? -ENOSPC : 0;
 }
 
+static void written(struct tmpfs_inode *ti)
+{
+	inode_written(&ti->inode);
+	tmpfs_drop_capability(ti);
+}
+
 /* One page's share of a write. */
 static long write_page(struct tmpfs_inode *ti, struct uio *uio, u64 pos)
 {
@@ -194,7 +200,7 @@ static long tmpfs_write(struct file *file, struct uio *uio, u64 *pos)
 			break;
 	}
 	if (done > 0)
-		inode_stamp(file->inode, true);
+		written(ti);
 	return done > 0 ? done : moved;
 }
 
@@ -254,7 +260,7 @@ static int punch(struct tmpfs_inode *ti, u64 offset, u64 end)
 		inode_unmap(&ti->inode, first, last - 1, true);
 		page_tree_remove(&ti->pages, first, last - 1);
 	}
-	inode_stamp(&ti->inode, true);
+	written(ti);
 	return 0;
 }
 
@@ -277,7 +283,7 @@ int tmpfs_fallocate(struct inode *inode, int mode, u64 offset, u64 len)
 			return -ENOSPC;
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode->size)
 		inode->size = end;
-	inode_stamp(inode, true);
+	written(ti);
 	return 0;
 }
 

@@ -72,8 +72,10 @@ void inode_set_attr(struct inode *inode, const struct attr *attr, bool resized)
 		inode->gid = attr->gid;
 	if (attr->valid & ATTR_ATIME)
 		inode->atime = attr->atime;
-	if (resized || attr->valid & ~ATTR_SIZE)
-		inode_stamp(inode, resized);
+	if (resized)
+		inode_written(inode);
+	else if (attr->valid & ~ATTR_SIZE)
+		inode_stamp(inode, false);
 	if (attr->valid & ATTR_MTIME)
 		inode->mtime = attr->mtime;
 }

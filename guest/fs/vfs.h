@@ -237,6 +237,8 @@ void inode_put(struct inode *inode);
 /* For pipes, sockets and the like: an inode of no tree, one reference. */
 struct inode *inode_anonymous(u32 mode);
 void inode_stamp(struct inode *inode, bool modified); /* ctime, and mtime, = now */
+/* Its contents have changed: also takes S_ISUID and S_ISGID away, where Linux does. */
+void inode_written(struct inode *inode);
 /* All but the size, of which the caller has taken care: did it change? */
 void inode_set_attr(struct inode *inode, const struct attr *attr, bool resized);
 void inode_accessed(struct inode *inode); /* atime, by the rules of relatime */

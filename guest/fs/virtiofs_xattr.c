@@ -15,7 +15,7 @@ static bool may_change(const char *name)
 static bool may_read(const char *name)
 {
 	return may_change(name) || strncmp(name, "system.", 7) == 0 ||
-	       strcmp(name, "security.capability") == 0;
+	       strcmp(name, XATTR_CAPABILITY) == 0;
 }
 
 /* GETXATTR and LISTXATTR, the latter without a name: how many bytes it is, or they are. */

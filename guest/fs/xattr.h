@@ -19,6 +19,7 @@ static inline bool xattr_is_trusted(const char *name)
 }
 
 struct xattr;
+#define XATTR_CAPABILITY "security.capability" /* goes when the file's contents change */
 
 /* As struct inode_ops has them, on a file's list (NULL: none). */
 long xattr_get(struct xattr *list, const char *name, void *buf, size_t size);

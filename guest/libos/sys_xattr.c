@@ -143,7 +143,7 @@ static bool is_capability(const u8 *value, size_t size)
 /* value NULL: it is removed. */
 static int may_secure(const char *name, const void *value, size_t size)
 {
-	if (strcmp(name, "security.capability") != 0)
+	if (strcmp(name, XATTR_CAPABILITY) != 0)
 		return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
 	if (value != NULL && size == 0)
 		return 0;

@@ -362,3 +362,48 @@ CASE(of_other_file_systems)
 	SHOW(removexattr("/proc/self/status", "user.a"));
 	SHOW(getxattr("/sys/kernel", "user.a", buf, 8));
 }
+
+static void change_owned(const char *how, unsigned mode)
+{
+	unsigned char cap[20] = { 0, 0, 0, 2, 0, 0x20 };
+	struct stat st;
+	int fd;
+
+	make_file("f", "text");
+	NEED(chown("f", 1000, 1000));
+	NEED(chmod("f", mode));
+	NEED(setxattr("f", "security.capability", cap, 20, 0));
+	NEED(setresuid(-1, *how == 'r' ? 0 : 1000, 0));
+	fd = NEED(open("f", O_RDWR));
+	if (strstr(how, "write"))
+		NEED(write(fd, "x", 1));
+	else if (strstr(how, "truncate"))
+		NEED(ftruncate(fd, 2));
+	else if (strstr(how, "allocate"))
+		NEED(fallocate(fd, 0, 0, 100));
+	else if (strstr(how, "own"))
+		NEED(fchown(fd, -1, -1));
+	else if (strstr(how, "nothing"))
+		NEED(write(fd, "x", 0));
+	NEED(setresuid(-1, 0, 0));
+	NEED(fstat(fd, &st));
+	say("%s: %o before, %o after", how, mode, st.st_mode & 07777);
+	SHOW(getxattr("f", "security.capability", NULL, 0));
+	close(fd);
+	NEED(unlink("f"));
+}
+
+CASE(rights_that_a_change_takes, IN_DIR, ALONE)
+{
+	static const char *const how[] = {
+		"write",      "truncate",       "allocate",        "own",
+		"nothing",    "root's write",   "root's truncate", "root's allocate",
+		"root's own", "root's nothing",
+	};
+	static const unsigned modes[] = { 06755, 02745, 04644, 0755 };
+
+	NEED(chmod(".", 0777));
+	for (unsigned i = 0; i < 10; i++)
+		for (unsigned j = 0; j < 4; j++)
+			change_owned(how[i], modes[j]);
+}
