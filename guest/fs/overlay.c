@@ -175,9 +175,18 @@ static int fetch(struct dentry *dir, struct dentry *low_dir, const char *name, s
 	return error;
 }
 
+/* Names to be fetched: not while the directory below is read, whose file system may do
+ * one thing at a time. */
+struct name {
+	struct name *next;
+	size_t len;
+	char text[];
+};
+
 struct fetcher {
 	struct dir_sink sink;
-	struct dentry *dir, *low;
+	struct dentry *dir;
+	struct name *names;
 	int error;
 };
 
@@ -186,15 +195,39 @@ bool overlay_is_dots(const char *name, size_t len)
 	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
 }
 
-static bool fetch_next(struct dir_sink *sink, const char *name, size_t len, u64 ino, unsigned type,
-		       u64 next)
+static bool note_name(struct dir_sink *sink, const char *name, size_t len, u64 ino, unsigned type,
+		      u64 next)
 {
 	struct fetcher *f = container_of(sink, struct fetcher, sink);
+	struct name *n;
 
 	(void)ino, (void)type, (void)next;
-	if (!overlay_is_dots(name, len) && !is_here(f->dir, name, len))
-		f->error = fetch(f->dir, f->low, name, len, "");
-	return f->error == 0;
+	if (overlay_is_dots(name, len) || is_here(f->dir, name, len))
+		return true;
+	n = kalloc(sizeof(*n) + len + 1);
+	if (n == NULL) {
+		f->error = -ENOMEM;
+		return false;
+	}
+	memcpy(n->text, name, len);
+	n->len = len;
+	n->next = f->names;
+	f->names = n;
+	return true;
+}
+
+/* Fetches those that were noted, as long as there is no error, and forgets them. */
+static int fetch_names(struct fetcher *f, struct dentry *low, int error)
+{
+	while (f->names != NULL) {
+		struct name *n = f->names;
+
+		if (error == 0 && !is_here(f->dir, n->text, n->len))
+			error = fetch(f->dir, low, n->text, n->len, "");
+		f->names = n->next;
+		kfree(n);
+	}
+	return error;
 }
 
 int overlay_read_below(const struct path *low, struct dir_sink *sink)
@@ -225,7 +258,7 @@ static u64 size_of_entries(const struct dentry *dir)
  * changes with its entries, as it is about to. */
 static int fetch_all(struct dentry *dir)
 {
-	struct fetcher f = { .sink.emit = fetch_next, .dir = dir };
+	struct fetcher f = { .sink.emit = note_name, .dir = dir };
 	struct tmpfs_inode *ti = tmpfs_inode(dir->inode);
 	struct path low;
 	int error = overlay_take_xattrs(dir->inode);
@@ -235,11 +268,9 @@ static int fetch_all(struct dentry *dir)
 	error = overlay_find(dir->inode, &low);
 	if (error < 0)
 		return error;
-	f.low = low.dentry;
 	error = overlay_read_below(&low, &f.sink);
+	error = fetch_names(&f, low.dentry, error < 0 ? error : f.error);
 	path_put(&low);
-	if (error == 0)
-		error = f.error;
 	if (error == 0) {
 		kfree(ti->lower);
 		ti->lower = NULL;

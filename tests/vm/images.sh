@@ -82,7 +82,7 @@ t_err 'mayfly: /dev/vda: erofs: is larger than the disk'
 
 root=$T/root
 mkdir -p "$root/bin" "$root/etc" "$root/lib64" "$root/lib/x86_64-linux-gnu" "$root/work"
-cp "$(command -v busybox)" "$B/vm/mapped" "$B/vm/diskfs" "$root/bin"
+cp "$(command -v busybox)" "$B/vm/mapped" "$B/vm/diskfs" "$B/vm/ops" "$root/bin"
 cp "$B/vm/hello-musl" "$root/bin/hello"
 cp "$(command -v od)" "$root/bin/dynamic"
 cp /lib64/ld-linux-x86-64.so.2 "$root/lib64"
@@ -124,6 +124,10 @@ for kind in erofs ext2; do
 		'echo more >>/etc/file; echo new >/new; while read x; do echo $x; done </etc/file'
 	t_out 'lower
 more'
+	t_run "$kind: removed and renamed, in memory" 0 "$VMM" run --root "$T/i" /bin/ops -- \
+		rm /etc/file , mv /etc /other , rmdir /work , ls / , ls /other
+	t_out_match ' other/4 '
+	t_check 'one failed' [ "$(grep -c '^done$\|: done$' "$T/out")" = 5 ]
 	t_run "$kind: copied while it is mapped" 0 "$VMM" run --root "$T/i" /bin/mapped -- \
 		- copied /lib/x86_64-linux-gnu/libc.so.6
 	t_out ''
