@@ -102,22 +102,6 @@ static int check_args(const struct clone_args *args)
 	return args->set_tid ? -ENOSYS : 0;
 }
 
-/* What lies beyond the struct that is known here must be zero. */
-static int args_from_user(struct clone_args *args, const u8 *user, size_t size)
-{
-	memset(args, 0, sizeof(*args));
-	if (copy_from_user(args, user, MIN(size, sizeof(*args))))
-		return -EFAULT;
-	for (size_t i = sizeof(*args); i < size; i++) {
-		u8 byte;
-		if (get_user(byte, user + i))
-			return -EFAULT;
-		if (byte)
-			return -E2BIG;
-	}
-	return 0;
-}
-
 long sys_clone3(const u8 *user, size_t size)
 {
 	struct clone_args args;
@@ -125,7 +109,7 @@ long sys_clone3(const u8 *user, size_t size)
 		return -E2BIG;
 	if (size < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
-	int error = args_from_user(&args, user, size);
+	int error = copy_struct_from_user(&args, sizeof(args), user, size);
 	if (!error)
 		error = check_args(&args);
 	if (error)

@@ -266,16 +266,9 @@ long sys_openat2(int dirfd, const char *path, const struct open_how *user, size_
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	if (get_user(how, user) < 0)
-		return -EFAULT;
-	for (size_t i = sizeof(how); i < size; i++) {
-		char more;
-
-		if (copy_from_user(&more, (const char *)user + i, 1) < 0)
-			return -EFAULT;
-		if (more != 0)
-			return -E2BIG;
-	}
+	error = copy_struct_from_user(&how, sizeof(how), user, size);
+	if (error < 0)
+		return error;
 	if (how.resolve & ~(u64)KNOWN_RESOLVE || how.mode & ~(u64)07777 ||
 	    (how.resolve & RESOLVE_BENEATH && how.resolve & RESOLVE_IN_ROOT))
 		return -EINVAL;

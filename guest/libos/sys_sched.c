@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
+#include <linux/sched/types.h>
 #include "boot_info.h"
 #include "cpus.h"
 #include "sigstate.h"
@@ -105,6 +106,90 @@ long sys_sched_setparam(int pid, const int *user)
 	return thread ? set_policy(thread, thread->attr.policy, priority) : -ESRCH;
 }
 
+/* RLIMIT_NICE: 20 - nice may be as large as the limit. */
+static bool may_have_nice(const struct thread *thread, int nice)
+{
+	return nice >= thread->attr.nice || capable(CAP_SYS_NICE) ||
+	       (u64)(20 - nice) <= thread->process->rlimit[RLIMIT_NICE].rlim_cur;
+}
+
+/* The struct says itself how long it is; if it is too long, the program is told how
+ * long it may be. */
+static int attr_from_user(struct sched_attr *attr, struct sched_attr *user)
+{
+	u32 size;
+	if (get_user(size, &user->size))
+		return -EFAULT;
+	size = size ? size : SCHED_ATTR_SIZE_VER0;
+	int error = -E2BIG;
+	if (size >= SCHED_ATTR_SIZE_VER0 && size <= PAGE_SIZE)
+		error = copy_struct_from_user(attr, sizeof(*attr), user, size);
+	if (error == -E2BIG && put_user(&user->size, (u32)sizeof(*attr)))
+		return -EFAULT;
+	if (!error && attr->sched_flags & SCHED_FLAG_UTIL_CLAMP && size < SCHED_ATTR_SIZE_VER1)
+		return -EINVAL;
+	return error;
+}
+
+static long set_attr(struct thread *thread, struct sched_attr *attr)
+{
+	int policy = (int)attr->sched_policy, nice = attr->sched_nice;
+	int old = thread->attr.policy & ~SCHED_RESET_ON_FORK;
+	bool reset = attr->sched_flags & SCHED_FLAG_RESET_ON_FORK;
+	if (attr->sched_flags & SCHED_FLAG_KEEP_POLICY) {
+		policy = old;
+		reset = thread->attr.policy & SCHED_RESET_ON_FORK;
+	}
+	if (attr->sched_flags & SCHED_FLAG_KEEP_PARAMS && realtime(old))
+		attr->sched_priority = thread->attr.priority;
+	else if (attr->sched_flags & SCHED_FLAG_KEEP_PARAMS)
+		nice = thread->attr.nice;
+	nice = MAX(NICE_MIN, MIN(nice, NICE_MAX));
+	if (policy & SCHED_RESET_ON_FORK || attr->sched_flags & ~(u64)SCHED_FLAG_ALL ||
+	    attr->sched_priority > RT_MAX)
+		return -EINVAL;
+	if (!realtime(policy) && !may_have_nice(thread, nice))
+		return -EPERM;
+	if (attr->sched_flags & SCHED_FLAG_UTIL_CLAMP)
+		return -EOPNOTSUPP;
+	long error = set_policy(thread, policy | (reset ? SCHED_RESET_ON_FORK : 0),
+				(int)attr->sched_priority);
+	if (!error && !realtime(policy))
+		thread->attr.nice = nice;
+	return error;
+}
+
+long sys_sched_setattr(int pid, struct sched_attr *user, unsigned flags)
+{
+	struct sched_attr attr;
+	if (!user || pid < 0 || flags)
+		return -EINVAL;
+	int error = attr_from_user(&attr, user);
+	if (error)
+		return error;
+	if ((int)attr.sched_policy < 0)
+		return -EINVAL;
+	struct thread *thread = find(pid);
+	return thread ? set_attr(thread, &attr) : -ESRCH;
+}
+
+long sys_sched_getattr(int pid, void *user, unsigned size, unsigned flags)
+{
+	struct sched_attr attr = { .size = MIN(size, sizeof(attr)) };
+	if (!user || pid < 0 || size > PAGE_SIZE || size < SCHED_ATTR_SIZE_VER0 || flags)
+		return -EINVAL;
+	const struct thread *thread = find(pid);
+	if (!thread)
+		return -ESRCH;
+	attr.sched_policy = thread->attr.policy & ~SCHED_RESET_ON_FORK;
+	if (thread->attr.policy & SCHED_RESET_ON_FORK)
+		attr.sched_flags = SCHED_FLAG_RESET_ON_FORK;
+	attr.sched_priority = thread->attr.priority;
+	if (!realtime((int)attr.sched_policy))
+		attr.sched_nice = thread->attr.nice;
+	return copy_to_user(user, &attr, attr.size);
+}
+
 long sys_sched_getscheduler(int pid)
 {
 	struct thread *thread = pid < 0 ? NULL : find(pid);
@@ -175,9 +260,7 @@ long sys_setpriority(int which, int who, int nice)
 	struct thread *thread = find_by(which, who);
 	if (!thread)
 		return -ESRCH;
-	/* RLIMIT_NICE: 20 - nice may be as large as the limit */
-	if (nice < thread->attr.nice && !capable(CAP_SYS_NICE) &&
-	    (u64)(20 - nice) > thread->process->rlimit[RLIMIT_NICE].rlim_cur)
+	if (!may_have_nice(thread, nice))
 		return -EACCES;
 	thread->attr.nice = nice;
 	sched_changed(thread);

@@ -12,7 +12,6 @@
 
 #define NS_PER_TICK     (NS_PER_SEC / 100) /* USER_HZ, of times(2) */
 #define COARSE_NS       4000000 /* the resolution of a Linux with HZ=250 */
-#define SLACK_NS        50000 /* Linux's sleeps may be that much longer, and are */
 #define CPUCLOCK_WHICH  3 /* of a negative clock number: kind of time... */
 #define CPUCLOCK_THREAD 4 /* ...and whether of a thread or of a process */
 #define CPUCLOCK_FD     3
@@ -176,7 +175,7 @@ int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline)
 static int sleep_until(u64 deadline)
 {
 	int result;
-	if (deadline <= now_ns() + SLACK_NS)
+	if (deadline <= now_ns() + TIMER_SLACK_NS)
 		sched_step_back();
 	do
 		result = wait_sleep(deadline);

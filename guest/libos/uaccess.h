@@ -6,6 +6,7 @@
 #ifndef LIBOS_UACCESS_H
 #define LIBOS_UACCESS_H
 
+#include <asm/errno.h>
 #include <linux/uio.h>
 #include "lib.h"
 
@@ -23,6 +24,23 @@ long strncpy_from_user(char *dst, const char *user, size_t size);
 		typeof(*(user)) put_user_value = (value);                      \
 		copy_to_user((user), &put_user_value, sizeof(put_user_value)); \
 	})
+
+/* A struct that grows with the years: what lies beyond the part that is known here
+ * must be zero. 0, -EFAULT or -E2BIG. */
+static inline int copy_struct_from_user(void *dst, size_t known, const void *user, size_t size)
+{
+	memset(dst, 0, known);
+	if (copy_from_user(dst, user, MIN(size, known)))
+		return -EFAULT;
+	for (size_t i = known; i < size; i++) {
+		u8 byte;
+		if (get_user(byte, (const u8 *)user + i))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	return 0;
+}
 
 /* A word that threads on other vCPUs may change, as one of its values: 0 or
  * -EFAULT. */

@@ -291,6 +291,7 @@ static const struct call process[] = {
 	P(getresuid, "ooo", SINK, SINK, SINK), P(getresgid, "ooo", SINK, SINK, SINK),
 	P(capget, "o", SINK, 0), P(capset, "i", SINK, SINK), P(sched_setparam, "-i", 0, ZERO),
 	P(sched_getparam, "-o", 0, SINK), P(sched_setscheduler, "--i", 0, 0, ZERO),
+	P(sched_setattr, "-i-", 0, ZERO, 0), P(sched_getattr, "-o--", 0, SINK, 48, 0),
 	P(sched_rr_get_interval, "-o", 0, SINK), P(sched_setaffinity, "--i", 0, 8, ONE),
 	P(sched_getaffinity, "--o", 0, 128, SINK), P(prctl, "-i", PR_SET_NAME, PATH),
 	P(prctl, "-o", PR_GET_NAME, SINK), P(prctl, "-o", PR_GET_PDEATHSIG, SINK),

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +353,77 @@ CASE(sched_priorities)
 	CHECK(syscall(SYS_sched_getscheduler, 0) >= 0);
 	SHOW(syscall(SYS_sched_getscheduler, -1));
 	SHOW(syscall(SYS_sched_getscheduler, 0x7ffffff0));
+}
+
+/* struct sched_attr, which not every libc has. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t of_deadlines[3];
+	uint32_t util_min, util_max;
+};
+#define RESET_ON_FORK 1
+#define KEEP_POLICY   8
+#define KEEP_PARAMS   16
+
+static void show_attr(void)
+{
+	struct attributes attr = { 0 };
+
+	SHOW(syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0));
+	SHOW(attr.size);
+	SHOW(attr.policy);
+	SHOW(attr.flags);
+	SHOW(attr.nice);
+	SHOW(attr.priority);
+}
+
+static long set_attr(unsigned policy, unsigned long flags, int nice, unsigned priority)
+{
+	struct attributes attr = { sizeof(attr), policy, flags, nice, priority, { 0 }, 0, 0 };
+	return syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+CASE(sched_attributes)
+{
+	SHOW(set_attr(SCHED_BATCH, 0, 5, 0));
+	show_attr();
+	SHOW(set_attr(SCHED_OTHER, RESET_ON_FORK, 100, 0)); /* 19 then */
+	show_attr();
+	SHOW(syscall(SYS_sched_getscheduler, 0));
+	SHOW(getpriority(PRIO_PROCESS, 0));
+	SHOW(set_attr(99, KEEP_POLICY | KEEP_PARAMS, 7, 3));
+	show_attr();
+	SHOW(set_attr(99, KEEP_POLICY | KEEP_PARAMS, 7, 0));
+	show_attr();
+	SHOW(set_attr(SCHED_FIFO, 0, 0, 0));
+	SHOW(set_attr(SCHED_OTHER, 0, 0, 1));
+	SHOW(set_attr(SCHED_FIFO, 0, 0, 100));
+	SHOW(set_attr(99, 0, 0, 0));
+	SHOW(set_attr(-1u, 0, 0, 0));
+	SHOW(set_attr(SCHED_OTHER, 1ul << 40, 0, 0));
+	show_attr();
+}
+
+CASE(sched_attributes_that_are_longer)
+{
+	struct {
+		struct attributes attr;
+		char more[64];
+	} longer = { .attr = { .size = sizeof(longer), .nice = 3 } };
+
+	SHOW(syscall(SYS_sched_setattr, 0, &longer, 0));
+	longer.more[63] = 1;
+	SHOW(syscall(SYS_sched_setattr, 0, &longer, 0));
+	SHOW(longer.attr.size);
+	longer.attr.size = 4;
+	SHOW(syscall(SYS_sched_setattr, 0, &longer, 0));
+	SHOW(longer.attr.size);
+	longer.attr.size = 0; /* the first version's */
+	SHOW(syscall(SYS_sched_setattr, 0, &longer, 0));
+	show_attr();
 }
 
 CASE(priority_of_self)
