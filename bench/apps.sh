@@ -1,7 +1,7 @@
 #!/bin/bash
-# apps.sh [--quick] [--rounds N] [--only REGEX]: redis, nginx and python3 as Debian
-# has them, by `vmm run --root /`, beside the same binaries on the host: servers
-# behind a tap and behind a veth pair, asked by the same client. Needs root.
+# apps.sh [--quick] [--rounds N] [--only REGEX]: redis, nginx, python3, node as Debian
+# has them and a Go program, by `vmm run --root /`, beside the same binaries on the host:
+# servers behind a tap and behind a veth pair, asked by the same client. Needs root.
 # METHOD.md says what is measured. Results also in build/bench/apps.json.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -38,15 +38,16 @@ complain() {
 	failed=1
 }
 
-# vmm_or_not WHERE PROGRAM ARG...
+# vmm_or_not WHERE PROGRAM ARG...: with $vcpus, and as much memory as $mem
+vcpus=1 mem=512M
 vmm_or_not() {
 	local where=$1 program=$2
 	shift 2
 	if [ "$where" = host ]; then
 		exec "${HOST[@]}" "$program" "$@"
 	else
-		exec "$B/vmm" run --root / --copy "$T/root:$T/copied" --mem 512M --stats "${TAP[@]}" \
-			"$program" -- "$@"
+		exec "$B/vmm" run --root / --copy "$T/root:$T/copied" --mem $mem --cpus $vcpus \
+			--stats "${TAP[@]}" "$program" -- "$@"
 	fi
 }
 
@@ -126,13 +127,13 @@ write_nginx() {
 	EOF
 }
 
-# ask WHERE FILE CONNECTION: what had errors is no sample
+# ask NAME WHERE PORT/FILE CONNECTION: what had errors is no sample
 ask() {
-	wrk -t 1 -c 32 -d "$seconds" -H "Connection: $3" "http://${address[$1]}/$2" >"$T/wrk" 2>&1
+	wrk -t 1 -c 32 -d "$seconds" -H "Connection: $4" "http://${address[$2]}:$3" >"$T/wrk" 2>&1
 	if grep -Eq 'Socket errors|Non-2xx' "$T/wrk"; then
-		complain "wrk, $2, $3 ($1): $(grep -E 'errors|Non' "$T/wrk")"
+		complain "wrk, $1 ($2): $(grep -E 'errors|Non' "$T/wrk")"
 	else
-		sample "nginx-${2/\//-}-$3" "$1" "$(sed -n 's,Requests/sec: *,,p' "$T/wrk")"
+		sample "$1" "$2" "$(sed -n 's,Requests/sec: *,,p' "$T/wrk")"
 	fi
 }
 
@@ -143,11 +144,24 @@ nginx_round() {
 	memory nginx-memory-at-start "$where"
 	for file in {root,copied}/{1KiB,1MiB}; do
 		for how in keep-alive close; do
-			ask "$where" "$file" $how
+			ask "nginx-${file/\//-}-$how" "$where" "80/$file" $how
 		done
 	done
 	memory nginx-memory-after "$where"
 	finish nginx "$where" "$2"
+}
+
+# ---- servers of languages
+
+# hello_round WHERE ROUND NAME CMD...: with one vCPU and with two; the host has all
+hello_round() {
+	local where=$1 round=$2 name=$3 mem=1G vcpus
+	shift 3
+	for vcpus in 1 2; do
+		serve "$where" 8080 "$@" || return
+		ask "$name-hello-vCPUs-$vcpus" "$where" 8080/ keep-alive
+		finish "$name" "$where" "$round.$vcpus"
+	done
 }
 
 # ---- python3
@@ -188,10 +202,15 @@ touch "$T/names" "$T/rates"
 load=$(cut -d ' ' -f 1-3 /proc/loadavg)
 sides='host guest'
 write_nginx
+! have go >/dev/null 2>&1 || GOCACHE=$PWD/$B/go CGO_ENABLED=0 GO111MODULE=off GOFLAGS='' \
+	go build -o "$T/go-hello" bench/hello.go || exit
+cp bench/hello.js "$T"
 for ((round = 1; round <= rounds; round++)); do
 	for side in $sides; do
 		! have redis-server redis-benchmark || redis_round "$side" $round
 		! have nginx wrk || nginx_round "$side" $round
+		! have go wrk || hello_round "$side" $round go "$T/go-hello"
+		! have node wrk || hello_round "$side" $round node node "$T/hello.js"
 	done
 	sides="${sides#* } ${sides% *}"
 done
