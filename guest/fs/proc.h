@@ -19,7 +19,7 @@ struct proc_text {
 	u64 next; /* of a text in pieces: where show() is to go on; 0: no more */
 };
 #define PROC_PIECE 0x8000 /* as much as this, then show() may stop */
-#define PROC_LINE 512 /* what one proc_print() may add */
+#define PROC_LINE  512 /* what one proc_print() may add */
 bool proc_room(struct proc_text *t, size_t n);
 #define proc_print(t, ...)                   \
 	((void)(proc_room((t), PROC_LINE) && \
