@@ -191,13 +191,12 @@ $(B)/vm/kernels: tests/vm/kernels.S | need-test
 $(B)/net/%: tests/net/%.c $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
-$(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
+$(B)/vm/%: tests/vm/%.c $(wildcard tests/vm/*.h) $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -D_GNU_SOURCE -O2 -static -o $@ $<
 
 # The linker warns that libgomp could load plug-ins.
-$(B)/vm/diskfs $(B)/vm/mapped: tests/vm/expect.h
-$(B)/vm/openmp $(B)/vm/triad: $(B)/vm/%: tests/vm/%.c $(B)/flags | need-test
+$(B)/vm/openmp $(B)/vm/triad: $(B)/vm/%: tests/vm/%.c $(wildcard tests/vm/*.h) $(B)/flags | need-test
 	@mkdir -p $(@D)
 	$(Q)$(call say,CC,$<) $(CC) $(COMMON) -O2 -fopenmp -static -Wl,--no-warnings -o $@ $<
 

@@ -71,7 +71,7 @@ bool fill_entries(const struct guest_mem *mem, uint64_t first, uint64_t entry, u
 
 /* ---- runs that nobody has checked yet */
 
-/* As guest/kernel/paging.c, map_run_quickly(), has it, which see. */
+/* As guest/kernel/paging.c, map_common(), has it, which see. */
 static bool frames_allowed(const struct boot_tables *t, const struct guest_mem *mem, uint64_t pa,
 			   uint64_t n)
 {

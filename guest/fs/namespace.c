@@ -9,11 +9,14 @@
 #include "notify.h"
 #include <asm/statfs.h>
 
-void names_lock(struct super *sb)
+bool names_lock(struct super *sb)
 {
+	bool waited = sb->names_locked;
+
 	while (sb->names_locked)
 		wait_uninterruptible(&sb->names_unlocked);
 	sb->names_locked = sb->names_wait;
+	return waited;
 }
 
 void names_unlock(struct super *sb)
@@ -72,18 +75,14 @@ static int may_look(const struct dentry *dir, size_t len)
 	return len > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-static int find(struct dentry *dir, const char *name, size_t len, const char *ahead,
-		struct dentry **out)
-{
-	*out = find_known(dir, name, len);
-	return *out != NULL ? 0 : ask_for(dir, name, len, ahead, out);
-}
-
 int vfs_find(struct dentry *dir, const char *name, size_t len, struct dentry **out)
 {
 	int error = may_look(dir, len);
 
-	return error < 0 ? error : find(dir, name, len, "", out);
+	if (error < 0)
+		return error;
+	*out = find_known(dir, name, len);
+	return *out != NULL ? 0 : ask_for(dir, name, len, "", out);
 }
 
 int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const char *ahead,
@@ -97,8 +96,10 @@ int vfs_lookup_ahead(struct dentry *dir, const char *name, size_t len, const cha
 	*out = find_known(dir, name, len);
 	if (*out != NULL)
 		return 0;
-	names_lock(sb);
-	error = find(dir, name, len, ahead, out);
+	if (names_lock(sb)) /* somebody may have found it meanwhile */
+		*out = find_known(dir, name, len);
+	if (*out == NULL)
+		error = ask_for(dir, name, len, ahead, out);
 	names_unlock(sb);
 	return error;
 }

@@ -168,7 +168,7 @@ static void print_caps(struct proc_text *t, const struct process *p)
 static void print_cpus(struct proc_text *t, const struct thread *thread)
 {
 	unsigned n = cpus_online();
-	u64 all = n == 64 ? UINT64_MAX : (1ul << n) - 1;
+	u64 all = cpus_online_mask();
 	u64 set = thread->attr.affinity != 0 ? thread->attr.affinity & all : all;
 	const char *separator = "";
 

@@ -69,7 +69,7 @@ void sys_put_link(struct dentry *dir, const char *path, const char *target)
 static void name_all(char *list, char *mask, size_t size)
 {
 	unsigned n = cpus_online();
-	u64 all = n == 64 ? UINT64_MAX : (1ul << n) - 1;
+	u64 all = cpus_online_mask();
 
 	snprintf(list, size, n > 1 ? "0-%u\n" : "%u\n", n - 1);
 	if (n > 32)

@@ -316,7 +316,7 @@ long file_text(const struct file *file, const struct path *root, char *buf, size
 
 /* Between these no other thread finds or changes names of the file system: from the
  * look at a name until it is made, removed or renamed. They do not nest. */
-void names_lock(struct super *sb);
+bool names_lock(struct super *sb); /* true: others had it, and it was waited for */
 void names_unlock(struct super *sb);
 /* A name in a directory: *out may be negative. -ENOTDIR, -ENAMETOOLONG, -EIO.
  * vfs_find() is for those who hold names_lock(). */

@@ -207,30 +207,41 @@ static inline int above_all(uint64_t pa)
 }
 
 /*
- * The common run lies in the program's half, in one table, its frames in one
- * block between this image and 1 GiB, below it, or above 4 GiB: few checks decide.
+ * What nearly all calls ask for: a run in the program's half, in one table, its frames
+ * in one block between this image and 1 GiB, below it, or above 4 GiB. Few checks
+ * decide. 1: done; 0: it is another one, or has no table, and none is to be made;
+ * -ENOMEM.
  */
-static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
+static inline __attribute__((always_inline)) int map_common(uint64_t va, uint64_t entry, uint64_t n,
+							    int make)
 {
-	uint64_t pa = entry & PTE_ADDR;
-	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1);
+	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1), pa = entry & PTE_ADDR, *table;
 
-	if (entry & PTE_PS)
-		return map_blocks(va, entry, n);
-	if (n - 1 >= ENTRIES || first + n > ENTRIES || va >> 47 || va & (PAGE_SIZE - 1) ||
-	    entry & ~(PTE_ADDR | ALLOWED) ||
-	    (pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
-	    (!above_all(pa) &&
-	     (pa >= BLOCKS * (uint64_t)BLOCK_SIZE ||
-	      (pa >> PAGE_SHIFT & (ENTRIES - 1)) + n > ENTRIES || pd_image[pa >> 21] & PTE_PS)))
-		return map_pages_anywhere(va, entry, n);
-	uint64_t *table = table_at(va, 1);
+	if (n - 1 >= ENTRIES - first || va >> 47 || va & (PAGE_SIZE - 1) ||
+	    entry & ~(PTE_ADDR | ALLOWED))
+		return 0;
+	if (!above_all(pa) &&
+	    ((pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
+	     pa >= BLOCKS * (uint64_t)BLOCK_SIZE || entry_index(pa, PAGE_SHIFT) + n > ENTRIES ||
+	     pd_image[pa >> 21] & PTE_PS))
+		return 0;
+	table = table_at(va, make);
 	if (!table)
-		return -ENOMEM;
+		return make ? -ENOMEM : 0;
 	if (!above_all(pa))
 		mapped[pa >> 21] += n;
 	fill_pages(table + first, entry | BOOKKEEPING, n);
-	return 0;
+	return 1;
+}
+
+static inline long map_run(uint64_t va, uint64_t entry, uint64_t n)
+{
+	if (entry & PTE_PS)
+		return map_blocks(va, entry, n);
+	int done = map_common(va, entry, n, 1);
+	if (done)
+		return done < 0 ? done : 0;
+	return map_pages_anywhere(va, entry, n);
 }
 
 /*
@@ -289,33 +300,6 @@ static __attribute__((noinline)) long map_run_slowly(uint64_t va, uint64_t entry
 	return map_run(va, entry, n);
 }
 
-/*
- * What nearly all calls ask for, in a third of the instructions: pages of RAM above
- * this image or below it, or of files, in a table that is there. map_run() says why
- * that is enough to check. False: it is another one.
- */
-static inline __attribute__((always_inline)) int map_run_quickly(uint64_t va, uint64_t entry,
-								 uint64_t n)
-{
-	uint64_t first = va >> PAGE_SHIFT & (ENTRIES - 1), pa = entry & PTE_ADDR, *table;
-
-	if (n - 1 >= ENTRIES - first || va >> 47 || va & (PAGE_SIZE - 1) ||
-	    entry & ~(PTE_ADDR | ALLOWED))
-		return 0;
-	if (!above_all(pa) &&
-	    ((pa < (uint64_t)kernel_end - IMAGE_BASE && !low_frames(pa, n)) ||
-	     pa >= BLOCKS * (uint64_t)BLOCK_SIZE || entry_index(pa, PAGE_SHIFT) + n > ENTRIES ||
-	     pd_image[pa >> 21] & PTE_PS))
-		return 0;
-	table = table_at(va, 0);
-	if (!table)
-		return 0;
-	if (!above_all(pa))
-		mapped[pa >> 21] += n;
-	fill_pages(table + first, entry | BOOKKEEPING, n);
-	return 1;
-}
-
 static __attribute__((noinline)) long map_run_locking(uint64_t va, uint64_t entry, uint64_t n)
 {
 	kernel_lock();
@@ -328,7 +312,7 @@ static __attribute__((noinline)) long map_run_locking(uint64_t va, uint64_t entr
 long kcall_map_run(uint64_t va, uint64_t entry, uint64_t n)
 {
 	kernel_lock();
-	int done = map_run_quickly(va, entry, n);
+	int done = map_common(va, entry, n, 0);
 	kernel_unlock();
 	return done ? 0 : map_run_locking(va, entry, n);
 }
@@ -345,7 +329,7 @@ long kcall_map(uint64_t count)
 	kernel_lock();
 	for (; count && !result; count--, run++) {
 		struct map_run r = { run->va, run->entry, run->n };
-		if (!map_run_quickly(r.va, r.entry, r.n))
+		if (!map_common(r.va, r.entry, r.n, 0))
 			result = map_run_slowly(r.va, r.entry, r.n);
 	}
 	kernel_unlock();

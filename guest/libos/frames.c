@@ -236,8 +236,7 @@ static paddr_t run_of_freed(u64 n)
 	if (!pa)
 		return 0;
 	available -= 1ull << order;
-	for (u64 at = n; at < 1ull << order; at += 1ull << __builtin_ctzll(at))
-		frames_free(pa + (at << PAGE_SHIFT), __builtin_ctzll(at));
+	frames_free_run(pa + (n << PAGE_SHIFT), (1ull << order) - n);
 	memset(phys_to_virt(pa), 0, n << PAGE_SHIFT);
 	return pa;
 }

@@ -16,6 +16,11 @@ const char *process_comm(const struct process *process);
 int thread_next(const struct process *process, int from); /* the lowest tid >= from, or 0 */
 const char *thread_comm(const struct process *process, int tid); /* "" when it has ended */
 unsigned cpus_online(void);
+static inline u64 cpus_online_mask(void)
+{
+	unsigned n = MAX(cpus_online(), 1u);
+	return n >= 64 ? UINT64_MAX : (1ull << n) - 1;
+}
 u64 cpu_khz(void); /* of the TSC */
 
 /* The first mapping that ends above `from`, for /proc/PID/maps. 1, or 0 when there are

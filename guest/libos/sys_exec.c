@@ -16,6 +16,7 @@
 #include <linux/binfmts.h>
 #include <linux/limits.h>
 #include <linux/personality.h>
+#include "../fs/vfs.h"
 #include "aio.h"
 #include "clocks.h"
 #include "exec.h"
@@ -25,7 +26,6 @@
 #include "path.h"
 #include "sigstate.h"
 #include "sys.h"
-#include "../fs/vfs.h"
 
 /* What a call asks for, copied from the program. */
 struct request {

@@ -6,8 +6,8 @@
 #include "pidfd.h"
 #include "process.h"
 #include "sys.h"
-#include "uaccess.h"
 #include "thread.h"
+#include "uaccess.h"
 
 long sys_getpid(void)
 {

@@ -8,6 +8,7 @@
 #include "boot_info.h"
 #include "cpus.h"
 #include "sigstate.h"
+#include "proc_info.h"
 #include "sys.h"
 #include "timespec.h"
 #include "uaccess.h"
@@ -30,12 +31,6 @@ static struct thread *find(int pid)
 	return pid ? signal_thread(current_process(), pid) : current();
 }
 
-static u64 all_cpus(void)
-{
-	unsigned n = MIN(MAX(boot_info.cpus, 1u), (unsigned)MAX_CPUS);
-	return n == 64 ? UINT64_MAX : (1ull << n) - 1;
-}
-
 long sys_sched_getaffinity(int pid, unsigned len, u64 *mask)
 {
 	struct thread *thread = find(pid);
@@ -43,7 +38,7 @@ long sys_sched_getaffinity(int pid, unsigned len, u64 *mask)
 		return -EINVAL;
 	if (!thread)
 		return -ESRCH;
-	u64 set = thread->attr.affinity ? thread->attr.affinity : all_cpus();
+	u64 set = thread->attr.affinity ? thread->attr.affinity : cpus_online_mask();
 	return put_user(mask, set) ? -EFAULT : (long)sizeof(set);
 }
 
@@ -55,11 +50,11 @@ long sys_sched_setaffinity(int pid, unsigned len, const u64 *mask)
 		return -EFAULT;
 	if (!thread)
 		return -ESRCH;
-	if (!(set & all_cpus()))
+	if (!(set & cpus_online_mask()))
 		return -EINVAL;
-	if (~set & all_cpus() && thread_share())
+	if (~set & cpus_online_mask() && thread_share())
 		return -ENOMEM;
-	thread->attr.affinity = set & all_cpus();
+	thread->attr.affinity = set & cpus_online_mask();
 	sched_changed(thread);
 	return 0;
 }

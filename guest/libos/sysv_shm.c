@@ -42,9 +42,9 @@ struct segment {
 static struct list segments = { &segments, &segments }; /* by index */
 static unsigned count;
 
-static int index_of(const struct segment *s)
+static int index_of(int id)
 {
-	return s->id & ((1 << INDEX_BITS) - 1);
+	return id & ((1 << INDEX_BITS) - 1);
 }
 
 static i64 now_seconds(void)
@@ -57,26 +57,21 @@ static struct inode *inode_of(const struct segment *s)
 	return s->place.dentry->inode;
 }
 
-static struct segment *find_id(int id)
-{
-	struct list *l;
-	list_for_each (l, &segments) {
-		struct segment *s = container_of(l, struct segment, link);
-		if (s->id == id)
-			return s;
-	}
-	return NULL;
-}
-
 static struct segment *find_index(int index)
 {
 	struct list *l;
 	list_for_each (l, &segments) {
 		struct segment *s = container_of(l, struct segment, link);
-		if (index_of(s) == index)
+		if (index_of(s->id) == index)
 			return s;
 	}
 	return NULL;
+}
+
+static struct segment *find_id(int id)
+{
+	struct segment *s = find_index(index_of(id));
+	return s && s->id == id ? s : NULL;
 }
 
 static struct segment *find_key(int key)
@@ -134,7 +129,7 @@ static void enter(struct segment *s)
 	static u16 sequence;
 	struct list *l = segments.next;
 	int index = 0;
-	while (l != &segments && index_of(container_of(l, struct segment, link)) == index) {
+	while (l != &segments && index_of(container_of(l, struct segment, link)->id) == index) {
 		l = l->next;
 		index++;
 	}
@@ -329,8 +324,9 @@ static long status(int cmd, int id, struct shmid64_ds *user)
 
 static long highest_index(void)
 {
-	return list_empty(&segments) ? 0 :
-				       index_of(container_of(segments.prev, struct segment, link));
+	return list_empty(&segments) ?
+		       0 :
+		       index_of(container_of(segments.prev, struct segment, link)->id);
 }
 
 static long limits(struct shminfo64 *user)

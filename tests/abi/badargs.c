@@ -31,13 +31,6 @@
 #include "abi.h"
 #include "places.h"
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452
-#endif
-
 struct call {
 	const char *name;
 	long nr;

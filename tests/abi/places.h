@@ -6,6 +6,15 @@
 #define ABI_PLACES_H
 
 #include <stddef.h>
+#include <sys/syscall.h>
+
+/* Newer than Debian 12's headers. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
 
 /* ---- addresses; the first page at GOOD is zero but for what is named */
 

@@ -26,13 +26,6 @@
 #include "abi.h"
 #include "places.h"
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452
-#endif
-
 /* More places: where calls write to, what nobody may touch, the last byte. */
 #define SINK (GOOD + 0x20000)
 #define SHUT (GOOD + 0x30000)

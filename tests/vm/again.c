@@ -7,24 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "memory.h"
 
 #define WARM 20 /* times, before anything is compared */
 
 static char *args[6];
-
-static long free_kib(void)
-{
-	char line[128];
-	long kib = -1;
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "MemFree:", 8) == 0)
-			kib = strtol(line + 8, NULL, 10);
-	if (f)
-		fclose(f);
-	return kib;
-}
 
 static void *become(void *arg)
 {

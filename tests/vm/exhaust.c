@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "memory.h"
 
 #define MIB  (1ul << 20)
 #define MOST 1000000
@@ -222,17 +223,6 @@ static void read_all(void)
 	}
 }
 
-static unsigned long kib_free(void)
-{
-	char text[256] = "";
-	int file = open("/proc/meminfo", O_RDONLY);
-
-	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
-		exit(2);
-	close(file);
-	return strtoul(strstr(text, "MemFree:") + 8, NULL, 10);
-}
-
 /* Uses what there is in large pieces, and gives a page of each back: for that the
  * system needs memory of its own. */
 static int punch(int *error)
@@ -243,7 +233,7 @@ static int punch(int *error)
 	size_t at = 0;
 	int n = 0;
 
-	for (; at < size && kib_free() > 256; at += 65536)
+	for (; at < size && free_kib() > 256; at += 65536)
 		p[at] = 1;
 	*error = 0;
 	for (size_t hole = 4096; hole < at && !*error; hole += 2 * MIB, n++)

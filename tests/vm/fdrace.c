@@ -27,6 +27,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "memory.h"
+#include "random.h"
 
 #define THREADS 8
 #define TABLE   40
@@ -40,14 +42,6 @@ static atomic_int running;
 static pthread_t threads[THREADS];
 static int listener;
 static struct sockaddr_in address;
-
-static unsigned pick(uint64_t *random, unsigned below)
-{
-	*random ^= *random << 13;
-	*random ^= *random >> 7;
-	*random ^= *random << 17;
-	return (unsigned)(*random >> 33) % below;
-}
 
 static int any(uint64_t *random)
 {
@@ -372,24 +366,12 @@ static void round_of(double seconds, uintptr_t seed)
 	all_here = false;
 }
 
-static long number_in(const char *path, const char *word)
-{
-	char text[4096] = "";
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	const char *at = n ? strstr(text, word) : NULL;
-	if (f)
-		fclose(f);
-	return at ? strtol(at + strlen(word), NULL, 10) : 0;
-}
-
 /* Some connections end in their time only. */
 static bool comes_back(long before)
 {
 	long now = 0;
 	for (int i = 0; i < 100; i++) {
-		now = number_in("/proc/meminfo", "MemFree:") +
-		      number_in("/proc/self/status", "VmRSS:");
+		now = not_the_systems_kib();
 		if (now + SLACK >= before)
 			return true;
 		usleep(100000);
@@ -415,8 +397,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < ROUNDS; i++) {
 		round_of(seconds / ROUNDS, seed * ROUNDS + (uintptr_t)i);
 		if (i == 0)
-			before = number_in("/proc/meminfo", "MemFree:") +
-				 number_in("/proc/self/status", "VmRSS:");
+			before = not_the_systems_kib();
 	}
 	if (memory)
 		good = comes_back(before);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "random.h"
 
 #define THREADS 6
 #define NAMES   12 /* in each directory */
@@ -40,14 +41,6 @@ static time_t end;
 static atomic_ulong done[32];
 static atomic_int wrong;
 
-static unsigned pick(struct worker *w, unsigned below)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return (unsigned)(w->random >> 33) % below;
-}
-
 static void complain(const char *what, const char *name, int error)
 {
 	if (wrong++ < 5)
@@ -57,11 +50,11 @@ static void complain(const char *what, const char *name, int error)
 /* One of the few names, of a file or a directory. */
 static const char *a_name(struct worker *w, char *to)
 {
-	unsigned dir = pick(w, DIRS + 1);
+	unsigned dir = pick(&w->random, DIRS + 1);
 	if (dir == DIRS)
-		sprintf(to, "%s/n%u", top, pick(w, NAMES));
+		sprintf(to, "%s/n%u", top, pick(&w->random, NAMES));
 	else
-		sprintf(to, "%s/d%u/n%u", top, dir, pick(w, NAMES));
+		sprintf(to, "%s/d%u/n%u", top, dir, pick(&w->random, NAMES));
 	return to;
 }
 
@@ -117,7 +110,7 @@ static ino_t ino_of(int fd)
 
 static int *a_slot(struct worker *w)
 {
-	return &w->fd[pick(w, OPEN)];
+	return &w->fd[pick(&w->random, OPEN)];
 }
 
 static void do_open(struct worker *w)
@@ -126,7 +119,7 @@ static void do_open(struct worker *w)
 				     O_RDWR | O_CREAT | O_EXCL, O_RDONLY };
 	char name[256];
 	int *slot = a_slot(w), fd;
-	fd = open(a_name(w, name), flags[pick(w, 5)] | O_NONBLOCK, 0644);
+	fd = open(a_name(w, name), flags[pick(&w->random, 5)] | O_NONBLOCK, 0644);
 	expect(fd, "open", name);
 	if (fd < 0)
 		return;
@@ -146,7 +139,7 @@ static void do_close(struct worker *w)
 static void do_write(struct worker *w)
 {
 	int fd = *a_slot(w);
-	unsigned first = pick(w, BLOCKS), n = 1 + pick(w, 16);
+	unsigned first = pick(&w->random, BLOCKS), n = 1 + pick(&w->random, 16);
 	if (fd < 0)
 		return;
 	ino_t ino = ino_of(fd);
@@ -160,7 +153,7 @@ static void do_write(struct worker *w)
 static void do_read(struct worker *w)
 {
 	int fd = *a_slot(w);
-	unsigned first = pick(w, BLOCKS), n = 1 + pick(w, 16);
+	unsigned first = pick(&w->random, BLOCKS), n = 1 + pick(&w->random, 16);
 	if (fd < 0)
 		return;
 	ssize_t r = pread(fd, w->buffer, (size_t)n * BLOCK, (off_t)first * BLOCK);
@@ -175,11 +168,11 @@ static void do_read(struct worker *w)
 static void do_map(struct worker *w)
 {
 	int fd = *a_slot(w), to[2];
-	unsigned first = pick(w, BLOCKS / 8) * 8;
+	unsigned first = pick(&w->random, BLOCKS / 8) * 8;
 	if (fd < 0)
 		return;
 	ino_t ino = ino_of(fd);
-	bool shared = pick(w, 2);
+	bool shared = pick(&w->random, 2);
 	char *at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE, fd,
 			(off_t)first * BLOCK);
 	if (at == MAP_FAILED) {
@@ -205,7 +198,7 @@ static void do_map(struct worker *w)
 static void do_truncate(struct worker *w)
 {
 	int fd = *a_slot(w);
-	if (fd >= 0 && ftruncate(fd, (off_t)pick(w, BLOCKS) * BLOCK) && errno != EINVAL &&
+	if (fd >= 0 && ftruncate(fd, (off_t)pick(&w->random, BLOCKS) * BLOCK) && errno != EINVAL &&
 	    errno != EBADF && errno != ENOSPC)
 		complain("ftruncate", "", errno);
 }
@@ -241,7 +234,7 @@ static void do_exchange(struct worker *w)
 {
 	char from[256], to[256];
 	expect(renameat2(AT_FDCWD, a_name(w, from), AT_FDCWD, a_name(w, to),
-			 pick(w, 2) ? RENAME_EXCHANGE : RENAME_NOREPLACE),
+			 pick(&w->random, 2) ? RENAME_EXCHANGE : RENAME_NOREPLACE),
 	       "renameat2", from);
 }
 
@@ -254,7 +247,7 @@ static void do_link(struct worker *w)
 static void do_symlink(struct worker *w)
 {
 	char target[32], to[256];
-	sprintf(target, "n%u", pick(w, NAMES));
+	sprintf(target, "n%u", pick(&w->random, NAMES));
 	expect(symlink(target, a_name(w, to)), "symlink", to);
 }
 
@@ -275,8 +268,8 @@ static void do_list(struct worker *w)
 	char name[256];
 	const struct dirent *e;
 	unsigned n = 0;
-	sprintf(name, "%s/d%u", top, pick(w, DIRS));
-	DIR *dir = opendir(pick(w, 3) ? name : top);
+	sprintf(name, "%s/d%u", top, pick(&w->random, DIRS));
+	DIR *dir = opendir(pick(&w->random, 3) ? name : top);
 	if (!dir)
 		return;
 	while ((e = readdir(dir)) && n++ < 1000)
@@ -308,7 +301,7 @@ static void *run(void *worker)
 {
 	struct worker *w = worker;
 	while (time(NULL) < end && !wrong) {
-		unsigned number = pick(w, 80), i = 0;
+		unsigned number = pick(&w->random, 80), i = 0;
 		for (; number >= operations[i].often; i++)
 			number -= operations[i].often;
 		operations[i].work(w);

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "random.h"
 
 #define PAGE   4096ul
 #define ARENA  96 /* pages */
@@ -39,14 +40,6 @@ static void complain(const char *what, uint64_t word, uint64_t expected)
 {
 	if (wrong++ < 5)
 		fprintf(stderr, "memrace: %s: %#lx, expected %#lx\n", what, word, expected);
-}
-
-static unsigned pick(uint64_t *random, unsigned below)
-{
-	*random ^= *random << 13;
-	*random ^= *random >> 7;
-	*random ^= *random << 17;
-	return (unsigned)(*random >> 33) % below;
 }
 
 static void on_fault(int sig)

@@ -166,16 +166,22 @@ t_run 'a file opened 200 times' 0 "$VMM" run --root "$root" /bin/busybox --stats
 t_out '200 lower'
 asked=$(sed -n 's/.*files mapped; requests://p' "$T/err" | tr ' ' '\n' | awk '/^[0-9]/ { n += $1 } END { print n }')
 t_check "the host was asked $asked times" [ "${asked:-200}" -lt 150 ]
-t_case 'what the host changes is seen after a second'
-echo old >"$root/changes"
-: >"$T/out"
-# shellcheck disable=SC2094 # it waits for the VM's first word
+
+# Waits until the VM whose input it is has said something.
+first_word()
 {
 	tries=$((T_LIMIT * 10))
 	until [ -s "$T/out" ] || [ $tries = 0 ]; do
 		tries=$((tries - 1))
 		sleep 0.1
 	done
+}
+
+t_case 'what the host changes is seen after a second'
+echo old >"$root/changes"
+: >"$T/out"
+{
+	first_word
 	echo new >"$root/changes"
 	sleep 1.1
 	echo go
@@ -195,13 +201,8 @@ asked=$(sed -n 's/.*requests:.* WALK \([0-9]*\).*/\1/p' "$T/err")
 t_check "the host was asked $asked times" [ "${asked:-200}" -lt 50 ]
 t_case 'what the host makes is seen after a second'
 : >"$T/out"
-# shellcheck disable=SC2094 # it waits for the VM's first word
 {
-	tries=$((T_LIMIT * 10))
-	until [ -s "$T/out" ] || [ $tries = 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.1
-	done
+	first_word
 	mkdir "$root/made"
 	echo text >"$root/made/file"
 	sleep 1.1

@@ -36,6 +36,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "memory.h"
+#include "random.h"
 
 #define LOOKS        150 /* 100 ms apart; an emulated CPU is slow */
 #define MOST         8 /* threads of a kind */
@@ -90,15 +92,6 @@ static void round_done(struct worker *w)
 {
 	w->rounds++;
 	cpus |= 1ull << (sched_getcpu() & 63);
-}
-
-/* xorshift: the same numbers in each run. */
-static unsigned pick(struct worker *w, unsigned below)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return (unsigned)(w->random >> 33) % below;
 }
 
 static void write_all(int fd, const void *from, size_t n)
@@ -167,7 +160,7 @@ static void store_work(struct worker *w)
 	pthread_mutex_lock(&store_lock);
 	while (!over) {
 		if (producer && store_in - store_out < 8) {
-			uint64_t item = pick(w, 1000);
+			uint64_t item = pick(&w->random, 1000);
 
 			store[store_in++ % 8] = item;
 			sum_in += item;
@@ -332,12 +325,12 @@ static void tcp_ask(struct worker *w)
 	int fd = tcp_connect();
 
 	while (!over) {
-		size_t n = 1 + pick(w, sizeof(out));
+		size_t n = 1 + pick(&w->random, sizeof(out));
 
-		memset(out, (int)pick(w, 256), n);
+		memset(out, (int)pick(&w->random, 256), n);
 		write_all(fd, out, n);
 		must(read_all(fd, in, n) && memcmp(in, out, n) == 0, "an echo is wrong");
-		if (pick(w, 50) == 0) {
+		if (pick(&w->random, 50) == 0) {
 			close(fd);
 			fd = tcp_connect();
 		}
@@ -365,7 +358,7 @@ static void unix_work(struct worker *w)
 
 		must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0, "socketpair");
 		for (int i = 0; i < 20; i++) {
-			size_t n = 1 + pick(w, sizeof(out));
+			size_t n = 1 + pick(&w->random, sizeof(out));
 
 			memset(out, i, n);
 			must(send(pair[i % 2], out, n, 0) == (ssize_t)n, "send");
@@ -389,7 +382,7 @@ static void file_work(struct worker *w)
 	snprintf(other, sizeof(other), "%s.renamed", path);
 	while (!over) {
 		int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-		unsigned n = 1 + pick(w, 20);
+		unsigned n = 1 + pick(&w->random, 20);
 
 		must(fd >= 0, "open");
 		for (unsigned i = 0; i < n; i++) {
@@ -413,7 +406,7 @@ static void file_work(struct worker *w)
 static void memory_work(struct worker *w)
 {
 	while (!over) {
-		size_t size = 4096 * (2 + pick(w, 40)), half = (size / 2) & ~(size_t)4095;
+		size_t size = 4096 * (2 + pick(&w->random, 40)), half = (size / 2) & ~(size_t)4095;
 		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			       0);
 
@@ -440,8 +433,8 @@ static void heap_work(struct worker *w)
 	unsigned char *block[BLOCKS] = { NULL };
 
 	while (!over) {
-		unsigned i = pick(w, BLOCKS);
-		size_t n = 1 + pick(w, pick(w, 20) ? 500 : 200000);
+		unsigned i = pick(&w->random, BLOCKS);
+		size_t n = 1 + pick(&w->random, pick(&w->random, 20) ? 500 : 200000);
 
 		must(!block[i] || (block[i][0] == (i ^ w->me) && malloc_usable_size(block[i])),
 		     "the heap has something else");
@@ -510,7 +503,7 @@ static void timer_work(struct worker *w)
 
 	must(fd >= 0, "timerfd_create");
 	while (!over) {
-		long ns = 1000 + (long)pick(w, 3000000);
+		long ns = 1000 + (long)pick(&w->random, 3000000);
 		struct itimerspec once = { .it_value.tv_nsec = ns };
 		struct timespec pause = { 0, ns };
 		struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -539,7 +532,7 @@ static void timeout_work(struct worker *w)
 		struct timespec until;
 
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 1000 + (long)pick(w, 2000000);
+		until.tv_nsec += 1000 + (long)pick(&w->random, 2000000);
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
 		pthread_mutex_lock(&lock);
@@ -696,26 +689,12 @@ static void stop_all(void)
 	pthread_join(thread, NULL);
 }
 
-/* The number behind a word in a file of /proc. */
-static long number_in(const char *path, const char *word)
-{
-	char text[4096] = "";
-	int fd = open(path, O_RDONLY);
-	const char *at;
-
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, path);
-	close(fd);
-	at = strstr(text, word);
-	must(at, word);
-	return strtol(at + strlen(word), NULL, 10);
-}
-
 /* What the system does not use: free, or the program's own, which malloc() keeps
  * more or less of. */
-static long free_kib(void)
+static long kib_to_keep(void)
 {
 	malloc_trim(0);
-	return number_in("/proc/meminfo", "MemFree:") + number_in("/proc/self/status", "VmRSS:");
+	return not_the_systems_kib();
 }
 
 static void spell(double seconds)
@@ -740,7 +719,7 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 4);
 	while (spells < SPELLS_LEAST || now() < start + seconds) {
 		spell(length);
-		after = free_kib();
+		after = kib_to_keep();
 		if (++spells <= 2)
 			before = after;
 	}

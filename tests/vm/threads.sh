@@ -4,44 +4,30 @@
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-seconds=${T_STRESS:-1} soak=5 counts='1 2 4 8'
-[ -z "$LAB" ] || soak=3 counts='2 4'
-for cpus in $counts; do
-	for threads in 3 16; do
-		t_run "stress: $threads threads on $cpus vCPUs" 0 \
-			"$VMM" run "$B/vm/stress" --cpus "$cpus" -- "$threads" "$seconds"
-		t_out good
+seconds=${T_STRESS:-1} soak=5 stressed='1 2 4 8'
+[ -z "$LAB" ] || soak=3 stressed='2 4'
+# on COUNTS NAME PROGRAM [ARGS...]: on so many vCPUs, with nothing but $said to say
+on()
+{
+	counts=$1 name=$2 program=$3
+	shift 3
+	for cpus in $counts; do
+		t_run "$name on $cpus vCPUs" 0 "$VMM" run "$B/vm/$program" --cpus "$cpus" -- "$@"
+		t_out "$said"
 		t_err ''
 	done
-done
-for cpus in 2 4; do
-	t_run "threads at once on $cpus vCPUs" 0 "$VMM" run "$B/vm/together" --cpus "$cpus"
-	t_out good
-	t_err ''
-done
-for cpus in 1 4; do
-	t_run "restartable sequences on $cpus vCPUs" 0 "$VMM" run "$B/vm/rseq" --cpus "$cpus"
-	t_out good
-	t_err ''
-done
-for cpus in 2 4; do
-	t_run "arguments that change under the call on $cpus vCPUs" 0 \
-		"$VMM" run "$B/vm/changing" --cpus "$cpus" -- 700
-	t_out ''
-	t_err ''
-done
-for cpus in 1 4; do
-	t_run "descriptors in all states at once on $cpus vCPUs" 0 \
-		"$VMM" run "$B/vm/fdrace" --cpus "$cpus" -- 1.5 "$cpus"
-	t_out good
-	t_err ''
-done
-for cpus in 1 4; do
-	t_run "memory that others map, move and unmap on $cpus vCPUs" 0 \
-		"$VMM" run "$B/vm/memrace" --cpus "$cpus" -- 1.5 "$cpus"
-	t_out good
-	t_err ''
-done
+}
+
+said=good
+on "$stressed" 'stress: 3 threads' stress 3 "$seconds"
+on "$stressed" 'stress: 16 threads' stress 16 "$seconds"
+on '2 4' 'threads at once' together
+on '1 4' 'restartable sequences' rseq
+on '1 4' 'descriptors in all states at once' fdrace 1.5
+on '1 4' 'memory that others map, move and unmap' memrace 1.5
+said=''
+on '2 4' 'arguments that change under the call' changing 700
+
 # everything at once: tests/vm/soak.c, for longer by `make soak`
 t_run 'soak: mixed work on 4 vCPUs' 0 "$VMM" run "$B/vm/soak" --cpus 4 -- "$soak"
 t_out_match "^soak: .* not the system's: [0-9]+ KiB before, [0-9]+ after\$"
