@@ -102,10 +102,10 @@ static uint64_t new_table(const struct fill *fill, const struct guest_mem *mem)
 	return pa;
 }
 
-/* The entries for n pages from va on, all of them empty, with the tables that lead
- * there; NULL: they are not, or there is no memory for tables. */
-static uint64_t *empty_entries(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
-			       uint64_t n)
+/* The n entries for the pages from va on, in one table, which is made with `make`. NULL:
+ * there is none, or none can be made. */
+static uint64_t *entries_of(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
+			    uint64_t n, bool make)
 {
 	uint64_t at = fill->tables.pml4, *e;
 
@@ -113,7 +113,7 @@ static uint64_t *empty_entries(const struct fill *fill, const struct guest_mem *
 		e = mem_at(mem, at + (va >> shift) % ENTRIES * 8, 8);
 		if (!e || *e & PTE_PS)
 			return NULL;
-		if (*e == 0) {
+		if (*e == 0 && make) {
 			at = new_table(fill, mem);
 			if (at)
 				__atomic_store_n(e, at | PTE_P | PTE_W | PTE_U | PTE_A,
@@ -123,7 +123,15 @@ static uint64_t *empty_entries(const struct fill *fill, const struct guest_mem *
 			return NULL;
 		at = *e & PTE_ADDR;
 	}
-	e = entries_at(mem, at + (va >> 12) % ENTRIES * 8, n);
+	return entries_at(mem, at + (va >> 12) % ENTRIES * 8, n);
+}
+
+/* The same, if none of them is in use. */
+static uint64_t *empty_entries(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
+			       uint64_t n)
+{
+	uint64_t *e = entries_of(fill, mem, va, n, true);
+
 	for (uint64_t i = 0; e && i < n; i++)
 		if (e[i])
 			return NULL;
@@ -183,15 +191,8 @@ bool fill_map(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
 static uint64_t *used_entries(const struct fill *fill, const struct guest_mem *mem, uint64_t va,
 			      uint64_t n)
 {
-	uint64_t at = fill->tables.pml4, *e;
+	uint64_t *e = entries_of(fill, mem, va, n, false);
 
-	for (unsigned shift = 39; shift > 12; shift -= 9) {
-		e = mem_at(mem, at + (va >> shift) % ENTRIES * 8, 8);
-		if (!e || (*e & (PTE_P | PTE_PS)) != PTE_P)
-			return NULL;
-		at = *e & PTE_ADDR;
-	}
-	e = entries_at(mem, at + (va >> 12) % ENTRIES * 8, n);
 	for (uint64_t i = 0; e && i < n; i++)
 		if (!e[i] || e[i] & PTE_FILE || !mem_at(mem, e[i] & PTE_ADDR, PAGE_SIZE))
 			return NULL;
