@@ -45,7 +45,8 @@ bool report_exits(const char *text, struct exits *e)
 			   &v.emulated) == 1)
 			e->emulated = v.emulated + (e->emulated < 0 ? 0 : e->emulated);
 		if (sscanf(line,
-			   "vmm: vCPU %*u: %ld exits to the VMM: %ld device registers, %ld ports, "
+			   "vmm: vCPU %*u: %ld exits to the VMM: %ld device registers, "
+			   "%*d waits for frames, %ld ports, "
 			   "%ld signals, %ld other",
 			   &v.total, &v.mmio, &v.ports, &v.signals, &v.other) != 5)
 			continue;

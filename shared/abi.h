@@ -90,9 +90,20 @@
  * memory without PTE_FILE, whose contents are lost with it. The VMM has KVM forget what
  * it made of them, for all vCPUs: none has to flush anything.
  */
-#define MAP_GPA    (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
-#define UNMAP_GPA  (MAP_GPA + 4)
-#define FILL_NEVER 0xffffffffffffffff
+#define MAP_GPA   (VIRTIO_MMIO_GPA + (VIRTIO_MMIO_MAX - 1) * VIRTIO_MMIO_SIZE)
+#define UNMAP_GPA (MAP_GPA + 4)
+/*
+ * With mayfly,attend a guest that has nothing to do but wait for packets, and expects
+ * them soon, writes to ATTEND_GPA, 32 bits, for how many microseconds at most, with the
+ * receive queues' interrupts off. The vCPU goes on when there are received buffers that
+ * its driver has not looked at, when an interrupt for vCPU 0 has come, when another vCPU
+ * has written ATTEND_WAKE, or when the time has passed. What the drivers send meanwhile,
+ * and between one wait and the next if that is soon, needs no doorbell; 0: there will be
+ * none soon. One vCPU may be there at a time, for others the write does nothing.
+ */
+#define ATTEND_GPA  (MAP_GPA + 8)
+#define ATTEND_WAKE 0xffffffff
+#define FILL_NEVER  0xffffffffffffffff
 
 /*
  * Interrupt vectors, fixed, delivered as MSIs to the local APIC. A vector's
@@ -137,6 +148,7 @@
  *   mayfly,fills      present: page table entries cost next to nothing, since the
  *                     VMM writes them where the guest's kernel is slow (FILL_PORT)
  *   mayfly,map        present: MAP_GPA and UNMAP_GPA are there
+ *   mayfly,attend     present: ATTEND_GPA is there
  *   mayfly,no-patch   present: leave the program's text alone
  *
  * /virtio@d000X000: compatible = "virtio,mmio"; reg; interrupts = the vector.

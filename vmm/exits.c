@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/kvm.h>
+#include "attend.h"
 #include "exits.h"
 #include "fail.h"
 #include "fill.h"
@@ -109,6 +110,15 @@ static void serve_map(struct vcpu *vcpu, bool unmap)
 	memcpy(vcpu->run->mmio.data, &done, sizeof(done));
 }
 
+static void serve_attend(struct vcpu *vcpu)
+{
+	uint32_t value;
+
+	vcpu->stats.attended++;
+	memcpy(&value, vcpu->run->mmio.data, sizeof(value));
+	attend(vcpu, value);
+}
+
 static void serve_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -116,6 +126,11 @@ static void serve_mmio(struct vcpu *vcpu)
 	const uint64_t gpa = run->mmio.phys_addr,
 		       window = (gpa - VIRTIO_MMIO_GPA) / VIRTIO_MMIO_SIZE;
 
+	if (gpa == ATTEND_GPA && vm->own_guest && window >= vm->ndev && run->mmio.is_write &&
+	    run->mmio.len == 4) {
+		serve_attend(vcpu);
+		return;
+	}
 	vcpu->stats.mmio++;
 	if ((gpa == MAP_GPA || gpa == UNMAP_GPA) && vm->fill.offered && window >= vm->ndev &&
 	    !run->mmio.is_write && run->mmio.len == 4) {

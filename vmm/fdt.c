@@ -148,6 +148,8 @@ static void chosen(struct tree *t, const struct fdt_machine *m)
 		property(t, "mayfly,fills", NULL, 0);
 	if (m->maps)
 		property(t, "mayfly,map", NULL, 0);
+	if (m->attends)
+		property(t, "mayfly,attend", NULL, 0);
 	if (m->no_patch)
 		property(t, "mayfly,no-patch", NULL, 0);
 	end(t);

@@ -59,7 +59,7 @@ struct fdt_machine {
 	uint8_t seed[48];
 	uint64_t realtime_tsc, realtime_ns;
 	uint32_t stdio[3];
-	bool verbose, stats, no_patch, fills, maps;
+	bool verbose, stats, no_patch, fills, maps, attends;
 	const struct fdt_device *device;
 	unsigned ndevices;
 };

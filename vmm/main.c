@@ -135,6 +135,7 @@ static void describe(void)
 {
 	size_t path_len;
 	const char *path = program_path(&path_len);
+	const bool has_window = vm.ndev < VIRTIO_MMIO_MAX; /* the last: MAP_GPA, ATTEND_GPA */
 	struct fdt_machine m = {
 		.mem = &vm.mem,
 		.cpus = options.cpus,
@@ -162,7 +163,8 @@ static void describe(void)
 		.stats = options.stats,
 		.no_patch = options.no_patch,
 		.fills = vm.fill.offered,
-		.maps = vm.fill.offered && vm.ndev < VIRTIO_MMIO_MAX,
+		.maps = vm.fill.offered && has_window,
+		.attends = has_window && nets_count(),
 		.device = device,
 		.ndevices = ndevices,
 	};

@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,18 +271,66 @@ uint16_t net_mtu(const struct virtio_dev *dev)
 	return ((const struct net *)dev)->config.mtu;
 }
 
+static bool is_net(const struct virtio_dev *dev)
+{
+	return dev->ops->kick == net_kick;
+}
+
 void net_drain(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->ndev; i++) {
 		struct net *net = net_of(vm->dev[i]);
 
-		if (net->dev.ops->kick != net_kick)
+		if (!is_net(vm->dev[i]))
 			continue;
 		pthread_mutex_lock(&net->dev.lock);
 		for (unsigned pair = 0; pair < net->pairs_max; pair++)
 			tx_drain(&net->tx[pair]);
 		pthread_mutex_unlock(&net->dev.lock);
 	}
+}
+
+/* From now on they are the mover's work, see net_move(). */
+static bool move(struct net *net, enum net_mover mover)
+{
+	bool unseen = false;
+
+	pthread_mutex_lock(&net->dev.lock);
+	net->mover = mover;
+	for (unsigned i = 0; i < net->pairs; i++) {
+		tx_pump(&net->tx[i]);
+		rx_pump(&net->rx[i]);
+		unseen |= virtio_live(&net->dev, 2 * i) && queue_unseen(&net->dev.queue[2 * i]);
+	}
+	pthread_mutex_unlock(&net->dev.lock);
+	return unseen;
+}
+
+bool net_move(struct vm *vm, enum net_mover mover)
+{
+	bool unseen = false;
+
+	for (unsigned i = 0; i < vm->ndev; i++)
+		if (is_net(vm->dev[i]))
+			unseen |= move(net_of(vm->dev[i]), mover);
+	return unseen;
+}
+
+unsigned net_fds(const struct vm *vm, struct pollfd *fds)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->ndev; i++) {
+		struct net *net = net_of(vm->dev[i]);
+
+		if (!is_net(vm->dev[i]))
+			continue;
+		pthread_mutex_lock(&net->dev.lock);
+		for (unsigned pair = 0; !net->gone && pair < net->pairs; pair++)
+			fds[n++] = (struct pollfd){ .fd = net->backend.fd[pair], .events = POLLIN };
+		pthread_mutex_unlock(&net->dev.lock);
+	}
+	return n;
 }
 
 void net_free(struct virtio_dev *dev)

@@ -72,4 +72,16 @@ uint16_t net_mtu(const struct virtio_dev *dev); /* 0: not known */
  * guest image: one pair of queues, all offloads that its driver knows. */
 uint64_t net_ready_features(uint64_t offered);
 
+/* Who moves the frames of all devices (attend.h): the I/O thread; a vCPU's thread, which
+ * waits for them; or the same, while it runs the guest for a moment. */
+enum net_mover { NET_BY_IO_THREAD, NET_INSIDE, NET_NEAR };
+/* Moves what there is, both ways; from now on that is the mover's work. True: drivers have
+ * frames that they have not looked at. Any thread. */
+bool net_move(struct vm *vm, enum net_mover mover);
+
+/* Where frames come from: how many descriptors, to be polled for POLLIN. */
+#define NET_FDS_MAX (VIRTIO_MMIO_MAX * NET_PAIRS_MAX)
+struct pollfd;
+unsigned net_fds(const struct vm *vm, struct pollfd *fds);
+
 #endif

@@ -13,7 +13,7 @@
 
 #define NET_HDR    ((uint32_t)sizeof(struct virtio_net_hdr_v1)) /* in front of each frame */
 #define NET_GSO    65562u /* header and largest frame with segmentation: 5.1.6.3.1 */
-#define NET_BUDGET 64 /* frames at a time, then the I/O thread serves others */
+#define NET_BUDGET 64 /* frames that the I/O thread moves at a time */
 #define RX_IOV     1024 /* IOV_MAX */
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == 12, "virtio 1.2, 5.1.6");
@@ -67,6 +67,7 @@ struct net {
 	bool configured; /* the backend knows the driver's offloads */
 	bool gone; /* the backend will never work again */
 	bool recorded; /* --pcap */
+	enum net_mover mover; /* whose work the queues are */
 	struct net_rx *rx; /* pairs_max of each */
 	struct net_tx *tx;
 };
@@ -74,6 +75,18 @@ struct net {
 static inline bool net_accepted(const struct net *net, unsigned feature)
 {
 	return net->dev.accepted & 1ull << feature;
+}
+
+/* If not, a vCPU's thread listens, and comes back by itself (attend.h). */
+static inline bool net_by_io_thread(const struct net *net)
+{
+	return net->mover == NET_BY_IO_THREAD;
+}
+
+/* Frames at a time: the I/O thread has others to serve. */
+static inline unsigned net_budget(const struct net *net)
+{
+	return net_by_io_thread(net) ? NET_BUDGET : NET_QUEUE_SIZE;
 }
 
 /* Works on a queue as far as possible: net_rx.c, net_tx.c, net_ctrl.c */

@@ -13,8 +13,8 @@
  *          no buffer (posted) v  | doorbell
  *                          starving
  *
- * The backend is listened to by the I/O thread. Nothing that is in flight
- * refers to guest memory, so a reset needs no care.
+ * The backend is listened to by the I/O thread, or by a vCPU's (attend.h).
+ * Nothing that is in flight refers to guest memory, so a reset needs no care.
  */
 #include <errno.h>
 #include <poll.h>
@@ -228,6 +228,8 @@ static void listen_to_backend(struct net_rx *rx)
 {
 	struct net *net = rx->net;
 
+	if (!net_by_io_thread(net) || rx->waiting)
+		return;
 	rx->waiting = true;
 	io_poll(net->dev.vm, &rx->op, net->backend.fd[rx->q / 2], POLLIN);
 }
@@ -273,21 +275,30 @@ static bool receive(struct net_rx *rx)
 	return true;
 }
 
+static void continue_later(struct net_rx *rx)
+{
+	if (!net_by_io_thread(rx->net))
+		return;
+	rx->waiting = true;
+	io_defer(rx->net->dev.vm, &rx->op);
+}
+
 void rx_pump(struct net_rx *rx)
 {
 	struct net *net = rx->net;
 	struct virtio_dev *dev = &net->dev;
-	unsigned budget = NET_BUDGET;
+	unsigned budget = net_budget(net);
 
-	if (rx->waiting || net->gone || rx->q / 2 >= net->pairs || !virtio_live(dev, rx->q))
+	if (net_by_io_thread(net) && rx->waiting)
+		return;
+	if (net->gone || rx->q / 2 >= net->pairs || !virtio_live(dev, rx->q))
 		return;
 	if (!rx->spill && !(rx->spill = malloc(NET_GSO)))
 		fail(EXIT_VMM, "no memory for the network device");
 	queue_suppress_kicks(&dev->queue[rx->q], true);
 	while (receive(rx)) {
 		if (--budget == 0) {
-			rx->waiting = true;
-			io_defer(dev->vm, &rx->op);
+			continue_later(rx);
 			break;
 		}
 	}
@@ -302,7 +313,8 @@ static void rx_ready(struct io_op *op, int result)
 	(void)result; /* what is wrong with the backend, readv() will say */
 	pthread_mutex_lock(&rx->net->dev.lock);
 	rx->waiting = false;
-	rx_pump(rx);
+	if (net_by_io_thread(rx->net))
+		rx_pump(rx);
 	pthread_mutex_unlock(&rx->net->dev.lock);
 }
 

@@ -22,6 +22,8 @@
 #include "net_dev.h"
 #include "../net/pcap.h"
 
+#define NEAR_FRAMES 64 /* with so many, the vCPU's thread is not waited for (attend.h) */
+
 static int tx_fd(const struct net_tx *tx)
 {
 	return tx->net->backend.fd[tx->q / 2];
@@ -109,11 +111,19 @@ static bool finish_frame(struct net_tx *tx)
 	return true;
 }
 
+/* True: there is something to send already. */
+static bool listen_for_kicks(struct net_tx *tx)
+{
+	struct virtqueue *queue = &tx->net->dev.queue[tx->q];
+
+	return queue_ask_kick(queue, tx->net->mover == NET_NEAR ? NEAR_FRAMES : 1);
+}
+
 static void send_all(struct net_tx *tx)
 {
 	struct virtio_dev *dev = &tx->net->dev;
 	struct virtqueue *queue = &dev->queue[tx->q];
-	unsigned budget = NET_BUDGET;
+	unsigned budget = net_budget(tx->net);
 
 	queue_suppress_kicks(queue, true);
 	do {
@@ -129,7 +139,7 @@ static void send_all(struct net_tx *tx)
 				return;
 			}
 		}
-	} while (virtio_live(dev, tx->q) && queue_suppress_kicks(queue, false));
+	} while (virtio_live(dev, tx->q) && listen_for_kicks(tx));
 }
 
 void tx_drain(struct net_tx *tx)

@@ -148,15 +148,15 @@ static int read_chain(const struct virtqueue *q, const struct guest_mem *mem, st
 	return c->out_len > UINT32_MAX || c->in_len > UINT32_MAX ? -EINVAL : 0;
 }
 
-bool queue_has_work(const struct virtqueue *q)
+uint16_t queue_waiting(const struct virtqueue *q)
 {
-	return load16(&((struct vring_avail *)q->avail)->idx) != q->next_avail;
+	return load16(&((struct vring_avail *)q->avail)->idx) - q->next_avail;
 }
 
 int queue_pop(struct virtqueue *q, const struct guest_mem *mem, struct chain *chain)
 {
 	struct vring_avail *avail = q->avail;
-	uint16_t ready = load16(&avail->idx) - q->next_avail;
+	uint16_t ready = queue_waiting(q);
 	uint16_t taken = q->next_avail - q->next_used;
 	uint16_t head;
 
@@ -224,22 +224,33 @@ bool queue_needs_interrupt(struct virtqueue *q)
 	return vring_need_event(load16(used_event(q)), now, old);
 }
 
-bool queue_suppress_kicks(struct virtqueue *q, bool suppress)
+bool queue_unseen(const struct virtqueue *q)
+{
+	return !q->event_idx || (uint16_t)(load16(used_event(q)) + 1) != q->next_used;
+}
+
+bool queue_ask_kick(struct virtqueue *q, uint16_t n)
 {
 	struct vring_used *used = q->used;
 
-	if (suppress) {
-		/* With EVENT_IDX an avail_event left behind does the same. */
-		if (!q->event_idx)
-			store16(&used->flags, VRING_USED_F_NO_NOTIFY);
-		return false;
-	}
 	if (q->event_idx)
-		store16(avail_event(q), q->next_avail);
+		store16(avail_event(q), q->next_avail + n - 1);
 	else
 		store16(&used->flags, 0);
 	/* Pairs with the driver's full barrier between storing avail->idx and
 	 * reading avail_event or flags (2.7.13.4.1). */
 	atomic_thread_fence(memory_order_seq_cst);
-	return queue_has_work(q);
+	return queue_waiting(q) >= (q->event_idx ? n : 1);
+}
+
+bool queue_suppress_kicks(struct virtqueue *q, bool suppress)
+{
+	struct vring_used *used = q->used;
+
+	if (!suppress)
+		return queue_ask_kick(q, 1);
+	/* With EVENT_IDX an avail_event left behind does the same. */
+	if (!q->event_idx)
+		store16(&used->flags, VRING_USED_F_NO_NOTIFY);
+	return false;
 }

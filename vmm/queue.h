@@ -49,8 +49,8 @@ int queue_enable(struct virtqueue *q, const struct guest_mem *mem);
  */
 int queue_pop(struct virtqueue *q, const struct guest_mem *mem, struct chain *chain);
 
-/* Whether queue_pop() would find something; a look, nothing is taken. */
-bool queue_has_work(const struct virtqueue *q);
+/* How many requests wait for queue_pop(); a look, nothing is taken. */
+uint16_t queue_waiting(const struct virtqueue *q);
 
 /* Gives a request back with `len` bytes written. `head` is one that queue_pop
  * gave and that has not been pushed since. */
@@ -64,8 +64,16 @@ void queue_publish(struct virtqueue *q);
 /* Whether the driver wants an interrupt for what was pushed since last asked. */
 bool queue_needs_interrupt(struct virtqueue *q);
 
+/* Whether the driver, which wants no interrupts now, has not yet looked at all that was
+ * pushed: then its used_event is not right behind it. */
+bool queue_unseen(const struct virtqueue *q);
+
 /* Suppresses doorbells (true) or asks for one (false; returns true when
  * requests arrived meanwhile, so that the caller looks again). */
 bool queue_suppress_kicks(struct virtqueue *q, bool suppress);
+
+/* Asks for a doorbell once there are n requests (without EVENT_IDX: for the next one);
+ * true when they arrived meanwhile. */
+bool queue_ask_kick(struct virtqueue *q, uint16_t n);
 
 #endif

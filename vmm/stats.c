@@ -66,9 +66,9 @@ void stats_print(struct vm *vm)
 
 		fprintf(stderr,
 			"vmm: vCPU %u: %" PRIu64 " exits to the VMM: %" PRIu64
-			" device registers, %" PRIu64 " ports, %" PRIu64 " signals, %" PRIu64
-			" other\n",
-			i, s->exits, s->mmio, s->pio, s->intr, s->other);
+			" device registers, %" PRIu64 " waits for frames, %" PRIu64
+			" ports, %" PRIu64 " signals, %" PRIu64 " other\n",
+			i, s->exits, s->mmio, s->attended, s->pio, s->intr, s->other);
 		print_kvm(&vm->vcpu[i]);
 	}
 	for (unsigned i = 0; i < vm->ndev; i++) {

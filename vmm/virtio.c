@@ -18,6 +18,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
+#include "attend.h"
 #include "fail.h"
 #include "promote.h"
 #include "virtio.h"
@@ -39,6 +40,7 @@ static void raise_interrupt(struct virtio_dev *dev, uint32_t cause)
 		promote_raise(dev);
 	else
 		vm_raise(dev->vm, VECTOR_DEVICE + dev->window);
+	attend_interrupted();
 }
 
 bool virtio_live(const struct virtio_dev *dev, unsigned q)

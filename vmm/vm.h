@@ -19,7 +19,7 @@ struct virtio_dev;
 
 /* Counters for --stats; each vCPU thread adds to its own copy. */
 struct vcpu_stats {
-	uint64_t exits, mmio, pio, intr, other;
+	uint64_t exits, mmio, attended, pio, intr, other;
 };
 
 struct vcpu {

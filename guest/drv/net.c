@@ -16,6 +16,8 @@
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include "../libos/boot_info.h"
+#include "../libos/cpus.h"
 #include "../libos/heap.h"
 #include "../libos/random.h"
 #include "net.h"
@@ -26,6 +28,8 @@
 #define GSO_MAX 65535
 #define SPIN    200000 /* ns awake, as a host's KVM does (halt_poll_ns) */
 #define SOON    100000 /* after the vCPU's halt, until the interrupt is served */
+#define MANY    4 /* packets from one wait to the next, on average */
+#define ATTEND  500000 /* ns in the VMM, before the vCPU halts */
 #define BIT(n)  (1ull << (n))
 
 #define WANTED_PLAIN                                                                               \
@@ -68,6 +72,8 @@ static void read_status(struct nic *nic)
 	nic->netif.flags |= up ? NETIF_RUNNING : 0;
 }
 
+static unsigned came; /* buffers, since the vCPU waited last */
+
 /* True when something was there. */
 static bool serve(struct nic *nic)
 {
@@ -81,6 +87,7 @@ static bool serve(struct nic *nic)
 		left -= nic_receive(nic, left);
 	while (left && virtq_arm(rx));
 	net_leave();
+	came += BUDGET - left;
 	wake_all(&net_activity);
 	if (!left)
 		timer_arm(&nic->again, now_ns() + PAUSE);
@@ -95,12 +102,16 @@ void nic_open(struct nic *nic)
 	virtq_kick(&nic->dev, nic_queue(nic, NIC_RX));
 }
 
-/* ---- waiting awake: where packets come one soon after the other, the vCPU looks
- * for the next one before it halts. Whether they do, the last halt tells: an idle
- * VM, or one that is asked now and then, never looks. ---- */
+/* ---- waiting awake: where packets come one soon after the other, the vCPU does not
+ * halt, since a halt and its end cost 35 us on the soft flavour. Where many come, it waits
+ * in the VMM, which moves them meanwhile; else it looks for the next one itself. Whether
+ * that is worth it, the last waits tell: an idle VM, or one that is asked now and then,
+ * halts. ---- */
 
-static u64 halted; /* when the vCPU went to sleep; 0: no packet is awaited so */
-static bool soon;
+static bool waits; /* one vCPU does; the others halt */
+static u64 halted; /* when it went to sleep; 0: no packet is awaited so */
+static bool soon; /* the last halt was short */
+static bool attends; /* the VMM expects the vCPU soon */
 
 static bool is_there(void)
 {
@@ -110,18 +121,17 @@ static bool is_there(void)
 	return false;
 }
 
-/* Without interrupts, which would cost what is to be saved. */
-static bool spin(void)
+/* Interrupts would cost what is to be saved. */
+static void disarm_all(void)
 {
-	static bool spins; /* a vCPU does; the others halt */
-	bool any = false;
-	if (spins)
-		return false;
-	spins = true;
 	for (struct nic *nic = nics; nic; nic = nic->next)
 		virtq_disarm(nic_queue(nic, NIC_RX));
-	sched_spin(is_there, SPIN);
-	spins = false;
+}
+
+/* True when something came meanwhile. */
+static bool arm_all(void)
+{
+	bool any = false;
 	for (struct nic *nic = nics; nic; nic = nic->next) {
 		if (!virtq_arm(nic_queue(nic, NIC_RX)))
 			continue;
@@ -129,6 +139,38 @@ static bool spin(void)
 		any = true;
 	}
 	return any;
+}
+
+static bool spin(void)
+{
+	if (attends)
+		cpus_attend(0);
+	attends = false;
+	if (!soon)
+		return false;
+	waits = true;
+	disarm_all();
+	sched_spin(is_there, SPIN);
+	waits = false;
+	return arm_all();
+}
+
+static bool attend(void)
+{
+	waits = true;
+	disarm_all();
+	attends = sched_attend(ATTEND);
+	waits = false;
+	return arm_all() || attends;
+}
+
+/* Many packets came since it waited last, and then, and then. */
+static bool many(void)
+{
+	static unsigned average; /* times 8 */
+	average += came - average / 8;
+	came = 0;
+	return average >= 8 * MANY;
 }
 
 static bool finish_budgets(void)
@@ -149,8 +191,9 @@ static bool on_idle(void)
 {
 	if (finish_budgets())
 		return true;
-	if (soon)
-		soon = spin();
+	if (waits || cpus_others_run())
+		return false;
+	soon = boot_info.attends && flavour_soft && many() ? attend() : spin();
 	halted = soon ? 0 : now_ns();
 	return soon;
 }

@@ -99,6 +99,7 @@ static void read_chosen(const void *fdt)
 	b->stats = fdt_getprop(fdt, node, "mayfly,stats", &len) != NULL;
 	b->fills = fdt_getprop(fdt, node, "mayfly,fills", &len) != NULL;
 	b->maps = fdt_getprop(fdt, node, "mayfly,map", &len) != NULL;
+	b->attends = fdt_getprop(fdt, node, "mayfly,attend", &len) != NULL;
 	b->no_patch = fdt_getprop(fdt, node, "mayfly,no-patch", &len) != NULL;
 	const fdt64_t *p = property_u64(fdt, node, "mayfly,program", 2);
 	if (p) {

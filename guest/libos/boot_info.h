@@ -64,6 +64,7 @@ struct boot_info {
 	bool verbose, stats, no_patch;
 	bool fills; /* page table entries cost next to nothing */
 	bool maps; /* MAP_GPA */
+	bool attends; /* ATTEND_GPA */
 	unsigned cpus;
 	struct virtio_place virtio[VIRTIO_MMIO_MAX];
 	unsigned nvirtio;

@@ -340,11 +340,26 @@ static struct post take(void)
 	return post;
 }
 
+static void write_attend(u32 value)
+{
+	*(volatile u32 *)(VIRTIO_BASE + (ATTEND_GPA - VIRTIO_MMIO_GPA)) = value;
+}
+
+static void send_kicks(u64 kicks)
+{
+	for (unsigned i = 0; kicks; i++, kicks >>= 1) {
+		if (!(kicks & 1))
+			continue;
+		if (cpus[i]->attends)
+			write_attend(ATTEND_WAKE);
+		else
+			kcall(KCALL_IPI, i, 0, 0);
+	}
+}
+
 static void send(struct post post)
 {
-	for (unsigned i = 0; post.kicks; i++, post.kicks >>= 1)
-		if (post.kicks & 1)
-			kcall(KCALL_IPI, i, 0, 0);
+	send_kicks(post.kicks);
 	if (post.due != NEVER)
 		clock_arm(post.due);
 }
@@ -365,6 +380,24 @@ void cpus_post(void)
 {
 	cpus_post_unlocking();
 	libos_lock();
+}
+
+void cpus_attend(u32 microseconds)
+{
+	u64 kicks = libos_area()->kicks;
+	libos_area()->kicks = 0;
+	libos_unlock();
+	send_kicks(kicks);
+	write_attend(microseconds);
+	libos_lock();
+}
+
+bool cpus_others_run(void)
+{
+	for (unsigned i = 0; i < MAX_CPUS && cpus[i]; i++)
+		if (cpus[i] != this_cpu() && cpus[i]->running)
+			return true;
+	return false;
 }
 
 void cpus_flush(void)

@@ -26,6 +26,7 @@ struct cpu {
 	struct timer slice; /* of `running`, while others wait */
 	bool up; /* has started */
 	bool halted; /* waits in the kernel, or will; an IPI has it look again */
+	bool attends; /* waits in the VMM instead: sched_attend() */
 	u64 idle_ns, halted_since; /* before; and since it halted, or 0 */
 };
 
@@ -66,6 +67,13 @@ void cpu_kick(struct cpu *cpu);
 void cpus_post(void);
 void cpus_post_unlocking(void);
 void cpus_post_locked(void);
+
+/* Waits in the VMM, with the lock let go: sched_attend(). 0: the VMM is not to expect
+ * this vCPU there any more. What is put off for this vCPU's timer stays so. */
+void cpus_attend(u32 microseconds);
+
+/* Whether another vCPU runs a thread. */
+bool cpus_others_run(void);
 
 /* Page table entries went or lost rights: no other vCPU that runs the program
  * uses them any more when this returns. */

@@ -358,10 +358,31 @@ bool sched_spin(bool (*there)(void), u64 ns)
 	return found;
 }
 
+bool sched_attend(u64 ns)
+{
+	struct cpu *me = this_cpu();
+	u64 start = now_ns(), end = MIN(start + ns, timers_next());
+	if (end > start) {
+		me->halted = me->attends = true;
+		me->halted_since = start;
+		cpus_attend((end - start) / 1000 + 1);
+		me->attends = false;
+		wake_up(me);
+	}
+	u64 now = now_ns();
+	if (timers_next() > now)
+		return now < start + ns;
+	timers_run();
+	return true;
+}
+
 static void halt(void)
 {
 	struct cpu *me = this_cpu();
 	if (sched_idle_work && sched_idle_work())
+		return;
+	/* The lock may have been let go, and what ended that wait is no event. */
+	if (first_allowed(me, me))
 		return;
 	timers_arm();
 	me->halted = true;

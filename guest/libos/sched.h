@@ -95,6 +95,13 @@ extern bool (*sched_idle_work)(void);
  * while (halt_poll_ns), and this does nothing. */
 bool sched_spin(bool (*there)(void), u64 ns);
 
+/*
+ * Likewise, but waits in the VMM, which meanwhile moves the network's frames
+ * (shared/abi.h, ATTEND_GPA; boot_info.attends), until there are some, an event or a
+ * timer's time: true, or for so long. The receive queues' interrupts are off.
+ */
+bool sched_attend(u64 ns);
+
 /* How long a vCPU has waited since it came up. */
 u64 idle_ns(unsigned cpu);
 

@@ -33,6 +33,11 @@ void timers_arm(void)
 	libos_area()->work |= WORK_POST;
 }
 
+u64 timers_next(void)
+{
+	return first_timer() ? latest(first_timer()) : NEVER;
+}
+
 u64 timers_due(void)
 {
 	if (posted || armed_cpu != this_cpu())

@@ -8,6 +8,7 @@
 
 void timers_run(void); /* VECTOR_TIMER has come to this vCPU */
 void timers_arm(void); /* has it come to some vCPU in time for the first deadline */
+u64 timers_next(void); /* the first deadline with its slack, or NEVER */
 u64 timers_due(void); /* when this vCPU's interrupt is to come, if that is new; or NEVER */
 
 #endif

@@ -40,6 +40,7 @@ enum {
 	OP_FRAME, /* len: 2 bytes, fill: comes from outside */
 	OP_DRAIN, /* takes what was sent */
 	OP_HANG_UP,
+	OP_MOVE, /* who moves the frames, of both devices: net_move() */
 	OP_COUNT
 };
 
@@ -182,6 +183,9 @@ static void step(struct input *in, struct side *sides)
 		break;
 	case OP_DRAIN:
 		drain(side->other[pair]);
+		break;
+	case OP_MOVE:
+		net_move(&driver_vm, (enum net_mover)(take(in, 1) % 3));
 		break;
 	case OP_HANG_UP:
 		hang_up(&side->other[pair]);

@@ -16,6 +16,7 @@
 #include "../unit/ring_peer.h"
 #include "../../guest/drv/net.h"
 #include "../../guest/drv/nic.h"
+#include "../../guest/libos/cpus.h"
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/heap.h"
 #include "../../guest/libos/random.h"
@@ -66,6 +67,24 @@ bool sched_spin(bool (*there)(void), u64 ns)
 {
 	(void)ns;
 	return there();
+}
+
+struct boot_info boot_info = { .attends = true };
+u32 flavour_soft = 1;
+
+bool sched_attend(u64 ns)
+{
+	return ns != 0;
+}
+
+void cpus_attend(u32 microseconds)
+{
+	(void)microseconds;
+}
+
+bool cpus_others_run(void)
+{
+	return false;
 }
 
 struct waitq net_activity = WAITQ_INIT(net_activity);

@@ -52,7 +52,7 @@ void peer_push(unsigned ring, unsigned head, uint32_t len)
 
 bool peer_has_work(unsigned ring)
 {
-	return queue_has_work(&queue[ring]);
+	return queue_waiting(&queue[ring]) != 0;
 }
 
 bool peer_needs_interrupt(unsigned ring)

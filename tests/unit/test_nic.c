@@ -20,6 +20,7 @@
 #include "ring_peer.h"
 #include "../../guest/drv/net.h"
 #include "../../guest/drv/nic.h"
+#include "../../guest/libos/cpus.h"
 #include "../../guest/libos/frames.h"
 #include "../../guest/libos/heap.h"
 
@@ -99,6 +100,33 @@ bool sched_spin(bool (*there)(void), u64 ns)
 	else
 		fake_advance(ns);
 	return there();
+}
+
+struct boot_info boot_info;
+u32 flavour_soft;
+static unsigned attended, said_goodbye;
+static bool others_run;
+
+bool sched_attend(u64 ns)
+{
+	attended++;
+	if (!while_it_spins) {
+		fake_advance(ns);
+		return false;
+	}
+	while_it_spins();
+	return true;
+}
+
+void cpus_attend(u32 microseconds)
+{
+	assert_int_equal(microseconds, 0);
+	said_goodbye++;
+}
+
+bool cpus_others_run(void)
+{
+	return others_run;
 }
 
 struct waitq net_activity = WAITQ_INIT(net_activity);
@@ -505,6 +533,57 @@ static void what_comes_soon_is_awaited_awake(void **state)
 	stop();
 }
 
+static void many_come_unheard(void)
+{
+	for (unsigned i = 0; i < 50; i++)
+		assert_false(arrive(i, 60, plain));
+}
+
+/* Where many come at a time it waits in the VMM, not awake; where few come, or none,
+ * not any more. */
+static void many_are_awaited_in_the_vmm(void **state)
+{
+	(void)state;
+	boot_info.attends = true;
+	flavour_soft = 1;
+	start(ALL | BIT(VIRTIO_RING_F_EVENT_IDX), 256, 1 << 16);
+	attended = said_goodbye = spins = 0;
+	for (unsigned round = 0; !attended; round++) {
+		assert_true(round < 10);
+		for (unsigned i = 0; i < 10; i++)
+			arrive(i, 60, plain);
+		interrupt();
+		sched_idle_work();
+		forget();
+	}
+	while_it_spins = many_come_unheard;
+	spins = 0;
+	for (unsigned i = 2; i <= 5; i++) {
+		assert_true(sched_idle_work());
+		assert_int_equal(attended, i);
+		assert_int_equal(nreceived, 50);
+		forget();
+	}
+	others_run = true; /* they will wait, too */
+	assert_false(sched_idle_work());
+	others_run = false;
+	assert_int_equal(attended, 5);
+	while_it_spins = one_comes_unheard;
+	for (unsigned i = 0; i < 100 && !spins; i++)
+		assert_true(sched_idle_work());
+	assert_int_equal(said_goodbye, 1); /* the VMM was told, once */
+	assert_int_equal(spins, 1);
+	forget();
+	while_it_spins = NULL;
+	assert_false(sched_idle_work());
+	assert_true(arrive(1, 60, plain)); /* there are interrupts */
+	interrupt();
+	forget();
+	stop();
+	boot_info.attends = false;
+	flavour_soft = 0;
+}
+
 /* ---- transmitting */
 
 static struct pkt *packet(unsigned number, u32 front, unsigned nfrags, u32 frag)
@@ -735,6 +814,7 @@ int main(void)
 		cmocka_unit_test(small_memory_has_a_small_ring),
 		cmocka_unit_test(a_flood_leaves_time_for_the_program),
 		cmocka_unit_test(what_comes_soon_is_awaited_awake),
+		cmocka_unit_test(many_are_awaited_in_the_vmm),
 		cmocka_unit_test(packets_of_all_shapes_go_out),
 		cmocka_unit_test(what_the_device_does_is_asked_for),
 		cmocka_unit_test(a_full_ring_keeps_the_order),

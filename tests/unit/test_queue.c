@@ -132,7 +132,7 @@ static void empty(void **state)
 {
 	(void)state;
 	assert_int_equal(pop(), 0);
-	assert_false(queue_has_work(&q));
+	assert_int_equal(queue_waiting(&q), 0);
 }
 
 static void plain_chain(void **state)
