@@ -73,11 +73,27 @@ if command -v wrk >/dev/null; then
 	t_out_match 'Requests/sec'
 	t_check 'there were errors' t_not grep -Eq 'Socket errors|Non-2xx' "$T/out"
 	echo "# wrk: $(sed -n 's,Requests/sec: *,,p' "$T/out") requests/s"
+	if [ "$VIA" != host ]; then
+		t_case 'after wrk the VM is idle again'
+		sleep 1
+		before=$(sleeps_of_vm)
+		sleep 1
+		n=$(($(sleeps_of_vm) - before))
+		echo "# in a second its threads went to sleep $n times"
+		# each vCPU and the I/O thread some, for the guest's timers
+		t_check "its threads went to sleep $n times in a second" [ $n -lt 500 ]
+	fi
 else
 	t_skip 'wrk' 'apt-get install wrk'
 fi
 t_case 'httpd ends in order'
 serve_end
+# where the flavour makes that worth it (vmm/attend.h)
+if [ "$VIA" != host ] && command -v wrk >/dev/null && "$VMM" check | grep -q ', soft '; then
+	t_case 'a busy network is served by the vCPU that waits for it'
+	t_check "$(grep 'waits for frames' "$T/vm.err")" \
+		grep -Eq '[1-9][0-9]{2,} waits for frames' "$T/vm.err"
+fi
 
 # ---- streams, each byte checked
 

@@ -145,6 +145,12 @@ stat_of()
 	sed -n "s/.*net in window.*[ ,]\([0-9][0-9]*\) $1.*/\1/p" "$T/vm.err" | head -n 1
 }
 
+# How often the threads of the VM have waited for something.
+sleeps_of_vm()
+{
+	awk '/^voluntary_ctxt_switches/ { sum += $2 } END { print sum }' /proc/"$vm"/task/*/status
+}
+
 # Before the T_... clean-up of vm/lib.sh, which this calls.
 net_cleanup()
 {

@@ -30,6 +30,18 @@ serve_end
 # shellcheck source=tests/net/cases.sh
 . "$(dirname "$0")/cases.sh"
 
+# ---- several vCPUs, of which one waits for all
+
+if command -v wrk >/dev/null; then
+	VM_ARGS="--cpus 4 --copy $T/www"
+	serve 'httpd serves on 4 vCPUs' "$B/httpd" 8080 "$folder"
+	VM_ARGS=
+	t_run 'wrk, 4 vCPUs' 0 wrk -t 1 -c 50 -d 1 "http://$SERVER:8080/page"
+	t_check 'there were errors' t_not grep -Eq 'Socket errors|Non-2xx' "$T/out"
+	t_case 'httpd ends in order on 4 vCPUs'
+	serve_end
+fi
+
 # ---- a flood of SYNs, while connections live
 
 serve 'echod serves during a flood' "$B/echod" 7777
