@@ -224,29 +224,37 @@ $(B)/vm/web: tests/vm/web.go | need-test
 	$(Q)$(call say,GO,$<) GOCACHE=$(CURDIR)/$(B)/go CGO_ENABLED=0 GO111MODULE=off GOFLAGS= \
 		go build -o $@ $<
 
-# The sources that a test links with, its libraries and its own flags stand in
-# its first lines: "// link: vmm/options.c", "// libs: -ljansson",
-# "// flags: -DX". Second expansion runs sed only for tests that are asked for.
+# Under sanitizers each source is compiled once with gcc, for the unit tests, and once
+# with clang, for the fuzzers. What such a program links with stands in its first lines:
+# "// link: vmm/options.c", "// libs: -ljansson". Second expansion runs sed only for
+# programs that are asked for.
 .SECONDEXPANSION:
 says = $(shell sed -n '1,5s,^// $1:,,p' $2)
+TEST_CFLAGS := $(COMMON) -D_GNU_SOURCE -DLIBOS_HOST_TEST -O1 $(SANITIZE)
+TEST_SRC := $(wildcard vmm/*.c net/*.c guest/*/*.c examples/*.c tests/unit/*.c tests/fuzz/*.c \
+	tests/net/hoststack.c)
+TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj/unit/%.o)
+FUZZ_OBJ := $(TEST_SRC:%.c=$(B)/obj/fuzz/%.o)
+# $(call objects,unit,FILE.c): of a program and of what it links with
+objects = $(patsubst %.c,$(B)/obj/$1/%.o,$2 $(wildcard $(call says,link,$2)))
 
-UNIT_FLAGS = $(COMMON) -D_GNU_SOURCE -O1 $(SANITIZE) $(call says,flags,$<)
-FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer
-# One command compiles several sources, so their headers are listed apart.
-list_headers = -MM -MT $@ $(filter %.c,$^) >$@.d
-
-$(B)/unit/%: tests/unit/%.c $$(call says,link,tests/unit/$$*.c) $(B)/flags | need-test
+$(TEST_OBJ): $(B)/obj/unit/%.o: %.c $(B)/flags | need-test
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_FLAGS) $(list_headers)
-	$(Q)$(call say,CC,$<) $(CC) $(UNIT_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<) -lcmocka
-$(B)/net/hoststack: tests/net/hoststack.c $$(call says,link,tests/net/hoststack.c) $(B)/flags | need-test
+	$(Q)$(call say,CC,$<) $(CC) $(TEST_CFLAGS) $(DEPS) -c $< -o $@
+$(FUZZ_OBJ): $(B)/obj/fuzz/%.o: %.c $(B)/flags | need-test
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_FLAGS) $(list_headers)
-	$(Q)$(call say,CC,$<) $(CC) $(UNIT_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<)
-$(B)/fuzz/%: tests/fuzz/%.c $$(call says,link,tests/fuzz/$$*.c) $(B)/flags | need-test
+	$(Q)$(call say,CLANG,$<) $(CLANG) $(TEST_CFLAGS) -fsanitize=fuzzer-no-link \
+		-DDRIVER_MEM=0x40000 $(DEPS) -c $< -o $@
+$(B)/unit/%: $$(call objects,unit,tests/unit/$$*.c)
 	@mkdir -p $(@D)
-	@$(CLANG) $(FUZZ_FLAGS) $(list_headers)
-	$(Q)$(call say,CLANG,$<) $(CLANG) $(FUZZ_FLAGS) -o $@ $(filter %.c,$^) $(call says,libs,$<)
+	$(Q)$(call say,LINK,$@) $(CC) $(SANITIZE) -o $@ $^ $(call says,libs,tests/unit/$*.c) -lcmocka
+$(B)/net/hoststack: $$(call objects,unit,tests/net/hoststack.c)
+	@mkdir -p $(@D)
+	$(Q)$(call say,LINK,$@) $(CC) $(SANITIZE) -o $@ $^ $(call says,libs,tests/net/hoststack.c)
+$(B)/fuzz/%: $$(call objects,fuzz,tests/fuzz/$$*.c)
+	@mkdir -p $(@D)
+	$(Q)$(call say,LINK,$@) $(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ \
+		$(call says,libs,tests/fuzz/$*.c)
 
 fuzz: fuzz-programs ## run each fuzzer for FUZZ_SECONDS=60
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
@@ -345,4 +353,5 @@ help: ## list the targets
 
 -include bench/bench.mk
 -include $(wildcard tests/lab/lab.mk tests/abi/abi.mk)
--include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) $(ASAN_OBJ)) $(UNIT_TESTS:%=%.d) $(FUZZERS:%=%.d) $(B)/net/hoststack.d)
+-include $(wildcard $(patsubst %.o,%.d,$(VMM_OBJ) $(SLIRP_OBJ) $(GUEST_OBJ) \
+	$(ASAN_OBJ) $(TEST_OBJ) $(FUZZ_OBJ)))

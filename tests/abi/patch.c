@@ -20,7 +20,7 @@
 
 typedef long function(void);
 
-/* patch.S */
+/* patch_sites.S */
 typedef long site(long a, long b, long c);
 extern site site_arguments_behind, site_number_in_register, site_copies, site_constants,
 	site_red_zone, site_jumped_into, site_flags, site_load;

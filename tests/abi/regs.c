@@ -1,6 +1,6 @@
 /*
  * Registers over system calls: all that Linux keeps is kept, however the
- * program makes the call and however often. The assembly is in regs.S.
+ * program makes the call and however often. The assembly is in regs_asm.S.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +21,9 @@ struct regs {
 	uint64_t xmm[32];
 };
 
-_Static_assert(offsetof(struct regs, rflags) == 120, "regs.S counts on it");
-_Static_assert(offsetof(struct regs, red_zone) == 136, "regs.S counts on it");
-_Static_assert(offsetof(struct regs, xmm) == 264, "regs.S counts on it");
+_Static_assert(offsetof(struct regs, rflags) == 120, "regs_asm.S counts on it");
+_Static_assert(offsetof(struct regs, red_zone) == 136, "regs_asm.S counts on it");
+_Static_assert(offsetof(struct regs, xmm) == 264, "regs_asm.S counts on it");
 
 typedef void site(const struct regs *in, struct regs *out);
 

@@ -2,7 +2,6 @@
 // link: vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
-// flags: -DDRIVER_MEM=0x40000
 /*
  * A hostile driver against a disk: requests of any kind in any order and
  * layout, registers, resets with requests in flight, with the real I/O loop

@@ -2,7 +2,6 @@
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c guest/libos/sys_xattr.c
 // link: tests/fuzz/erofs_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/mapped_page.c guest/fs/erofs.c guest/fs/erofs_inode.c guest/fs/erofs_file.c guest/fs/erofs_dir.c guest/fs/erofs_xattr.c
 // libs: -lcmocka
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * A hostile image: a good EROFS of one of several block sizes, changed here and

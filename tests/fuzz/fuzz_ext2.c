@@ -2,7 +2,6 @@
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/xattr.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c guest/libos/pipe.c guest/libos/iovec.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_size.c guest/libos/sys_stat.c guest/libos/sys_dir.c guest/libos/getdents.c guest/libos/sys_attr.c guest/libos/sys_xattr.c
 // link: tests/fuzz/ext2_image.c tests/fuzz/disk_image.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c guest/fs/ext2.c guest/fs/ext2_alloc.c guest/fs/ext2_block.c guest/fs/ext2_dir.c guest/fs/ext2_file.c guest/fs/ext2_inode.c guest/fs/ext2_map.c guest/fs/ext2_name.c guest/fs/ext2_page.c guest/fs/ext2_xattr.c guest/fs/mapped_page.c
 // libs: -lcmocka
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * A hostile image: a good ext2 file system of one of several layouts, changed

@@ -2,7 +2,6 @@
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/mem.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: tests/unit/driver.c
 // libs: -luring -pthread
-// flags: -DDRIVER_MEM=0x40000
 /*
  * A hostile driver against a shared directory: FUSE requests of any kind with
  * any arguments, names that try to lead out, resets with requests in flight,

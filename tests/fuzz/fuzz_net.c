@@ -1,6 +1,5 @@
 // link: tests/unit/fake_libos.c guest/net/[a-t]*.c guest/net/udp*.c
 // libs: -lcmocka
-// flags: -DLIBOS_HOST_TEST
 /*
  * A hostile network: any frames, at any time, into a stack with lo and eth0
  * (10.0.0.1/24, fd00::1/64, its link-local address, DHCP), a TCP server, and a

@@ -2,7 +2,6 @@
 // link: vmm/net.c vmm/net_rx.c vmm/net_tx.c vmm/net_ctrl.c vmm/net_iov.c vmm/net_csum.c
 // link: net/pcap.c tests/unit/driver.c
 // libs: -luring -pthread
-// flags: -DDRIVER_MEM=0x40000
 /*
  * A hostile driver, and any traffic, against network devices: one with a
  * header and two pairs of queues, as a tap, and one without, as the user

@@ -1,6 +1,5 @@
 // clang-format off
 // link: tests/unit/ring_peer.c guest/drv/net.c guest/drv/net_rx.c guest/drv/net_tx.c guest/drv/virtq.c guest/net/pkt.c guest/net/pkt_data.c vmm/queue.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * A hostile network device against the driver: used rings with any contents,

@@ -1,7 +1,6 @@
 // link: vmm/virtio.c vmm/promote.c vmm/queue.c vmm/io.c vmm/io_ring.c vmm/io_poll.c
 // link: vmm/mem.c vmm/rng.c vmm/console.c vmm/stream.c tests/unit/driver.c
 // libs: -luring -pthread
-// flags: -DDRIVER_MEM=0x40000
 /*
  * A hostile driver: any register accesses and any memory contents against a
  * console and an entropy device. Guest memory is exactly as large as the VM

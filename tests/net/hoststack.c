@@ -1,6 +1,5 @@
 // link: tests/unit/fake_libos.c tests/unit/cable.c guest/net/[a-t]*.c guest/net/udp*.c
 // libs: -lcmocka
-// flags: -DLIBOS_HOST_TEST
 /*
  * The guest's network stack as a host of its own, on a tap device, against the
  * host's kernel, under sanitizers:

@@ -1,7 +1,6 @@
 // link: vmm/blk.c vmm/blk_request.c vmm/blk_file.c vmm/blk_option.c vmm/virtio.c
 // link: vmm/promote.c vmm/queue.c vmm/mem.c tests/unit/driver.c tests/unit/fake_io.c
-// libs: -pthread
-// flags: -Wl,--wrap=syscall
+// libs: -pthread -Wl,--wrap=syscall
 /*
  * virtio-blk with an I/O loop of the test's own (fake_io.h), whose operations end when
  * and as the test likes: carried out, short, interrupted, refused, late.

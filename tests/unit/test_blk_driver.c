@@ -1,5 +1,4 @@
 // link: tests/unit/fake_libos.c guest/drv/blk.c
-// flags: -DLIBOS_HOST_TEST
 /*
  * The disk driver over a queue of the test's: a ring that is full, a device
  * that says nonsense or breaks the rules, interrupts only for who sleeps.

@@ -1,6 +1,5 @@
 // link: tests/unit/fake_libos.c tests/unit/fake_disk.c guest/fs/block_cache.c guest/fs/block_write.c
 // link: guest/fs/page_tree.c
-// flags: -DLIBOS_HOST_TEST -Iguest/libos
 /*
  * The page cache of disks, on a disk of the test's: an array, whose fake_disk.requests
  * end when somebody fake_disk.waits, in an order that the test chooses, or fail.

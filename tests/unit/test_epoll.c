@@ -1,7 +1,6 @@
 // clang-format off
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/xattr.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c
 // link: guest/libos/pipe.c guest/libos/eventfd.c guest/libos/iovec.c guest/libos/fcntl.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/epoll.c guest/libos/sys_epoll.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * epoll against a model of itself, sets in sets in every order of closing, and

@@ -1,6 +1,5 @@
 // clang-format off
 // link: tests/unit/fake_libos.c guest/net/pkt.c guest/net/pkt_data.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * Packets: shape, sharing, copies, the checksum against a plain one, and that

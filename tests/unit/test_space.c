@@ -1,5 +1,4 @@
 // link: tests/unit/fake_libos.c guest/libos/space.c guest/libos/mappings.c
-// flags: -DLIBOS_HOST_TEST
 /*
  * Mappings of a space, few and many: random operations against an array with an
  * entry for each page; the limit; memory that runs out.

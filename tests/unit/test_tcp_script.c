@@ -2,7 +2,6 @@
 // link: tests/unit/fake_libos.c tests/unit/tcp_fake.c guest/net/pkt.c guest/net/pkt_data.c guest/net/addr_text.c guest/net/socket.c guest/net/ports.c guest/net/inet.c guest/net/inet_opt.c
 // link: guest/net/tcp_ack.c guest/net/tcp_cc.c guest/net/tcp_connect.c guest/net/tcp_cookie.c guest/net/tcp_input.c guest/net/tcp_listen.c guest/net/tcp_options.c guest/net/tcp_output.c guest/net/tcp_rack.c
 // link: guest/net/tcp_recv.c guest/net/tcp_sack.c guest/net/tcp_segment.c guest/net/tcp_send.c guest/net/tcp_sockopt.c guest/net/tcp_state.c guest/net/tcp_syn_sent.c guest/net/tcp_table.c guest/net/tcp_timer.c guest/net/tcp_timewait.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * TCP, segment by segment: the test is the peer, says what it sends and what

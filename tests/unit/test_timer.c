@@ -1,5 +1,4 @@
 // link: guest/libos/timer.c
-// flags: -DLIBOS_HOST_TEST
 /*
  * The library OS's timers: in which order they come, what of it a vCPU's local
  * APIC is told, and on which vCPU.

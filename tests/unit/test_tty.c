@@ -1,6 +1,5 @@
 // clang-format off
 // link: tests/unit/fake_libos.c guest/libos/tty.c guest/libos/tty_edit.c guest/libos/tty_file.c guest/libos/console_tty.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * The line discipline: bytes typed go in by tty_input(), what a read gets and

@@ -1,7 +1,6 @@
 // clang-format off
 // link: tests/unit/fake_libos.c tests/unit/fake_files.c guest/fs/vfs.c guest/fs/notify.c guest/fs/mount.c guest/fs/namespace.c guest/fs/open.c guest/fs/permission.c guest/fs/tmpfs.c guest/fs/xattr.c guest/fs/tmpfs_make.c guest/fs/tmpfs_file.c guest/fs/page_tree.c guest/libos/path.c guest/libos/fs_context.c guest/libos/fd.c guest/libos/locks.c
 // link: guest/libos/pipe.c guest/libos/iovec.c guest/libos/fcntl.c guest/libos/sys_open.c guest/libos/sys_io.c guest/libos/sys_dir.c guest/libos/sock_file.c guest/libos/sys_socket.c guest/libos/sys_message.c guest/net/socket.c guest/net/unix.c guest/net/unix_io.c guest/net/unix_gc.c guest/net/unix_msg.c guest/net/unix_name.c
-// flags: -DLIBOS_HOST_TEST
 // clang-format on
 /*
  * AF_UNIX sockets through the system calls: streams against a model, sockets in
