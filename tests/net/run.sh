@@ -4,12 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-flavour=${LAB:+lab}
-flavour=${flavour:-native}
+# shellcheck source=tests/scripts.sh
+. tests/scripts.sh
+
 [ $# -gt 0 ] || set -- tap publish impair hoststack
-failed=0
-for script; do
-	out=$("tests/net/$script.sh" 2>&1) || failed=1
-	printf '%s\n' "$out" | sed "s|^\(not \)\{0,1\}ok - |&net/$flavour/$script: |"
-done
-exit $failed
+run_scripts net "$@"

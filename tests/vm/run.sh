@@ -6,8 +6,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-flavour=${LAB:+lab}
-flavour=${flavour:-native}
+# shellcheck source=tests/scripts.sh
+. tests/scripts.sh
+
 usual='basic exec badinput share vanish dax patch disk ext2 images balloon exhaust dynamic root apps
 	servers net'
 only_host='threads lists options tty vi copy usernet'
@@ -18,9 +19,4 @@ if [ $# = 0 ] || [ "$1" = all ]; then
 	# shellcheck disable=SC2086 # words
 	set -- $usual
 fi
-failed=0
-for script; do
-	out=$("tests/vm/$script.sh" 2>&1) || failed=1
-	printf '%s\n' "$out" | sed "s|^\(not \)\{0,1\}ok - |&vm/$flavour/$script: |"
-done
-exit $failed
+run_scripts vm "$@"
