@@ -159,6 +159,7 @@ ok 'status 0' status 0 true
 ok 'status 3' status 3 'exit 3'
 ok 'status of a signal' status 143 'kill -TERM $$'
 ok 'status 124 when time is up' status 124 -t 9 'sleep 60'
+ok 'status 124 when nothing is said' status 124 -t 60 -s 5 'sleep 60'
 ok 'status 125 when the lab does not come up' status 125 -m 16 -t 5 true
 ok 'status 125 without a command' status 125
 ok 'stdout and stderr apart' silent_streams

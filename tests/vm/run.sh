@@ -1,14 +1,19 @@
 #!/bin/sh
-# run.sh [SCRIPT...|all]: the scripts of tests/vm, each case as "ok - vm/FLAVOUR/SCRIPT:
-# NAME". Runs from anywhere, on the host and in the lab; there, if none is named,
-# without those that only the VMM or the library OS decides, and without threads,
-# which want two CPUs.
+# run.sh [--list] [SCRIPT...|all]: runs (or names) the scripts of tests/vm, each case
+# as "ok - vm/FLAVOUR/SCRIPT: NAME". Runs from anywhere, on the host and in the lab;
+# there, if none is named, without those that only the VMM or the library OS decides,
+# and without threads, which want two CPUs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 # shellcheck source=tests/scripts.sh
 . tests/scripts.sh
 
+list=''
+if [ "${1:-}" = --list ]; then
+	list=1
+	shift
+fi
 usual='basic exec badinput share vanish dax patch disk ext2 images balloon exhaust dynamic root apps
 	servers net'
 only_host='threads lists options tty vi copy usernet'
@@ -19,4 +24,8 @@ if [ $# = 0 ] || [ "$1" = all ]; then
 	# shellcheck disable=SC2086 # words
 	set -- $usual
 fi
-run_scripts vm "$@"
+if [ -n "$list" ]; then
+	echo "$@"
+else
+	run_scripts vm "$@"
+fi
