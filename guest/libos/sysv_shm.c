@@ -19,37 +19,30 @@
 #include "process.h"
 #include "space.h"
 #include "sys.h"
-#include "timespec.h"
+#include "sysv_ipc.h"
 #include "uaccess.h"
 
 #define SHM_DEST_BIT   01000 /* SHM_DEST and SHM_LOCKED of <linux/shm.h>'s kernel half */
 #define SHM_LOCKED_BIT 02000
 #define SHM_ALIGN      PAGE_SIZE /* SHMLBA */
-#define INDEX_BITS     15
-#define MODES          0777
+#define FILE_MODE      0777
 
 struct segment {
-	struct list link;
-	int id;
-	struct ipc64_perm perm;
+	struct ipc ipc;
 	u64 size;
-	i64 atime, dtime, ctime;
+	i64 atime, dtime;
 	int creator, last;
 	u32 refs; /* open files, and one until it is removed */
 	struct path place; /* mount NULL: a name for /proc/self/maps, and the inode */
 };
 
-static struct list segments = { &segments, &segments }; /* by index */
-static unsigned count;
+static long segment_new(int key, size_t size, int flags);
+static bool segment_fits(const struct ipc *ipc, size_t size);
+static struct ipc_ids segments = { .most = SHMMNI, .make = segment_new, .fits = segment_fits };
 
-static int index_of(int id)
+static struct segment *segment_of(const struct ipc *ipc)
 {
-	return id & ((1 << INDEX_BITS) - 1);
-}
-
-static i64 now_seconds(void)
-{
-	return realtime_ns() / NS_PER_SEC;
+	return container_of(ipc, struct segment, ipc);
 }
 
 static struct inode *inode_of(const struct segment *s)
@@ -57,87 +50,22 @@ static struct inode *inode_of(const struct segment *s)
 	return s->place.dentry->inode;
 }
 
-static struct segment *find_index(int index)
-{
-	struct list *l;
-	list_for_each (l, &segments) {
-		struct segment *s = container_of(l, struct segment, link);
-		if (index_of(s->id) == index)
-			return s;
-	}
-	return NULL;
-}
-
 static struct segment *find_id(int id)
 {
-	struct segment *s = find_index(index_of(id));
-	return s && s->id == id ? s : NULL;
-}
-
-static struct segment *find_key(int key)
-{
-	struct list *l;
-	list_for_each (l, &segments) {
-		struct segment *s = container_of(l, struct segment, link);
-		if (s->perm.key == key)
-			return s;
-	}
-	return NULL;
+	struct ipc *ipc = ipc_find(&segments, id);
+	return ipc ? segment_of(ipc) : NULL;
 }
 
 static void segment_put(struct segment *s)
 {
 	if (--s->refs)
 		return;
-	list_del(&s->link);
-	count--;
+	ipc_remove(&segments, &s->ipc);
 	path_put(&s->place);
 	kfree(s);
 }
 
-/* ---- rights ---- */
-
-static bool in_group(u32 gid)
-{
-	const struct credentials *c = &current_process()->cred;
-	return c->gid.effective == gid || cred_has_group(c, gid);
-}
-
-/* `wanted` as a mode: any of its three places counts. */
-static bool allowed(const struct segment *s, int wanted)
-{
-	u32 uid = current_process()->cred.uid.effective, bits = s->perm.mode;
-	wanted = wanted >> 6 | wanted >> 3 | wanted;
-	if (uid == s->perm.cuid || uid == s->perm.uid)
-		bits >>= 6;
-	else if (in_group(s->perm.cgid) || in_group(s->perm.gid))
-		bits >>= 3;
-	return !(wanted & ~bits & 7) || capable(CAP_IPC_OWNER);
-}
-
-static bool owns(const struct segment *s, int cap)
-{
-	u32 uid = current_process()->cred.uid.effective;
-	return uid == s->perm.cuid || uid == s->perm.uid || capable(cap);
-}
-
 /* ---- shmget ---- */
-
-/* In the order of indices, in the first place that is free. */
-static void enter(struct segment *s)
-{
-	static u16 sequence;
-	struct list *l = segments.next;
-	int index = 0;
-	while (l != &segments && index_of(container_of(l, struct segment, link)->id) == index) {
-		l = l->next;
-		index++;
-	}
-	s->perm.seq = sequence++;
-	s->id = (int)((u32)s->perm.seq << INDEX_BITS & INT32_MAX) | index;
-	list_add_tail(l, &s->link); /* before it */
-	count++;
-}
 
 static struct dentry *make_file(int key, u64 size)
 {
@@ -147,7 +75,7 @@ static struct dentry *make_file(int key, u64 size)
 	if (!d)
 		return NULL;
 	d->deleted = true;
-	d->inode = tmpfs_new_file(MODES);
+	d->inode = tmpfs_new_file(FILE_MODE);
 	if (!d->inode || tmpfs_resize(tmpfs_inode(d->inode), size)) {
 		dentry_put(d);
 		return NULL;
@@ -157,49 +85,37 @@ static struct dentry *make_file(int key, u64 size)
 
 static long segment_new(int key, size_t size, int flags)
 {
-	const struct credentials *c = &current_process()->cred;
 	if (!size || size > SHMMAX)
 		return -EINVAL;
-	if (count >= SHMMNI)
-		return -ENOSPC;
 	/* there are no huge pages; and Linux's heuristic refuses what cannot be there */
 	if (flags & SHM_HUGETLB ||
 	    (size >> PAGE_SHIFT > frames_total() && !(flags & SHM_NORESERVE)))
 		return -ENOMEM;
 	struct segment *s = kalloc(sizeof(*s));
 	struct dentry *file = s ? make_file(key, size) : NULL;
-	if (!file) {
+	int error = file ? ipc_add(&segments, &s->ipc, key, flags) : -ENOMEM;
+	if (error) {
+		if (file)
+			dentry_put(file);
 		kfree(s);
-		return -ENOMEM;
+		return error;
 	}
 	s->refs = 1;
 	s->place.dentry = file;
 	s->size = size;
-	s->perm = (struct ipc64_perm){ .key = key,
-				       .uid = c->uid.effective,
-				       .cuid = c->uid.effective,
-				       .gid = c->gid.effective,
-				       .cgid = c->gid.effective,
-				       .mode = flags & MODES };
-	s->ctime = now_seconds();
 	s->creator = current_process()->pid;
-	enter(s);
-	inode_of(s)->ino = s->id;
-	return s->id;
+	inode_of(s)->ino = s->ipc.id;
+	return s->ipc.id;
+}
+
+static bool segment_fits(const struct ipc *ipc, size_t size)
+{
+	return size <= segment_of(ipc)->size;
 }
 
 long sys_shmget(int key, size_t size, int flags)
 {
-	struct segment *s = key == IPC_PRIVATE ? NULL : find_key(key);
-	if (!s && key != IPC_PRIVATE && !(flags & IPC_CREAT))
-		return -ENOENT;
-	if (!s)
-		return segment_new(key, size, flags);
-	if (flags & IPC_CREAT && flags & IPC_EXCL)
-		return -EEXIST;
-	if (size > s->size)
-		return -EINVAL;
-	return allowed(s, flags & MODES) ? s->id : -EACCES;
+	return ipc_get(&segments, key, size, flags);
 }
 
 /* ---- shmat, shmdt ---- */
@@ -207,7 +123,7 @@ long sys_shmget(int key, size_t size, int flags)
 static void attach_release(struct file *file)
 {
 	struct segment *s = file->priv;
-	s->dtime = now_seconds();
+	s->dtime = ipc_now();
 	s->last = current_process()->pid;
 	segment_put(s);
 }
@@ -248,7 +164,7 @@ static long attach(struct segment *s, u64 addr, bool fixed, int flags)
 	struct file *file = attach_open(s, flags & SHM_RDONLY ? O_RDONLY : O_RDWR);
 	if (!file)
 		return -ENOMEM;
-	s->atime = now_seconds();
+	s->atime = ipc_now();
 	s->last = current_process()->pid;
 	long at = space_map(addr, s->size, prot, MAP_SHARED | (fixed ? MAP_FIXED : 0), file, 0);
 	file_put(file); /* the mapping has it */
@@ -264,7 +180,8 @@ long sys_shmat(int id, u64 addr, int flags)
 	struct segment *s = find_id(id);
 	if (!s)
 		return -EINVAL;
-	if (!allowed(s, 0444 | (flags & SHM_RDONLY ? 0 : 0222) | (flags & SHM_EXEC ? 0111 : 0)))
+	if (!ipc_allowed(&s->ipc,
+			 0444 | (flags & SHM_RDONLY ? 0 : 0222) | (flags & SHM_EXEC ? 0111 : 0)))
 		return -EACCES;
 	return attach(s, addr, fixed, flags);
 }
@@ -299,34 +216,42 @@ long sys_shmdt(u64 addr)
 
 /* ---- shmctl ---- */
 
-static long put_status(const struct segment *s, struct shmid64_ds *user, long result)
+static struct shmid64_ds state(const struct segment *s)
 {
-	struct shmid64_ds ds = { .shm_perm = s->perm,
-				 .shm_segsz = s->size,
-				 .shm_atime = s->atime,
-				 .shm_dtime = s->dtime,
-				 .shm_ctime = s->ctime,
-				 .shm_cpid = s->creator,
-				 .shm_lpid = s->last,
-				 .shm_nattch = inode_of(s)->mappings };
-	return put_user(user, ds) ? -EFAULT : result;
+	return (struct shmid64_ds){ .shm_perm = s->ipc.perm,
+				    .shm_segsz = s->size,
+				    .shm_atime = s->atime,
+				    .shm_dtime = s->dtime,
+				    .shm_ctime = s->ipc.ctime,
+				    .shm_cpid = s->creator,
+				    .shm_lpid = s->last,
+				    .shm_nattch = inode_of(s)->mappings };
+}
+
+/* Of its pages, those that are there. */
+static u64 resident(const struct segment *s)
+{
+	return tmpfs_blocks(tmpfs_inode(inode_of(s))) / (PAGE_SIZE / 512);
+}
+
+int sysv_shm_next(unsigned index, struct shmid64_ds *ds, u64 *bytes)
+{
+	const struct ipc *ipc = ipc_next(&segments, index);
+	if (!ipc)
+		return -1;
+	*ds = state(segment_of(ipc));
+	*bytes = resident(segment_of(ipc)) * PAGE_SIZE;
+	return ipc->id;
 }
 
 static long status(int cmd, int id, struct shmid64_ds *user)
 {
-	struct segment *s = cmd == IPC_STAT ? find_id(id) : find_index(id);
-	if (!s)
-		return -EINVAL;
-	if (cmd != SHM_STAT_ANY && !allowed(s, 0444))
-		return -EACCES;
-	return put_status(s, user, cmd == IPC_STAT ? 0 : s->id);
-}
-
-static long highest_index(void)
-{
-	return list_empty(&segments) ?
-		       0 :
-		       index_of(container_of(segments.prev, struct segment, link)->id);
+	struct ipc *ipc;
+	int error = ipc_stat_find(&segments, id, cmd != IPC_STAT, cmd == SHM_STAT_ANY, &ipc);
+	if (error)
+		return error;
+	id = cmd == IPC_STAT ? 0 : ipc->id;
+	return put_user(user, state(segment_of(ipc))) ? -EFAULT : id;
 }
 
 static long limits(struct shminfo64 *user)
@@ -336,39 +261,30 @@ static long limits(struct shminfo64 *user)
 				  .shmmni = SHMMNI,
 				  .shmseg = SHMSEG,
 				  .shmall = SHMALL };
-	return put_user(user, info) ? -EFAULT : highest_index();
+	return put_user(user, info) ? -EFAULT : ipc_highest(&segments);
 }
 
 static long usage(struct shm_info *user)
 {
 	struct shm_info info;
-	struct list *l;
 	memset(&info, 0, sizeof(info));
-	info.used_ids = count;
-	list_for_each (l, &segments) {
-		const struct segment *s = container_of(l, struct segment, link);
+	info.used_ids = segments.count;
+	for (struct ipc *ipc = ipc_next(&segments, 0); ipc;
+	     ipc = ipc_next(&segments, ipc_index(ipc->id) + 1)) {
+		const struct segment *s = segment_of(ipc);
 		info.shm_tot += ALIGN_UP(s->size, PAGE_SIZE) >> PAGE_SHIFT;
-		info.shm_rss += tmpfs_blocks(tmpfs_inode(inode_of(s))) / (PAGE_SIZE / 512);
+		info.shm_rss += resident(s);
 	}
-	return put_user(user, info) ? -EFAULT : highest_index();
-}
-
-static long set(struct segment *s, const struct shmid64_ds *ds)
-{
-	s->perm.uid = ds->shm_perm.uid;
-	s->perm.gid = ds->shm_perm.gid;
-	s->perm.mode = (s->perm.mode & ~MODES) | (ds->shm_perm.mode & MODES);
-	s->ctime = now_seconds();
-	return 0;
+	return put_user(user, info) ? -EFAULT : ipc_highest(&segments);
 }
 
 /* It has no name any more, and goes with the last who has it attached. */
 static long segment_remove(struct segment *s)
 {
-	if (s->perm.mode & SHM_DEST_BIT)
+	if (s->ipc.perm.mode & SHM_DEST_BIT)
 		return 0;
-	s->perm.mode |= SHM_DEST_BIT;
-	s->perm.key = IPC_PRIVATE;
+	s->ipc.perm.mode |= SHM_DEST_BIT;
+	s->ipc.perm.key = IPC_PRIVATE;
 	segment_put(s);
 	return 0;
 }
@@ -382,12 +298,14 @@ static long change(int id, int cmd, const struct shmid64_ds *user)
 	if (!s)
 		return -EINVAL;
 	bool lock = cmd == SHM_LOCK || cmd == SHM_UNLOCK;
-	if (!owns(s, lock ? CAP_IPC_LOCK : CAP_SYS_ADMIN))
+	if (!ipc_owned(&s->ipc, lock ? CAP_IPC_LOCK : CAP_SYS_ADMIN))
 		return -EPERM;
 	if (lock) /* nothing is ever swapped */
-		s->perm.mode =
-			(s->perm.mode & ~SHM_LOCKED_BIT) | (cmd == SHM_LOCK ? SHM_LOCKED_BIT : 0);
-	return lock ? 0 : cmd == IPC_SET ? set(s, &ds) : segment_remove(s);
+		s->ipc.perm.mode = (s->ipc.perm.mode & ~SHM_LOCKED_BIT) |
+				   (cmd == SHM_LOCK ? SHM_LOCKED_BIT : 0);
+	if (lock)
+		return 0;
+	return cmd == IPC_SET ? ipc_set(&s->ipc, &ds.shm_perm) : segment_remove(s);
 }
 
 long sys_shmctl(int id, int cmd, void *user)
