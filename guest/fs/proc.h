@@ -53,6 +53,7 @@ struct proc_inode {
 extern const struct proc_entry proc_root;
 extern const struct proc_entry proc_pid_dir; /* proc_pid.c */
 extern const struct proc_entry proc_net_table[]; /* proc_net.c */
+extern const struct proc_entry proc_sysvipc_table[]; /* proc_sysvipc.c */
 
 /* proc_status.c */
 void proc_octal(struct proc_text *t, u32 value); /* after a 0, three or more digits */

@@ -25,7 +25,8 @@ static const u16 restartable[] = {
 	__NR_preadv2,  __NR_pwritev2,     __NR_openat2,
 };
 static const u16 unhandled[] = {
-	__NR_poll, __NR_select, __NR_pause, __NR_rt_sigsuspend, __NR_pselect6, __NR_ppoll,
+	__NR_poll,     __NR_select, __NR_pause,  __NR_rt_sigsuspend,
+	__NR_pselect6, __NR_ppoll,  __NR_msgsnd, __NR_msgrcv,
 };
 
 static bool among(const u16 *list, size_t n, u64 nr)

@@ -46,17 +46,28 @@ long sys_mlockall(int flags);
 long sys_munlockall(void);
 long sys_msync(u64 addr, u64 len, int flags);
 
-/* sysv_shm.c */
+/* System V IPC: sysv_shm.c, sysv_sem.c, sysv_msg.c */
+struct sembuf;
+struct msgbuf;
+struct __kernel_timespec;
 long sys_shmget(int key, size_t size, int flags);
 long sys_shmat(int id, u64 addr, int flags);
 long sys_shmdt(u64 addr);
 long sys_shmctl(int id, int cmd, void *user);
+long sys_semget(int key, int n, int flags);
+long sys_semop(int id, const struct sembuf *ops, unsigned n);
+long sys_semtimedop(int id, const struct sembuf *user, unsigned n,
+		    const struct __kernel_timespec *timeout);
+long sys_semctl(int id, int num, int cmd, u64 arg);
+long sys_msgget(int key, int flags);
+long sys_msgsnd(int id, const struct msgbuf *user, size_t size, int flags);
+long sys_msgrcv(int id, struct msgbuf *user, size_t size, long type, int flags);
+long sys_msgctl(int id, int cmd, void *user);
 
 /* Signals: sigcalls.c, sigframe.c, signalfd.c */
 struct sigaction;
 struct siginfo;
 struct sigaltstack;
-struct __kernel_timespec;
 long sys_rt_sigaction(int sig, const struct sigaction *new, struct sigaction *old, size_t size);
 long sys_rt_sigprocmask(int how, const u64 *new, u64 *old, size_t size);
 long sys_rt_sigpending(u64 *set, size_t size);
