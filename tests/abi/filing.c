@@ -1,5 +1,7 @@
 /* For the programs about files, see filing.h. */
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "abi.h"
@@ -28,4 +30,19 @@ long size_of(int fd)
 	struct stat st;
 
 	return fstat(fd, &st) < 0 ? -1 : (long)st.st_size;
+}
+
+void find_by_id(const char *path, int id, char *line, size_t size)
+{
+	FILE *f = fopen(path, "r");
+
+	if (f && fgets(line, (int)size, f))
+		say("%s", line);
+	while (f && fgets(line, (int)size, f))
+		if (strtol(line + 11, NULL, 10) == id)
+			break;
+	if (!f || feof(f))
+		say("not in %s", path);
+	if (f)
+		fclose(f);
 }

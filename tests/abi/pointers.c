@@ -15,7 +15,10 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -142,6 +145,15 @@ static void event(void)
 
 	NEED(write(EVENT, (long[]){ 1 }, 8));
 	epoll_ctl(EPOLL, EPOLL_CTL_ADD, EVENT, &wanted);
+}
+
+static int queue, set, segment; /* of System V */
+
+static void message(void)
+{
+	while (msgrcv(queue, (char[16]){ 0 }, 8, 0, IPC_NOWAIT) >= 0)
+		;
+	NEED(msgsnd(queue, (long[]){ 1, 2 }, 8, 0));
 }
 
 static void at_start(void)
@@ -322,4 +334,42 @@ static const struct call sockets[] = {
 CASE(pointers_sockets, ALONE, IN_DIR)
 {
 	RUN(sockets);
+}
+
+/* In the place of ids that are known only later. */
+#define A_QUEUE   -1001
+#define A_SET     -1002
+#define A_SEGMENT -1003
+
+static struct call sysv[] = {
+	P(semop, "-i", A_SET, ZERO, 1), P(semtimedop, "-i-i", A_SET, ZERO, 1, ZERO),
+	P(semctl, "---o", A_SET, 0, IPC_STAT, SINK), P(semctl, "---i", A_SET, 0, IPC_SET, ZERO),
+	P(semctl, "---o", A_SET, 0, GETALL, SINK), P(semctl, "---i", A_SET, 0, SETALL, ZERO),
+	P(semctl, "---o", 0, 0, IPC_INFO, SINK), P(semctl, "---o", 0, 0, SEM_INFO, SINK),
+	P(msgsnd, "-i", A_QUEUE, ONE, 8, 0), Q(msgrcv, "-o", message, A_QUEUE, SINK, 8, 0, 0),
+	Q(msgrcv, "-o", message, A_QUEUE, SINK, 8, 0, 044000),
+	P(msgctl, "--o", A_QUEUE, IPC_STAT, SINK), P(msgctl, "--i", A_QUEUE, IPC_SET, ZERO),
+	P(msgctl, "--o", 0, IPC_INFO, SINK), P(msgctl, "--o", 0, MSG_INFO, SINK),
+	P(shmctl, "--o", A_SEGMENT, IPC_STAT, SINK), P(shmctl, "--i", A_SEGMENT, IPC_SET, ZERO),
+	P(shmctl, "--o", 0, IPC_INFO, SINK), P(shmctl, "--o", 0, SHM_INFO, SINK),
+};
+// clang-format on
+
+CASE(pointers_sysv, ALONE, IN_DIR)
+{
+	queue = (int)NEED(msgget(IPC_PRIVATE, 0600));
+	set = (int)NEED(semget(IPC_PRIVATE, 3, 0600));
+	segment = (int)NEED(shmget(IPC_PRIVATE, 1, 0600));
+	for (size_t i = 0; i < sizeof(sysv) / sizeof(sysv[0]); i++) {
+		long *id = &sysv[i].arg[0];
+
+		*id = *id == A_QUEUE   ? queue :
+		      *id == A_SET     ? set :
+		      *id == A_SEGMENT ? segment :
+					 *id;
+	}
+	RUN(sysv);
+	NEED(msgctl(queue, IPC_RMID, NULL));
+	NEED(semctl(set, 0, IPC_RMID));
+	NEED(shmctl(segment, IPC_RMID, NULL));
 }

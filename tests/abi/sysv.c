@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "filing.h"
 
 #define PAGE 4096
 
@@ -248,23 +249,15 @@ CASE(shm_in_maps)
 
 CASE(shm_in_proc)
 {
-	char line[300], shown[300] = "";
-	int id = make(3 * PAGE + 1), key, found, lines = 0;
+	char line[300] = "";
+	int id = make(3 * PAGE + 1);
 	char *a = shmat(id, NULL, 0);
-	FILE *f = fopen("/proc/sysvipc/shm", "r");
 
 	a[0] = a[PAGE] = 1;
-	NEED(f ? 0 : -1);
-	while (fgets(line, sizeof(line), f)) {
-		if (!lines++)
-			say("%s", line);
-		else if (sscanf(line, "%d %d", &key, &found) == 2 && found == id)
-			strcpy(shown, line);
-	}
-	fclose(f);
-	say("%zu bytes, key %.11s perms and size %.27s, attached %.7s owner %.12s", strlen(shown),
-	    shown, shown + 21, shown + 61, shown + 68);
-	say("in memory %s", shown + 125);
+	find_by_id("/proc/sysvipc/shm", id, line, sizeof(line));
+	say("%zu bytes, key %.11s perms and size %.27s, attached %.7s owner %.12s", strlen(line),
+	    line, line + 21, line + 61, line + 68);
+	say("in memory %s", line + 125);
 	show_file("/proc/sys/kernel/shmmax");
 	show_file("/proc/sys/kernel/shmall");
 	show_file("/proc/sys/kernel/shmmni");

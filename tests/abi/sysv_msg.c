@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "filing.h"
 #include "signalling.h"
 #include "threading.h"
 
@@ -516,8 +517,8 @@ CASE(msg_back_and_forth)
 	NEED(msgsnd(to, &m, 0, 0));
 	finish(t);
 	say("%ld bytes, type %ld", sum, m.type);
-	show_state(to);
-	show_state(from);
+	get(to, 1, 0, 0);
+	get(from, 1, 0, 0);
 	end(to);
 	end(from);
 }
@@ -547,7 +548,7 @@ CASE(msg_many_senders)
 	for (int i = 0; i < 4; i++)
 		finish(t[i]);
 	say("%ld bytes", sum);
-	show_state(to);
+	get(to, 1, 0, 0);
 	end(to);
 }
 
@@ -615,20 +616,12 @@ CASE(msg_information)
 
 CASE(msg_in_proc)
 {
-	char line[200], shown[200] = "";
-	int id = make(), key, found, lines = 0;
-	FILE *f = fopen("/proc/sysvipc/msg", "r");
+	char line[300] = "";
+	int id = make();
 
 	NEED(put(id, 1, "hello"));
-	NEED(f ? 0 : -1);
-	while (fgets(line, sizeof(line), f)) {
-		if (!lines++)
-			say("%s", line);
-		else if (sscanf(line, "%d %d", &key, &found) == 2 && found == id)
-			strcpy(shown, line);
-	}
-	fclose(f);
-	say("%zu bytes, key %.11s perms and contents %.28s", strlen(shown), shown, shown + 21);
+	find_by_id("/proc/sysvipc/msg", id, line, sizeof(line));
+	say("%zu bytes, key %.11s perms and contents %.28s", strlen(line), line, line + 21);
 	show_file("/proc/sys/kernel/msgmax");
 	show_file("/proc/sys/kernel/msgmnb");
 	show_file("/proc/sys/kernel/msgmni");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "filing.h"
 #include "signalling.h"
 #include "threading.h"
 
@@ -593,20 +594,12 @@ CASE(sem_information)
 
 CASE(sem_in_proc)
 {
-	char line[200], shown[200] = "";
-	int id = make(2), key, found, mode, n, lines = 0;
-	FILE *f = fopen("/proc/sysvipc/sem", "r");
+	char line[300] = "";
+	int id = make(2);
 
-	NEED(f ? 0 : -1);
-	while (fgets(line, sizeof(line), f)) {
-		if (!lines++)
-			say("%s", line);
-		else if (sscanf(line, "%d %d %o %d", &key, &found, &mode, &n) == 4 && found == id)
-			strcpy(shown, line);
-	}
-	fclose(f);
-	say("%zu bytes, key %.11s perms and number %.17s, no time %.11s", strlen(shown), shown,
-	    shown + 21, shown + 62);
+	find_by_id("/proc/sysvipc/sem", id, line, sizeof(line));
+	say("%zu bytes, key %.11s perms and number %.17s, no time %.11s", strlen(line), line,
+	    line + 21, line + 62);
 	show_file("/proc/sys/kernel/sem");
 	end(id);
 }

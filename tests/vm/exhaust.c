@@ -11,8 +11,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,8 +27,8 @@
 
 static int fd[MOST];
 
-/* How a maker of descriptors was refused, after how many. */
-static int many(int (*make)(int *), int *error)
+/* How a maker of descriptors, or of ids, was refused, after how many. */
+static int many(int (*make)(int *), int (*end)(int), int *error)
 {
 	int n = 0, made = 0;
 
@@ -33,7 +36,7 @@ static int many(int (*make)(int *), int *error)
 		n += made;
 	*error = made < 0 ? errno : 0;
 	for (int i = 0; i < n; i++)
-		close(fd[i]);
+		end(fd[i]);
 	if (make(fd) < 0) /* all is as it was */
 		exit(3);
 	return n;
@@ -102,6 +105,53 @@ static int make_watch(int *at)
 		return 1;
 	close(*at);
 	return -1;
+}
+
+static int make_semaphores(int *at)
+{
+	*at = semget(IPC_PRIVATE, 1000, 0600);
+	return *at < 0 ? -1 : 1;
+}
+
+static int remove_semaphores(int id)
+{
+	return semctl(id, 0, IPC_RMID);
+}
+
+/* A full queue. */
+static int make_queue(int *at, size_t size)
+{
+	static struct {
+		long type;
+		char text[8192];
+	} m = { .type = 1 };
+
+	*at = msgget(IPC_PRIVATE, 0600);
+	if (*at < 0)
+		return -1;
+	while (msgsnd(*at, &m, size, IPC_NOWAIT) == 0)
+		;
+	if (errno == EAGAIN)
+		return 1;
+	int error = errno;
+	msgctl(*at, IPC_RMID, NULL);
+	errno = error;
+	return -1;
+}
+
+static int make_large_queue(int *at)
+{
+	return make_queue(at, 8192);
+}
+
+static int make_long_queue(int *at)
+{
+	return make_queue(at, 0);
+}
+
+static int remove_queue(int id)
+{
+	return msgctl(id, IPC_RMID, NULL);
 }
 
 /* Directories, each with a file in it. */
@@ -276,9 +326,17 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*make)(int *);
+		int (*end)(int);
 	} made[] = {
-		{ "null", make_null },     { "event", make_event }, { "epolls", make_epoll },
-		{ "watches", make_watch }, { "pipes", make_pipe },  { "sockets", make_socket }
+		{ "null", make_null, close },
+		{ "event", make_event, close },
+		{ "epolls", make_epoll, close },
+		{ "watches", make_watch, close },
+		{ "pipes", make_pipe, close },
+		{ "sockets", make_socket, close },
+		{ "semaphores", make_semaphores, remove_semaphores },
+		{ "large messages", make_large_queue, remove_queue },
+		{ "empty messages", make_long_queue, remove_queue },
 	};
 	static const struct {
 		const char *name;
@@ -304,7 +362,7 @@ int main(int argc, char **argv)
 			n = used[i].use(&error);
 	for (unsigned i = 0; i < sizeof(made) / sizeof(made[0]); i++)
 		if (!strcmp(what, made[i].name))
-			n = many(made[i].make, &error);
+			n = many(made[i].make, made[i].end, &error);
 	printf("%s after %d\n", strerrorname_np(error), n);
 	return n == 0;
 }

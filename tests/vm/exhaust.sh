@@ -38,6 +38,10 @@ t_run 'memory: descriptors' 0 "$exhaust" 8M event all
 t_out_match '^ENOMEM after [0-9]{4,}$'
 t_run 'memory: epolls' 0 "$exhaust" 8M epolls all
 t_out_match '^ENOMEM after [0-9]{3,}$'
+for what in semaphores 'large messages' 'empty messages'; do
+	t_run "memory: $what" 0 "$exhaust" 16M "$what"
+	t_out_match '^ENOMEM after [0-9]+$'
+done
 t_run 'inotify: as many as there may be' 0 "$exhaust" 32M watches
 t_out 'EMFILE after 128'
 t_run 'memory: names' 0 "$exhaust" 8M names
