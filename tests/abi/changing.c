@@ -44,26 +44,6 @@ static void *wait_in_call(void *arg)
 	return NULL;
 }
 
-/* Until the thread waits: S is its state then. */
-static void until_it_waits(void)
-{
-	char name[64], text[256], *state;
-
-	while (!waiting.tid)
-		nap(1);
-	snprintf(name, sizeof(name), "/proc/self/task/%d/stat", waiting.tid);
-	do {
-		FILE *f = fopen(name, "r");
-		size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-		text[n] = 0;
-		if (f)
-			fclose(f);
-		state = strrchr(text, ')');
-		nap(1);
-	} while (state && state[2] != 'S');
-}
-
 static void begin(const char *what, long nr, long a, long b, long c, long d, long e, long f)
 {
 	waiting.what = what;
@@ -71,7 +51,7 @@ static void begin(const char *what, long nr, long a, long b, long c, long d, lon
 	waiting.tid = 0;
 	memcpy(waiting.arg, (long[]){ a, b, c, d, e, f }, sizeof(waiting.arg));
 	start(&waiter, wait_in_call, NULL);
-	until_it_waits();
+	until_it_waits(&waiting.tid);
 }
 #define BEGIN(name, ...) BEGIN_(name, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define BEGIN_(name, a, b, c, d, e, f, ...) \

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -15,7 +16,6 @@
 #include "signalling.h"
 #include "threading.h"
 
-#define A_WHILE 40 /* ms, after which a thread certainly waits */
 #ifndef MSG_COPY
 #define MSG_COPY 040000
 #endif
@@ -290,6 +290,7 @@ struct waiting {
 	pthread_t thread;
 	long result;
 	int error;
+	volatile int tid;
 	struct text got;
 };
 
@@ -297,6 +298,7 @@ static void *receives(void *arg)
 {
 	struct waiting *w = arg;
 
+	w->tid = (int)syscall(SYS_gettid);
 	w->result = msgrcv(w->id, &w->got, w->size, w->type, w->flags);
 	w->error = errno;
 	return NULL;
@@ -308,6 +310,7 @@ static void *sends(void *arg)
 	struct text m = { .type = w->type };
 
 	memset(m.text, 'y', w->size);
+	w->tid = (int)syscall(SYS_gettid);
 	w->result = msgsnd(w->id, &m, w->size, w->flags);
 	w->error = errno;
 	return NULL;
@@ -315,8 +318,9 @@ static void *sends(void *arg)
 
 static void begin(struct waiting *w, void *(*f)(void *))
 {
+	w->tid = 0;
 	start(&w->thread, f, w);
-	nap(A_WHILE);
+	until_it_waits(&w->tid);
 }
 
 /* It must go on now, and says how. */
@@ -374,7 +378,6 @@ CASE(msg_small_receivers)
 	show_state(id);
 	get(id, 100, 0, 0);
 	begin(&small, receives);
-	nap(A_WHILE);
 	SHOW(put(id, 1, "abc"));
 	over(&small);
 	begin(&cut, receives);
@@ -400,7 +403,7 @@ CASE(msg_senders)
 	SHOW(fill(id, 8, 50));
 	begin(&large, sends);
 	begin(&small, sends);
-	begin(&none, sends);
+	start(&none.thread, sends, &none);
 	over(&none);
 	show_state(id);
 	get(id, 100, 9, 0);
@@ -433,7 +436,6 @@ CASE(msg_sender_to_receiver)
 	show_state(id);
 	get(id, 100, 9, 0);
 	over(&sender);
-	nap(A_WHILE);
 	over(&receiver);
 	show_state(id);
 	end(id);

@@ -1,4 +1,6 @@
 /* For the programs about threads, see threading.h. */
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,26 @@ void nap(long ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * MS };
 	nanosleep(&ts, NULL);
+}
+
+/* S is its state then. */
+void until_it_waits(const volatile int *tid)
+{
+	char name[64], text[256], *state;
+
+	while (!*tid)
+		nap(1);
+	snprintf(name, sizeof(name), "/proc/self/task/%d/stat", *tid);
+	do {
+		FILE *f = fopen(name, "r");
+		size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+		text[n] = 0;
+		if (f)
+			fclose(f);
+		state = strrchr(text, ')');
+		nap(1);
+	} while (state && state[2] != 'S');
 }
 
 void show_error(const char *label, int error)

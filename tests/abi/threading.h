@@ -13,6 +13,8 @@
 void start(pthread_t *t, void *(*f)(void *), void *arg);
 void finish(pthread_t t);
 void nap(long ms);
+/* Until a thread has said its tid, and waits. */
+void until_it_waits(const volatile int *tid);
 /* The clock's time in so many milliseconds. */
 struct timespec after(int clock, long ms);
 
