@@ -10,6 +10,7 @@
 #define ABI_H
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,14 @@ struct abi_case {
 	static const struct abi_case *const abi_entry_##id                    \
 		__attribute__((used, section("abi_cases"))) = &abi_case_##id; \
 	static void case_##id(void)
+
+/* At an area's top: its System V objects and message queues, and what is counted of
+ * them, are not the host's, where that may be. */
+#define OWN_IPC                                                \
+	__attribute__((constructor)) static void own_ipc(void) \
+	{                                                      \
+		unshare(CLONE_NEWIPC);                         \
+	}
 
 /* What main() was given. */
 extern int abi_argc;

@@ -13,6 +13,8 @@
 #include "abi.h"
 #include "filing.h"
 
+OWN_IPC
+
 #define PAGE 4096
 
 static key_t some_key(void)

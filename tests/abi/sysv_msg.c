@@ -16,6 +16,8 @@
 #include "signalling.h"
 #include "threading.h"
 
+OWN_IPC
+
 #ifndef MSG_COPY
 #define MSG_COPY 040000
 #endif

@@ -15,6 +15,8 @@
 #include "signalling.h"
 #include "threading.h"
 
+OWN_IPC
+
 #define OPS(...)                          \
 	(struct sembuf[]){ __VA_ARGS__ }, \
 		sizeof((struct sembuf[]){ __VA_ARGS__ }) / sizeof(struct sembuf)
