@@ -139,10 +139,12 @@
  *   mayfly,data       u64 gpa, u64 size: the memory that writable segments
  *                     were mapped to ahead
  *   mayfly,realtime   u64 tsc, u64 ns: CLOCK_REALTIME at that TSC value
- *   mayfly,stdio      three u32 STDIO_*: what 0, 1 and 2 are on the host;
- *                     STDIO_SAME_AS_OUT in the third when 1 and 2 are one
- *                     open file or one terminal: the guest then sends both
- *                     through console 0, so that their order is kept
+ *   mayfly,stdio      three u32 STDIO_*: what 0, 1 and 2 are on the host, and
+ *                     what they are open for; STDIO_SAME_AS_OUT in the third
+ *                     when 1 and 2 are one open file or one terminal: the guest
+ *                     then sends both through console 0, so that their order
+ *                     is kept; in the first when 0 and 1 are, which are then
+ *                     open for both
  *   mayfly,verbose    present: name unsupported system calls, once each
  *   mayfly,stats      present: say at the end which system calls trapped
  *   mayfly,fills      present: page table entries cost next to nothing, since the
@@ -188,7 +190,11 @@
 #define STDIO_PIPE        2 /* pipes, sockets, and files, since none is sought in */
 #define STDIO_NULL        3 /* /dev/null */
 #define STDIO_CHAR        4 /* another character device */
+#define STDIO_DIR         5
+#define STDIO_KIND        0xff
 #define STDIO_SAME_AS_OUT 0x100
+#define STDIO_READ        0x200 /* open for reading */
+#define STDIO_WRITE       0x400 /* and for writing */
 
 /*
  * Conventions of our console beyond virtio 1.2, 5.3. Other drivers ignore

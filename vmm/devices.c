@@ -26,10 +26,10 @@
 
 /* ---- descriptors 0, 1 and 2 */
 
-static uint32_t kind_of(int fd, struct stat *st)
+static uint32_t kind_of(int fd, const struct stat *st)
 {
-	if (fstat(fd, st) < 0)
-		return STDIO_CLOSED;
+	if (S_ISDIR(st->st_mode))
+		return STDIO_DIR;
 	if (!S_ISCHR(st->st_mode))
 		return STDIO_PIPE;
 	if (st->st_rdev == makedev(1, 3))
@@ -37,20 +37,40 @@ static uint32_t kind_of(int fd, struct stat *st)
 	return isatty(fd) ? STDIO_TTY : STDIO_CHAR;
 }
 
-void devices_look_at_stdio(uint32_t kind[3])
+static uint32_t access_of(int fd)
+{
+	static const uint32_t access[O_ACCMODE + 1] = { [O_RDONLY] = STDIO_READ,
+							[O_WRONLY] = STDIO_WRITE,
+							[O_RDWR] = STDIO_READ | STDIO_WRITE };
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags & O_PATH ? 0 : access[flags & O_ACCMODE];
+}
+
+/* One file or terminal, and open for the same. */
+static bool same(const uint32_t stdio[3], const struct stat st[3], int a, int b)
+{
+	return stdio[a] != STDIO_CLOSED && stdio[a] == stdio[b] && st[a].st_dev == st[b].st_dev &&
+	       st[a].st_ino == st[b].st_ino;
+}
+
+void devices_look_at_stdio(uint32_t stdio[3])
 {
 	struct stat st[3];
 
 	for (int fd = 0; fd < 3; fd++) {
-		kind[fd] = kind_of(fd, &st[fd]);
+		bool closed = fstat(fd, &st[fd]) < 0;
+
+		stdio[fd] = closed ? STDIO_CLOSED : kind_of(fd, &st[fd]) | access_of(fd);
 		/* the lowest free number is fd itself */
-		if (kind[fd] == STDIO_CLOSED && open("/dev/null", O_RDWR) != fd)
+		if (closed && open("/dev/null", O_RDWR) != fd)
 			fail(EXIT_VMM, "/dev/null: %s; mount /dev", strerror(errno));
 	}
-	/* One file or terminal, so what is written keeps its order in one stream. */
-	if (kind[1] != STDIO_CLOSED && kind[1] == kind[2] && st[1].st_dev == st[2].st_dev &&
-	    st[1].st_ino == st[2].st_ino)
-		kind[2] |= STDIO_SAME_AS_OUT;
+	/* What is written keeps its order in one stream. */
+	if (same(stdio, st, 1, 2))
+		stdio[2] |= STDIO_SAME_AS_OUT;
+	if (same(stdio, st, 0, 1) && stdio[0] & STDIO_WRITE)
+		stdio[0] |= STDIO_SAME_AS_OUT;
 }
 
 /* What a console uses for a descriptor of the program. */

@@ -14,7 +14,7 @@
  * opened on /dev/null, so that no file of ours gets their numbers. First of
  * all, before anything is opened.
  */
-void devices_look_at_stdio(uint32_t kind[3]);
+void devices_look_at_stdio(uint32_t stdio[3]);
 
 /*
  * Makes the VM's devices. With our own guest image they are handed over ready

@@ -40,7 +40,7 @@ static bool in_eof; /* the last request ended with the end of file */
 
 unsigned console_kind(int fd)
 {
-	return boot_info.stdio[fd] & 0xff;
+	return boot_info.stdio[fd] & STDIO_KIND;
 }
 
 static void receive_done(void);

@@ -333,7 +333,7 @@ static void read_command_line(const char *s)
 	boot_info.hostname = "mayfly";
 	boot_info.cpus = 1;
 	for (int i = 0; i < 3; i++)
-		boot_info.stdio[i] = STDIO_CHAR;
+		boot_info.stdio[i] = STDIO_CHAR | (i == 0 ? STDIO_READ : STDIO_WRITE);
 }
 
 void boot_info_read(paddr_t start_info)

@@ -2,7 +2,12 @@
  * Descriptors 0, 1 and 2 of the first process. What the host has there decides
  * what they are: a terminal becomes ours (tty_file.c), /dev/null our own, and
  * everything else a stream, which moves bytes by the console driver. A file is a
- * pipe here: what is told that it is a file believes its size and seeks in it.
+ * pipe here: what is told that it is a file believes its size and seeks in it. A
+ * directory is one that somebody has removed: there is nothing in it.
+ *
+ * Each is open for what the host has it open for. But the driver reads only from
+ * 0 and writes only to 1 and 2: the other direction is an error, EIO, unless 0
+ * and 1 are one (a socket, of inetd).
  */
 #include <asm/ioctls.h>
 #include <asm/signal.h>
@@ -82,6 +87,12 @@ static int host_fd(const struct file *file)
 	return (uintptr_t)file->priv;
 }
 
+/* Where the host takes what is written to it; 0: nowhere. */
+static int host_out(const struct file *file)
+{
+	return host_fd(file) == 0 && boot_info.stdio[0] & STDIO_SAME_AS_OUT ? 1 : host_fd(file);
+}
+
 static long stream_read(struct file *file, struct uio *uio, u64 *pos)
 {
 	u8 small[SMALL];
@@ -105,15 +116,19 @@ static long stream_read(struct file *file, struct uio *uio, u64 *pos)
 static long stream_write(struct file *file, struct uio *uio, u64 *pos)
 {
 	(void)pos;
-	return host_fd(file) == 0 ? -EIO : console_copy_out(file, host_fd(file), uio);
+	if (host_out(file) == 0 && uio->resid > 0)
+		return -EIO;
+	return console_copy_out(file, host_out(file), uio);
 }
 
 static u32 stream_poll(struct file *file, struct poll_table *table)
 {
-	if (host_fd(file) != 0)
-		return POLLOUT | POLLWRNORM;
+	u32 events = host_out(file) != 0 ? POLLOUT | POLLWRNORM : 0;
+
+	if (host_fd(file) != 0 || !file_readable(file))
+		return events;
 	poll_wait(table, &console_in_wait);
-	return console_poll_in() ? POLLIN | POLLRDNORM : 0;
+	return console_poll_in() ? events | POLLIN | POLLRDNORM : events;
 }
 
 static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -166,26 +181,63 @@ static const struct inode_ops stream_inode_ops = {
 	.setattr = stream_setattr,
 };
 
+/* ---- a directory ---- */
+
+static long no_entries(struct file *file, struct dir_sink *sink)
+{
+	(void)file;
+	(void)sink;
+	return -ENOENT;
+}
+
+static const struct file_ops removed_dir_ops = { .readdir = no_entries, .lseek = dir_lseek };
+static const struct inode_ops removed_dir_inode_ops = { .setattr = stream_setattr };
+
 /* ---- the three files ---- */
 
-static struct file *stream_file(int fd, unsigned kind)
+static struct inode *stream_inode(int fd, u32 mode)
 {
-	static const u32 modes[] = {
-		[STDIO_PIPE] = S_IFIFO | 0600,
-		[STDIO_CHAR] = S_IFCHR | 0620,
-	};
 	struct inode *inode = kalloc(sizeof(*inode));
-	struct file *file;
 
 	if (inode == NULL)
 		return NULL;
-	inode_init(inode, &stream_super, modes[kind]);
+	inode_init(inode, &stream_super, mode);
 	inode->ino = fd + 1;
 	inode->ops = &stream_inode_ops;
 	inode->fops = &console_ops;
-	file = file_new(&console_ops, inode, fd == 0 ? O_RDONLY : O_WRONLY, (void *)(uintptr_t)fd);
-	if (file == NULL)
+	return inode;
+}
+
+static struct file *stream_file(int fd, u32 mode, u32 flags)
+{
+	struct inode *inode = stream_inode(fd, mode);
+	struct file *file = NULL;
+
+	if (inode != NULL)
+		file = file_new(&console_ops, inode, flags, (void *)(uintptr_t)fd);
+	if (file == NULL && inode != NULL)
 		inode_put(inode);
+	return file;
+}
+
+/* With a place in the tree, as all directories have one. */
+static struct file *dir_file(int fd, u32 flags)
+{
+	struct path p = { root_mount, dentry_new(NULL, "", 0) };
+	struct file *file = NULL;
+	int error;
+
+	if (p.dentry == NULL)
+		return NULL;
+	p.dentry->deleted = true;
+	p.dentry->inode = stream_inode(fd, S_IFDIR | 0755);
+	if (p.dentry->inode != NULL) {
+		p.dentry->inode->nlink = 0;
+		p.dentry->inode->ops = &removed_dir_inode_ops;
+		p.dentry->inode->fops = &removed_dir_ops;
+		file = vfs_open(&p, flags, &error);
+	}
+	dentry_put(p.dentry);
 	return file;
 }
 
@@ -199,36 +251,50 @@ static struct file *device_file(u32 rdev, const struct file_ops *ops, u32 flags)
 	return file;
 }
 
-static struct file *make_file(int fd, unsigned kind)
+/* O_RDONLY, O_WRONLY, O_RDWR or, open for neither, O_ACCMODE. */
+static u32 access_mode(int fd)
 {
-	switch (kind) {
+	u32 access = boot_info.stdio[fd] / STDIO_READ & O_ACCMODE;
+
+	return (access - 1) & O_ACCMODE;
+}
+
+static struct file *make_file(int fd)
+{
+	u32 flags = access_mode(fd);
+
+	switch (console_kind(fd)) {
 	case STDIO_TTY:
-		return device_file(DEV_CONSOLE, &tty_ops, O_RDWR);
+		return device_file(DEV_CONSOLE, &tty_ops, flags);
 	case STDIO_NULL:
-		return device_file(DEV_NULL, chrdev_ops(DEV_NULL), fd == 0 ? O_RDONLY : O_WRONLY);
+		return device_file(DEV_NULL, chrdev_ops(DEV_NULL), flags);
 	case STDIO_PIPE:
+		return stream_file(fd, S_IFIFO | 0600, flags);
 	case STDIO_CHAR:
-		return stream_file(fd, kind);
+		return stream_file(fd, S_IFCHR | 0620, flags);
+	case STDIO_DIR:
+		return dir_file(fd, flags);
 	}
 	return NULL;
 }
 
 /* One open file serves several descriptors where the host has it so: all of a
- * terminal's, and 2 like 1. */
+ * terminal's, and those that are like 1. */
 static struct file *share_or_make(struct file **files, int fd)
 {
 	unsigned kind = console_kind(fd);
 
 	for (int other = 0; other < fd; other++) {
-		bool same = other == 1 && boot_info.stdio[2] & STDIO_SAME_AS_OUT;
+		/* 0 says it of 0 and 1, 2 of 1 and 2 */
+		bool same = fd == other + 1 && boot_info.stdio[2 * other] & STDIO_SAME_AS_OUT;
 
-		if (files[other] != NULL &&
+		if (files[other] != NULL && access_mode(other) == access_mode(fd) &&
 		    (same || (kind == STDIO_TTY && console_kind(other) == kind))) {
 			file_get(files[other]);
 			return files[other];
 		}
 	}
-	return make_file(fd, kind);
+	return make_file(fd);
 }
 
 int stdio_setup(struct process *process)

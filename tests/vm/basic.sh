@@ -102,6 +102,29 @@ t_out 1000
 t_run 'files on the host are pipes to the program' 0 "$VMM" run "$busybox" -- \
 	sh -c 'test -p /dev/stdout && echo written >/dev/stdout'
 t_out written
+# like_linux FD REDIRECTION: what fcntl(), read(), write() and open() make of it
+like_linux()
+{
+	t_case "descriptor $1 is $(echo "$2" | sed "s|$T/||")"
+	eval "{ env -i $probe descriptor $1 $2; } </dev/null >'$T/linux' 2>&1"
+	eval "{ timeout -s KILL $T_LIMIT $VMM run $probe -- descriptor $1 $2; } </dev/null >'$T/out' 2>&1"
+	t_check 'nothing was said on Linux' [ -s "$T/linux" ]
+	cmp -s "$T/linux" "$T/out" || t_fail "on Linux: $(cat "$T/linux")"
+}
+for redirection in '</' "<$T/in" "0>$T/written" "0<>$T/in" '<&-' '0<>/dev/null' '0>/dev/null'; do
+	like_linux 0 "$redirection"
+done
+for fd in 1 2; do
+	for redirection in '</' "<$T/in" '</dev/null' ">>$T/written" "<>$T/written" '>&-'; do
+		like_linux $fd "$fd$redirection"
+	done
+done
+t_run 'one socket is read at 1 and written at 0' 0 python3 -c 'import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+ours.sendall(b"words\n")
+subprocess.run(sys.argv[1:], stdin=theirs, stdout=theirs)
+print(ours.recv(100))' "$VMM" run "$busybox" -- sh -c 'read -r x <&1 && echo "got $x" >&0'
+t_out "b'got words\n'"
 t_case 'a chain of two VMs'
 { "$VMM" run "$busybox" -- seq 1 1000 | timeout -s KILL "$T_LIMIT" "$VMM" run "$busybox" -- tail -n 1; } \
 	>"$T/out" 2>"$T/err" </dev/null

@@ -3,12 +3,15 @@
  * Built static, so that it runs on Linux and in the guest alike.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -144,17 +147,43 @@ static int act_both(const char *arg)
 	return 0;
 }
 
+/* What can be done with a descriptor, told on another one; open() fills a gap. */
+static int act_descriptor(const char *arg)
+{
+	int fd = atoi(arg), flags = fcntl(fd, F_GETFL), lowest = open("/dev/zero", O_RDONLY);
+	FILE *to = fd == 1 ? stderr : stdout;
+	bool ours = lowest == fd;
+	struct stat st;
+	char byte;
+	long r;
+
+	fprintf(to, "access mode %d, was closed %d\n", flags < 0 ? flags : flags & O_ACCMODE, ours);
+	if (fd == 0 || (flags & O_ACCMODE) == O_WRONLY) {
+		r = read(fd, &byte, 1);
+		fprintf(to, "read: %ld %s\n", r, r < 0 ? strerror(errno) : "");
+	}
+	r = write(fd, "", 0);
+	fprintf(to, "write: %ld %s\n", r, r < 0 ? strerror(errno) : "");
+	r = fstat(fd, &st);
+	fprintf(to, "fstat: %ld, a directory: %d\n", r, S_ISDIR(st.st_mode));
+	r = fchdir(fd);
+	fprintf(to, "fchdir: %ld %s\n", r, r < 0 ? strerror(errno) : "");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*act)(const char *arg);
 	} acts[] = {
-		{ "exit", act_exit },   { "crash", act_crash }, { "abort", act_abort },
-		{ "raise", act_raise }, { "env", act_env },     { "where", act_where },
-		{ "touch", act_touch }, { "skim", act_skim },   { "handle", act_handle },
-		{ "spin", act_spin },   { "sleep", act_sleep }, { "idle", act_idle },
-		{ "both", act_both },
+		{ "exit", act_exit },     { "crash", act_crash },
+		{ "abort", act_abort },   { "raise", act_raise },
+		{ "env", act_env },       { "where", act_where },
+		{ "touch", act_touch },   { "skim", act_skim },
+		{ "handle", act_handle }, { "spin", act_spin },
+		{ "sleep", act_sleep },   { "idle", act_idle },
+		{ "both", act_both },     { "descriptor", act_descriptor },
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "args")) {
