@@ -63,6 +63,11 @@ void proc_show_status(struct proc_text *t, const struct proc_inode *pi, struct p
 void proc_show_task_stat(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_task_status(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 
+/* proc_maps.c */
+void proc_show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_smaps(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+void proc_show_smaps_rollup(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+
 void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mountinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);

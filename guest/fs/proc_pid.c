@@ -169,48 +169,6 @@ static void show_auxv(struct proc_text *t, const struct proc_inode *pi, struct p
 		show_range(t, p->auxv_start, p->auxv_end);
 }
 
-/* Device, inode and name of what is mapped. */
-static void show_mapped(struct proc_text *t, const struct vma_info *v, size_t start)
-{
-	struct kstat st = { .ino = 0 };
-	char path[256];
-	const char *name = v->name;
-	long n = name != NULL ? (long)strlen(name) : 0;
-
-	if (v->file != NULL) {
-		vfs_getattr(v->file->inode, &st);
-		n = file_text(v->file, &current_process()->fs->root, path, sizeof(path));
-		name = path;
-	}
-	proc_print(t, "%02x:%02x %lu ", DEV_MAJOR(st.dev), DEV_MINOR(st.dev), st.ino);
-	if (n <= 0)
-		return;
-	proc_pad(t, start, 73);
-	proc_bytes(t, name, n);
-}
-
-static void show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p)
-{
-	struct vma_info v;
-	u64 at = t->next;
-
-	(void)pi;
-	for (t->next = 0; space_describe(p->space, at, &v); at = v.end) {
-		size_t start = t->len;
-
-		if (t->len >= PROC_PIECE) {
-			t->next = at;
-			return;
-		}
-
-		proc_print(t, "%08lx-%08lx %c%c%c%c %08lx ", v.start, v.end,
-			   v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
-			   v.prot & PROT_EXEC ? 'x' : '-', v.shared ? 's' : 'p', v.offset);
-		show_mapped(t, &v, start);
-		proc_bytes(t, "\n", 1);
-	}
-}
-
 /* ---- names ---- */
 
 static void show_comm(struct proc_text *t, const struct proc_inode *pi, struct process *p)
@@ -289,6 +247,9 @@ static void show_task_comm(struct proc_text *t, const struct proc_inode *pi, str
 
 static const struct proc_entry task_table[] = {
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_task_comm },
+	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps },
+	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps },
+	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup },
 	{ .name = "stat", .mode = S_IFREG | 0444, .show = proc_show_task_stat },
 	{ .name = "status", .mode = S_IFREG | 0444, .show = proc_show_task_status },
 	{ .name = NULL },
@@ -306,13 +267,15 @@ static const struct proc_entry pid_table[] = {
 	{ .name = "fd", .mode = S_IFDIR | 0500, .next = next_fd, .item = &fd_item },
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .next = next_fd, .item = &fdinfo_item },
 	{ .name = "limits", .mode = S_IFREG | 0444, .show = show_limits },
-	{ .name = "maps", .mode = S_IFREG | 0444, .show = show_maps },
+	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps },
 	{ .name = "mountinfo", .mode = S_IFREG | 0444, .show = proc_show_mountinfo },
 	{ .name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts },
 	{ .name = "net", .mode = S_IFDIR | 0555, .table = proc_net_table },
 	{ .name = "oom_score", .mode = S_IFREG | 0444, .text = "0\n" },
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n" },
 	{ .name = "root", .mode = S_IFLNK | 0777, .link = root_link, .follow = root_follow },
+	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps },
+	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup },
 	{ .name = "stat", .mode = S_IFREG | 0444, .show = proc_show_stat },
 	{ .name = "statm", .mode = S_IFREG | 0444, .show = proc_show_statm },
 	{ .name = "status", .mode = S_IFREG | 0444, .show = proc_show_status },

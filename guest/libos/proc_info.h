@@ -28,10 +28,17 @@ u64 cpu_khz(void); /* of the TSC */
 struct vma_info {
 	u64 start, end, offset;
 	u32 prot; /* PROT_* */
-	bool shared;
+	bool shared, may_write, grows_down;
 	const char *name; /* a path, "[heap]", "[stack]"..., or NULL */
 	const struct file *file; /* what is mapped, or NULL */
 };
 int space_describe(struct space *space, u64 from, struct vma_info *info);
+
+/* The page at va: SPACE_PAGE_*, 0: none. *run bytes from va on are like it. */
+#define SPACE_PAGE_PRESENT 1
+#define SPACE_PAGE_OWN     2 /* no file's and not shared: "anonymous" */
+#define SPACE_PAGE_WRITTEN 4 /* or given out to be */
+#define SPACE_PAGE_BLOCK   8 /* in one of 2 MiB */
+u32 space_page(const struct space *space, u64 va, u64 *run);
 
 #endif

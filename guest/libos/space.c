@@ -195,11 +195,17 @@ void space_clear(struct space *space)
 	space->resident = 0; /* the image's pages were never counted */
 }
 
+/* Whether it has the right to write, or can be given it. */
+static bool may_write(const struct vma *vma)
+{
+	return !(vma->flags & MAP_SHARED) || !vma->file ||
+	       (file_writable(vma->file) && !(vma->flags & VMA_NEVER_WRITE));
+}
+
 /* 0, or why not. */
 static int protect(struct space *space, struct vma *vma, u32 prot)
 {
-	if (prot & PROT_WRITE && vma->flags & MAP_SHARED && vma->file &&
-	    (!file_writable(vma->file) || vma->flags & VMA_NEVER_WRITE))
+	if (prot & PROT_WRITE && !may_write(vma))
 		return -EACCES;
 	if (vma->prot == prot)
 		return 0;
@@ -243,7 +249,7 @@ bool space_may_write(struct space *space, const struct inode *inode)
 	const struct vma *vma;
 	for (u64 at = 0; (vma = space_from(space, at)) != NULL; at = vma->end)
 		if (vma->flags & MAP_SHARED && vma->file && vma->file->inode == inode &&
-		    file_writable(vma->file) && !(vma->flags & VMA_NEVER_WRITE))
+		    may_write(vma))
 			return true;
 	return false;
 }
@@ -257,6 +263,8 @@ int space_describe(struct space *space, u64 from, struct vma_info *info)
 				   .end = vma->end,
 				   .prot = vma->prot,
 				   .shared = vma->flags & MAP_SHARED,
+				   .may_write = may_write(vma),
+				   .grows_down = vma->flags & MAP_GROWSDOWN,
 				   .offset = vma->offset,
 				   .name = vma->name,
 				   .file = vma->file };
