@@ -15,13 +15,7 @@
 static const struct inode_ops dir_ops, link_ops, magic_ops, file_ops;
 static const struct file_ops dir_file_ops, text_file_ops;
 
-static const struct proc_inode *proc_inode(const struct inode *inode)
-{
-	return container_of(inode, const struct proc_inode, inode);
-}
-
-/* The process of an entry: *p NULL when it belongs to none; -ESRCH: gone. */
-static int find_process(const struct proc_inode *pi, struct process **p)
+int proc_process(const struct proc_inode *pi, struct process **p)
 {
 	*p = pi->pid != 0 ? process_find(pi->pid) : NULL;
 	return pi->pid != 0 && *p == NULL ? -ESRCH : 0;
@@ -68,7 +62,7 @@ void proc_pad(struct proc_text *t, size_t line_start, size_t column)
 static int make_text(struct proc_text *t, const struct proc_inode *pi)
 {
 	struct process *p;
-	int error = find_process(pi, &p);
+	int error = proc_process(pi, &p);
 
 	t->len = 0;
 	t->failed = false;
@@ -162,7 +156,7 @@ static struct inode *make_inode(const struct proc_entry *entry, int pid, int num
 	} else if (S_ISLNK(entry->mode)) {
 		pi->inode.ops = entry->follow != NULL ? &magic_ops : &link_ops;
 	} else {
-		pi->inode.fops = &text_file_ops;
+		pi->inode.fops = entry->fops != NULL ? entry->fops : &text_file_ops;
 	}
 	return &pi->inode;
 }
@@ -196,7 +190,7 @@ static int lookup(struct inode *inode, struct dentry *d)
 	struct process *p;
 	int number = -1;
 
-	if (find_process(dir, &p) < 0)
+	if (proc_process(dir, &p) < 0)
 		return 0;
 	for (const struct proc_entry *e = dir->entry->table; e != NULL && e->name != NULL; e++)
 		if (strcmp(e->name, d->name) == 0)
@@ -248,7 +242,7 @@ static long read_dir(struct file *file, struct dir_sink *sink)
 	struct process *p;
 	u64 pos = 2;
 
-	if (find_process(dir, &p) < 0)
+	if (proc_process(dir, &p) < 0)
 		return -ENOENT;
 	if (!dir_emit_dots(file, sink))
 		return 0;
@@ -266,7 +260,7 @@ static long read_link(struct inode *inode, char *buf, size_t size)
 {
 	const struct proc_inode *pi = proc_inode(inode);
 	struct process *p;
-	int error = find_process(pi, &p);
+	int error = proc_process(pi, &p);
 
 	return error < 0 ? -ENOENT : pi->entry->link(pi, p, buf, size);
 }
@@ -275,7 +269,7 @@ static int follow(struct inode *inode, struct path *out)
 {
 	const struct proc_inode *pi = proc_inode(inode);
 	struct process *p;
-	int error = find_process(pi, &p);
+	int error = proc_process(pi, &p);
 
 	return error < 0 ? -ENOENT : pi->entry->follow(pi, p, out);
 }

@@ -37,6 +37,7 @@ struct proc_entry {
 	/* A file's text: constant, or made when it is read (p is NULL outside
 	 * of process directories). */
 	const char *text;
+	const struct file_ops *fops; /* or neither: what it has instead of a text */
 	void (*show)(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 	/* A link's text, its length or -errno; and where it leads, if not by text. */
 	long (*link)(const struct proc_inode *pi, struct process *p, char *buf, size_t size);
@@ -49,6 +50,13 @@ struct proc_inode {
 	int pid; /* of the process that it belongs to, or 0 */
 	int number; /* among numbered children, or -1 */
 };
+
+/* The process of an entry: *p NULL when it belongs to none; -ESRCH: gone. */
+int proc_process(const struct proc_inode *pi, struct process **p);
+static inline const struct proc_inode *proc_inode(const struct inode *inode)
+{
+	return container_of(inode, const struct proc_inode, inode);
+}
 
 extern const struct proc_entry proc_root;
 extern const struct proc_entry proc_pid_dir; /* proc_pid.c */
@@ -67,6 +75,8 @@ void proc_show_task_status(struct proc_text *t, const struct proc_inode *pi, str
 void proc_show_maps(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_smaps(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_smaps_rollup(struct proc_text *t, const struct proc_inode *pi, struct process *p);
+
+extern const struct file_ops proc_pagemap_ops; /* proc_mem.c */
 
 void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);

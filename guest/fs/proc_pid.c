@@ -248,6 +248,7 @@ static void show_task_comm(struct proc_text *t, const struct proc_inode *pi, str
 static const struct proc_entry task_table[] = {
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_task_comm },
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps },
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_ops },
 	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps },
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup },
 	{ .name = "stat", .mode = S_IFREG | 0444, .show = proc_show_task_stat },
@@ -273,6 +274,7 @@ static const struct proc_entry pid_table[] = {
 	{ .name = "net", .mode = S_IFDIR | 0555, .table = proc_net_table },
 	{ .name = "oom_score", .mode = S_IFREG | 0444, .text = "0\n" },
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .text = "0\n" },
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_ops },
 	{ .name = "root", .mode = S_IFLNK | 0777, .link = root_link, .follow = root_follow },
 	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps },
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup },

@@ -151,7 +151,7 @@ static void show_names(const char *line)
 			shown = shown && strcmp(name, not_everywhere[i]) != 0;
 		column += (int)strspn(line + column, " 0123456789");
 		if (shown)
-			say("%s, to column %d: %.3s", name, strcmp(name, "VmFlags") ? column : 0,
+			say("%s, to column %d: %.2s", name, strcmp(name, "VmFlags") ? column : 0,
 			    strcmp(name, "VmFlags") ? line + column : "");
 	}
 }
@@ -337,4 +337,129 @@ CASE(smaps_of_many)
 		found += i % 37 != 0 || number_at(p + i * PAGE, "Size") == 4;
 	SHOW(found);
 	munmap(p, 4 * PAGES * PAGE);
+}
+
+/* ---- pagemap ---- */
+
+#define PM_PRESENT   (1ull << 63)
+#define PM_SWAP      (1ull << 62)
+#define PM_FILE      (1ull << 61)
+#define PM_EXCLUSIVE (1ull << 56)
+
+static uint64_t pagemap_at(int fd, const void *p)
+{
+	uint64_t entry = 1;
+
+	NEED(pread(fd, &entry, 8, (off_t)((uintptr_t)p / PAGE * 8)) - 8);
+	return entry;
+}
+
+static void show_page(const char *what, int fd, const void *p)
+{
+	uint64_t entry = pagemap_at(fd, p);
+
+	say("%s:%s%s%s%s", what, entry & PM_PRESENT ? " present" : "",
+	    entry & PM_SWAP ? " swapped" : "", entry & PM_FILE ? " file" : "",
+	    entry & PM_EXCLUSIVE ? " exclusive" : "");
+}
+
+CASE(pagemap_pages, IN_DIR)
+{
+	int fd = NEED(open("/proc/self/pagemap", O_RDONLY)), f = file_of_pages("f", 2, O_RDWR);
+	char *p = pages(1);
+
+	show_page("untouched", fd, p);
+	*p = 1;
+	show_page("written", fd, p);
+	show_page("guard", fd, p + PAGE);
+	NEED(mprotect(p, PAGE, PROT_NONE));
+	show_page("without rights", fd, p);
+	munmap(p, 2 * PAGE);
+	show_page("unmapped", fd, p);
+	show_page("stack", fd, &p);
+	show_page("nothing", fd, bad_ptr());
+	p = map(2, PROT_READ, MAP_PRIVATE, f);
+	touch(p, 2);
+	show_page("page of a file", fd, p);
+	NEED(mprotect(p, 2 * PAGE, PROT_READ | PROT_WRITE));
+	p[PAGE] = 'x';
+	show_page("private copy", fd, p + PAGE);
+	munmap(p, 2 * PAGE);
+	p = map(2, PROT_READ | PROT_WRITE, MAP_SHARED, f);
+	p[PAGE] = 'x';
+	show_page("shared file", fd, p + PAGE);
+	munmap(p, 2 * PAGE);
+	p = map(2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+	*p = 1;
+	show_page("shared memory", fd, p);
+	munmap(p, 2 * PAGE);
+	close(f);
+	close(fd);
+}
+
+CASE(pagemap_is_mincore)
+{
+	static uint64_t entry[PAGES];
+	static unsigned char core[PAGES];
+	int fd = NEED(open("/proc/self/pagemap", O_RDONLY));
+	char *p = map(PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	unsigned differ = 0;
+
+	for (size_t i = 20; i < 30; i++)
+		p[i * PAGE] = 1;
+	NEED(lseek(fd, (off_t)((uintptr_t)p / PAGE * 8), SEEK_SET));
+	SHOW(read(fd, entry, sizeof(entry)));
+	NEED(mincore(p, PAGES * PAGE, core));
+	for (size_t i = 0; i < PAGES; i++)
+		differ += (entry[i] & PM_PRESENT) / PM_PRESENT != (core[i] & 1u);
+	SHOW(differ);
+	CHECK(lseek(fd, 0, SEEK_CUR) == (off_t)(((uintptr_t)p / PAGE + PAGES) * 8));
+	munmap(p, PAGES * PAGE);
+	close(fd);
+}
+
+#define USER_PAGES 0x7fffffffful
+
+CASE(pagemap_positions)
+{
+	static uint64_t entry[PAGES];
+	int fd = NEED(open("/proc/self/pagemap", O_RDONLY));
+
+	SHOW(read(fd, entry, 0));
+	SHOW(read(fd, entry, 7));
+	SHOW(read(fd, entry, 12));
+	SHOW(read(fd, entry, 16));
+	SHOW(lseek(fd, 0, SEEK_CUR));
+	SHOW(lseek(fd, 5, SEEK_SET));
+	SHOW(read(fd, entry, 8));
+	SHOW(pread(fd, entry, 8, 3));
+	SHOW(pread(fd, entry, 8, -8));
+	SHOW(lseek(fd, 0, SEEK_END));
+	SHOW(lseek(fd, 11, SEEK_CUR));
+	SHOW(pread(fd, entry, 64, USER_PAGES * 8));
+	SHOW(pread(fd, entry, 64, (USER_PAGES - 2) * 8));
+	SHOW(pread(fd, entry, 64, (USER_PAGES - 2) * 8 + 1));
+	SHOW(pread(fd, entry, 64, 1l << 60));
+	SHOW(pread(fd, entry, 64, 0x7ffffffffffffff8 - 64));
+	SHOW(pread(fd, bad_ptr(), 64, 0));
+	SHOW(pread(fd, bad_ptr(), 64, (off_t)((uintptr_t)entry / PAGE * 8)));
+	SHOW(write(fd, entry, 8));
+	SHOW(close(fd));
+	fd = open("/proc/self/task/self/pagemap", O_RDONLY);
+	SHOW(fd);
+}
+
+CASE(pagemap_of_all_lower_memory)
+{
+	static uint64_t entry[1 << 16];
+	int fd = NEED(open("/proc/self/pagemap", O_RDONLY));
+	unsigned present = 0;
+	long n = pread(fd, entry, sizeof(entry), 0x400000 / PAGE * 8);
+
+	SHOW(n);
+	for (size_t i = 0; i < sizeof(entry) / 8; i++)
+		present += entry[i] / PM_PRESENT;
+	CHECK(present >= 10);
+	CHECK(present < 5000);
+	close(fd);
 }
