@@ -5,12 +5,12 @@
  * is open. A file's text is made when it is read from its start, and that of many
  * lines piece by piece.
  */
+#include <linux/magic.h>
 #include "proc.h"
 #include "../libos/heap.h"
 #include "../libos/proc_info.h"
 
-#define PROC_MAGIC 0x9fa0
-#define NUMBERED   0x10000 /* readdir positions of numbered children begin here */
+#define NUMBERED 0x10000 /* readdir positions of numbered children begin here */
 
 static const struct inode_ops dir_ops, link_ops, magic_ops, file_ops;
 static const struct file_ops dir_file_ops, text_file_ops;
@@ -124,7 +124,7 @@ static void evict(struct inode *inode)
 
 static struct super proc_super = {
 	.type = "proc",
-	.magic = PROC_MAGIC,
+	.magic = PROC_SUPER_MAGIC,
 	.dev = MKDEV(0, 22),
 	.evict = evict,
 };

@@ -76,7 +76,7 @@ void proc_show_maps(struct proc_text *t, const struct proc_inode *pi, struct pro
 void proc_show_smaps(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_smaps_rollup(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 
-extern const struct file_ops proc_pagemap_ops; /* proc_mem.c */
+extern const struct file_ops proc_pagemap_ops, proc_mem_ops; /* proc_mem.c */
 
 void proc_show_cpuinfo(struct proc_text *t, const struct proc_inode *pi, struct process *p);
 void proc_show_mounts(struct proc_text *t, const struct proc_inode *pi, struct process *p);

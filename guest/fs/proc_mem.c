@@ -84,3 +84,59 @@ const struct file_ops proc_pagemap_ops = {
 	.read = pagemap_read,
 	.lseek = address_lseek,
 };
+
+/* ---- mem ---- */
+
+/* What Linux moves at once, too: a fault in the middle of it undoes it. */
+static long mem_read(struct file *file, struct uio *uio, u64 *pos)
+{
+	struct space *space = space_of(file);
+	u8 *page = kalloc(PAGE_SIZE);
+	long done = 0, error = page == NULL ? -ENOMEM : 0;
+
+	while (space != NULL && uio->resid > 0 && error == 0) {
+		size_t n = space_read(space, *pos, page, MIN(uio->resid, (size_t)PAGE_SIZE));
+
+		if (n == 0 && done == 0)
+			error = -EIO;
+		if (n == 0)
+			break;
+		if (uio_to(uio, page, n) < (long)n)
+			error = -EFAULT;
+		*pos += n;
+		done += n;
+	}
+	kfree(page);
+	return error < 0 ? error : done;
+}
+
+static long mem_write(struct file *file, struct uio *uio, u64 *pos)
+{
+	struct space *space = space_of(file);
+	u8 *page = kalloc(PAGE_SIZE);
+	long done = 0, error = page == NULL ? -ENOMEM : 0;
+
+	while (space != NULL && uio->resid > 0 && error == 0) {
+		size_t piece = MIN(uio->resid, (size_t)PAGE_SIZE), n = 0;
+
+		if (uio_from(uio, page, piece) < (long)piece)
+			error = -EFAULT;
+		else
+			n = space_write(space, *pos, page, piece);
+		if (n == 0 && done == 0 && error == 0)
+			error = -EIO;
+		*pos += n;
+		done += n;
+		if (n < piece)
+			break;
+	}
+	kfree(page);
+	return error < 0 ? error : done;
+}
+
+const struct file_ops proc_mem_ops = {
+	.read = mem_read,
+	.write = mem_write,
+	.lseek = address_lseek,
+	.any_position = true,
+};

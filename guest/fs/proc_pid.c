@@ -248,6 +248,7 @@ static void show_task_comm(struct proc_text *t, const struct proc_inode *pi, str
 static const struct proc_entry task_table[] = {
 	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_task_comm },
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps },
+	{ .name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_ops },
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_ops },
 	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps },
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup },
@@ -269,6 +270,7 @@ static const struct proc_entry pid_table[] = {
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .next = next_fd, .item = &fdinfo_item },
 	{ .name = "limits", .mode = S_IFREG | 0444, .show = show_limits },
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps },
+	{ .name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_ops },
 	{ .name = "mountinfo", .mode = S_IFREG | 0444, .show = proc_show_mountinfo },
 	{ .name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts },
 	{ .name = "net", .mode = S_IFDIR | 0555, .table = proc_net_table },

@@ -42,6 +42,7 @@ struct file_ops {
 	 * are called without one (NULL). */
 	i64 (*lseek)(struct file *file, i64 offset, int whence);
 	bool stream; /* in spite of lseek: transfers have no position (eventfd) */
+	bool any_position; /* it is an address, of 64 bits, and no size limits it */
 	/* sendfile(2) into this file: bytes sent, by which *from has moved, or
 	 * -EOPNOTSUPP: by read and write. NULL: the same. */
 	long (*sendfile)(struct file *out, struct file *in, u64 *from, size_t n);

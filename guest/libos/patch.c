@@ -194,14 +194,6 @@ static bool write_text(struct space *space, const struct vma *vma, u64 va, const
 	return true;
 }
 
-/* The text was written by another address than it is executed at: the CPU
- * must not go on with what it has fetched (SDM 8.1.3). CPUID serializes. */
-static void sync_core(void)
-{
-	u32 a = 0;
-	asm volatile("cpuid" : "+a"(a) : : "rbx", "rcx", "rdx", "memory");
-}
-
 /* ---- thunks */
 
 static struct patches *patches_of(struct space *space)
@@ -415,7 +407,7 @@ static bool patch_site(struct space *space, const struct regs *regs)
 	vma = space_find(space, plan.site); /* the page of thunks may have moved it */
 	bool done = plan.hole ? patch_short(space, vma, plan.site, plan.hole, thunk) :
 				patch_near(space, vma, plan.site, thunk);
-	sync_core();
+	patch_sync_core();
 	patched += done;
 	return done;
 }
@@ -476,7 +468,25 @@ void patch_undo(struct space *space, u64 start, u64 end)
 		next = at->next;
 		undo_page(space, container_of(at, struct thunk_page, link), start, end);
 	}
-	sync_core();
+	patch_sync_core();
+}
+
+void patch_show_original(struct space *space, u64 va, u8 *bytes, size_t n)
+{
+	struct patches *p = space->patches;
+	struct list *at;
+	if (!p || va + n <= p->low || va >= p->high)
+		return;
+	list_for_each (at, &p->pages) {
+		const struct thunk_page *page = container_of(at, struct thunk_page, link);
+		for (unsigned i = 0; i < THUNKS; i++) {
+			const struct thunk *t = &page->thunk[i];
+			u64 site = t->behind - SYSCALL_LEN - t->copied;
+			for (unsigned k = 0; t->behind && k < t->replaced; k++)
+				if (site + k - va < n)
+					bytes[site + k - va] = t->code[k];
+		}
+	}
 }
 
 void patch_forget(struct space *space)
@@ -509,7 +519,7 @@ bool patch_stepped(struct regs *regs)
 	site_of(t->behind)->refused = true;
 	patch_leave_thunk(regs);
 	restore(space, t);
-	sync_core();
+	patch_sync_core();
 	return offset == 0;
 }
 

@@ -15,6 +15,18 @@ void patch_trapped(struct regs *regs);
  * code back, and so do those whose thunks lie there. */
 void patch_undo(struct space *space, u64 start, u64 end);
 
+/* Of bytes that were read at va: the sites among them as they are without patches. What
+ * lies between instructions may differ. */
+void patch_show_original(struct space *space, u64 va, u8 *bytes, size_t n);
+
+/* The text was written by another address than it is executed at: the CPU
+ * must not go on with what it has fetched (SDM 8.1.3). CPUID serializes. */
+static inline void patch_sync_core(void)
+{
+	u32 a = 0;
+	asm volatile("cpuid" : "+a"(a) : : "rbx", "rcx", "rdx", "memory");
+}
+
 /* All of it goes, with what is known about its sites: execve(2). */
 void patch_forget(struct space *space);
 

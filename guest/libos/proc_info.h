@@ -41,4 +41,10 @@ int space_describe(struct space *space, u64 from, struct vma_info *info);
 #define SPACE_PAGE_BLOCK   8 /* in one of 2 MiB */
 u32 space_page(const struct space *space, u64 va, u64 *run);
 
+/* The program's memory as a debugger has it: what it may not read or write itself, too,
+ * but what is shared with a file or others only by their leave. Bytes; short, or 0,
+ * where nothing is mapped, or cannot be written, or there is no memory. May wait. */
+size_t space_read(struct space *space, u64 va, void *buf, size_t n);
+size_t space_write(struct space *space, u64 va, const void *buf, size_t n);
+
 #endif

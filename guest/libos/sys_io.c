@@ -11,8 +11,10 @@
 
 /* ---- one transfer ---- */
 
-static int check_area(u64 pos, size_t n)
+static int check_area(const struct file *file, u64 pos, size_t n)
 {
+	if (file->ops->any_position)
+		return (i64)pos < 0 && n >= -pos ? -EOVERFLOW : 0;
 	return (i64)pos < 0 || (i64)(pos + n) < 0 ? -EINVAL : 0;
 }
 
@@ -21,7 +23,8 @@ static int limit_size(const struct file *file, struct uio *uio, u64 pos)
 {
 	u64 limit = current_process()->rlimit[RLIMIT_FSIZE].rlim_cur;
 
-	if (limit == RLIM64_INFINITY || file->inode == NULL || !S_ISREG(file->inode->mode))
+	if (limit == RLIM64_INFINITY || file->inode == NULL || !S_ISREG(file->inode->mode) ||
+	    file->ops->any_position)
 		return 0;
 	if (file->flags & O_APPEND)
 		pos = file->inode->size;
@@ -53,7 +56,7 @@ long file_read(struct file *file, struct uio *uio, const u64 *at)
 		return file->ops->readdir != NULL ? -EISDIR : -EINVAL;
 	if (!file_seekable(file))
 		return notify_done(file, file->ops->read(file, uio, NULL), IN_ACCESS);
-	r = check_area(pos, uio->resid);
+	r = check_area(file, pos, uio->resid);
 	if (r == 0)
 		r = file->ops->read(file, uio, &pos);
 	if (r > 0 && at == NULL)
@@ -75,7 +78,7 @@ long file_write(struct file *file, struct uio *uio, const u64 *at)
 		async_written(file);
 		return notify_done(file, r, IN_MODIFY);
 	}
-	r = check_area(pos, uio->resid);
+	r = check_area(file, pos, uio->resid);
 	if (r == 0)
 		r = limit_size(file, uio, pos);
 	if (r == 0)

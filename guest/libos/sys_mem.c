@@ -4,6 +4,7 @@
  * made.
  */
 #include <linux/fcntl.h>
+#include <linux/magic.h>
 #include <linux/mman.h>
 #include "../fs/vfs.h"
 #include "../kernel/kcall.h"
@@ -129,7 +130,9 @@ static long check_file(struct file *file, u64 len, u32 prot, u32 flags, u64 offs
 	if (!inode || !inode->ops)
 		return -ENODEV;
 	bool pages = inode->ops->get_page && S_ISREG(inode->mode);
-	if (!pages && (shared || !(S_ISREG(inode->mode) || S_ISBLK(inode->mode))))
+	bool readable = (S_ISREG(inode->mode) && inode->sb->magic != PROC_SUPER_MAGIC) ||
+			S_ISBLK(inode->mode);
+	if (!pages && (shared || !readable))
 		return -ENODEV;
 	/* the host's files can be written where they are, or not at all */
 	paddr_t pa;
