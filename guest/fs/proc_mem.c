@@ -87,7 +87,7 @@ const struct file_ops proc_pagemap_ops = {
 
 /* ---- mem ---- */
 
-/* What Linux moves at once, too: a fault in the middle of it undoes it. */
+/* By pages. A fault at the buffer is the answer whatever came before, as on Linux. */
 static long mem_read(struct file *file, struct uio *uio, u64 *pos)
 {
 	struct space *space = space_of(file);

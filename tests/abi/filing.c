@@ -2,10 +2,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "abi.h"
 #include "filing.h"
+
+#define PAGE 4096ul
 
 void show_type(const char *path)
 {
@@ -45,4 +49,23 @@ void find_by_id(const char *path, int id, char *line, size_t size)
 		say("not in %s", path);
 	if (f)
 		fclose(f);
+}
+
+char *map_pages(size_t n, int prot, int flags, int fd)
+{
+	char *p = mmap(NULL, n * PAGE, prot, flags, fd, 0);
+
+	NEED(p == MAP_FAILED ? -1 : 0);
+	return p;
+}
+
+int file_of_pages(const char *path, size_t n, int flags)
+{
+	int fd = NEED(open(path, O_RDWR | O_CREAT | O_TRUNC, 0644));
+
+	NEED(ftruncate(fd, (off_t)(n * PAGE)));
+	for (size_t i = 0; i < n; i++)
+		NEED(pwrite(fd, &"abcdefghijklmnopqrstuvwxyz"[i % 26], 1, (off_t)(i * PAGE)));
+	close(fd);
+	return (int)NEED(open(path, flags));
 }
