@@ -69,14 +69,14 @@ static void drop_first(struct pipe *p)
 	p->used--;
 }
 
-long pipe_take(struct pipe *p, struct uio *uio)
+long pipe_take(struct pipe *p, struct uio *uio, bool packets)
 {
 	bool was_full = p->used == p->count;
 	long done = 0;
 
 	while (p->used > 0 && uio->resid > 0) {
 		struct pipe_slot *s = pipe_slot(p, 0);
-		bool packet = s->packet;
+		bool packet = packets && s->packet;
 		size_t n = MIN(uio->resid, s->len);
 		long moved = uio_to(uio, phys_to_virt(s->page + s->offset), n);
 
@@ -122,7 +122,7 @@ static long pipe_read(struct file *file, struct uio *uio, u64 *pos)
 	if (uio->resid == 0)
 		return 0;
 	error = pipe_wait_for_data(p, file->flags & O_NONBLOCK);
-	return error != 0 ? MIN(error, 0) : pipe_take(p, uio);
+	return error != 0 ? MIN(error, 0) : pipe_take(p, uio, true);
 }
 
 /* ---- writing ---- */

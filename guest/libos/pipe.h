@@ -43,8 +43,9 @@ static inline bool pipe_has_room(const struct pipe *p)
 struct pipe *pipe_of(const struct file *file); /* NULL: not a pipe */
 /* 0: there is something; 1: there never will be; or -errno. */
 int pipe_wait_for_data(struct pipe *p, bool nonblock);
-/* Takes what is there. Bytes, 0: empty, or -EFAULT. */
-long pipe_take(struct pipe *p, struct uio *uio);
+/* Takes what is there, with `packets` no more than one where there are some (O_DIRECT).
+ * Bytes, 0: empty, or -EFAULT. */
+long pipe_take(struct pipe *p, struct uio *uio, bool packets);
 /* Puts in what there is room for. Bytes (0: full), or -errno before any. */
 long pipe_put(struct pipe *p, struct uio *uio, bool packet);
 /* Nobody reads any more: SIGPIPE. What was written before, or -EPIPE. */

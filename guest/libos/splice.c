@@ -1,6 +1,6 @@
 /*
- * splice(2) and tee(2). Linux moves pages; here the bytes are copied once
- * through a buffer, whose size bounds how many a call moves.
+ * splice(2), tee(2) and vmsplice(2). Linux moves pages; here the bytes are copied:
+ * by the first two through a buffer, whose size bounds how many a call moves.
  *
  * The other side may make a splice wait (a socket). Meanwhile what is in the
  * pipe is lent to it, or the free slots are promised to it: other readers and
@@ -11,6 +11,7 @@
 #include "../fs/vfs.h"
 #include "frames.h"
 #include "heap.h"
+#include "iovec.h"
 #include "pipe.h"
 #include "sys.h"
 
@@ -63,10 +64,9 @@ static size_t peek(struct pipe *p, u8 *buf, size_t n)
 static void drop(struct pipe *p, u8 *buf, long n)
 {
 	struct iovec iov;
-	while (n > 0) {
-		struct uio uio = kernel_uio(&iov, buf, n);
-		n -= pipe_take(p, &uio); /* a packet at a time */
-	}
+	struct uio uio = kernel_uio(&iov, buf, n);
+	if (n > 0)
+		pipe_take(p, &uio, false);
 }
 
 /* ---- out of a pipe, into one, from one to another ---- */
@@ -236,5 +236,76 @@ long sys_tee(int in_fd, int out_fd, size_t n, u32 flags)
 		file_put(in);
 	if (out)
 		file_put(out);
+	return r;
+}
+
+/* ---- memory on the other side: vmsplice ---- */
+
+/* A slot has what lies in one page, because Linux refers to pages: so programs find
+ * the pipe full after as many pieces. */
+static long put_pages(struct pipe *p, const struct iovec *from)
+{
+	size_t done = 0;
+	while (done < from->iov_len && pipe_has_room(p)) {
+		u8 *at = (u8 *)from->iov_base + done;
+		struct iovec iov = { at,
+				     MIN(from->iov_len - done, PAGE_SIZE - (u64)at % PAGE_SIZE) };
+		struct uio uio = { .iov = &iov, .niov = 1, .resid = iov.iov_len };
+		long r = pipe_put(p, &uio, false);
+		if (r < 0)
+			return done ? (long)done : r;
+		done += r;
+	}
+	return done;
+}
+
+static long from_memory(struct pipe *p, const struct uio *uio, bool nonblock)
+{
+	long total = 0, r = wait_for_room(p, nonblock);
+	if (r)
+		return r;
+	for (unsigned i = 0; i < uio->niov; i++) {
+		r = put_pages(p, &uio->iov[i]);
+		total += MAX(r, 0l);
+		if (r < (long)uio->iov[i].iov_len)
+			break;
+	}
+	return total ? total : MIN(r, 0l);
+}
+
+static long to_memory(struct pipe *p, struct uio *uio, bool nonblock)
+{
+	int error = pipe_wait_for_data(p, nonblock);
+	return error ? MIN(error, 0) : pipe_take(p, uio, false);
+}
+
+/* Whether it waits, only the flags of the call say. */
+static long vmsplice(const struct file *file, struct uio *uio, u32 flags)
+{
+	struct pipe *p = pipe_of(file);
+	bool nonblock = flags & SPLICE_NONBLOCK;
+	if (!uio->resid)
+		return 0;
+	if (!p)
+		return -EBADF;
+	return file_writable(file) ? from_memory(p, uio, nonblock) : to_memory(p, uio, nonblock);
+}
+
+long sys_vmsplice(int fd, const struct iovec *iov, unsigned long n, u32 flags)
+{
+	struct buffers b;
+	long r = -EBADF;
+	if (flags & ~SPLICE_FLAGS)
+		return -EINVAL;
+	struct file *file = fd_get(fd);
+	if (!file)
+		return -EBADF;
+	if (file_writable(file) || file_readable(file))
+		r = buffers_import(&b, iov, n);
+	if (!r) {
+		r = vmsplice(file, &b.uio, flags);
+		buffers_release(&b);
+	}
+	file_put(file);
 	return r;
 }

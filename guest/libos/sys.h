@@ -232,6 +232,7 @@ long sys_copy_file_range(int in_fd, i64 *in_pos, int out_fd, i64 *out_pos, size_
 			 unsigned int flags);
 long sys_splice(int in_fd, i64 *in_at, int out_fd, i64 *out_at, size_t n, u32 flags);
 long sys_tee(int in_fd, int out_fd, size_t n, u32 flags);
+long sys_vmsplice(int fd, const struct iovec *iov, unsigned long n, u32 flags);
 long sys_truncate(const char *path, i64 size);
 long sys_ftruncate(int fd, i64 size);
 long sys_fallocate(int fd, int mode, i64 offset, i64 len);

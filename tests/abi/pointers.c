@@ -216,6 +216,8 @@ static const struct call transfers[] = {
 	Q(sendfile, "--o", empty_pipe, PIPE_WRITE, READ_FD, ZERO, 4),
 	Q(splice, "-o", empty_pipe, READ_FD, ZERO, PIPE_WRITE, 0, 4, 0),
 	Q(splice, "---o", bytes_in_pipe, PIPE_READ, 0, FILE_FD, ZERO, 4, 0),
+	Q(vmsplice, "-i", empty_pipe, PIPE_WRITE, IOVOK, 1, 2),
+	Q(vmsplice, "-i", bytes_in_pipe, PIPE_READ, IOVOK, 1, 2),
 	P(copy_file_range, "-o-o", READ_FD, ZERO, WRITE_FD, ONE, 1, 0),
 	Q(getdents, "-o", at_start, DIR_FD, SINK, 1000),
 	Q(getdents64, "-o", at_start, DIR_FD, SINK, 1000), P(getrandom, "o", SINK, 8, 0),

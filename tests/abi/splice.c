@@ -1,5 +1,5 @@
 /*
- * splice, tee, sync_file_range.
+ * splice, tee, vmsplice, sync_file_range.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -218,6 +219,191 @@ CASE(splice_proxy)
 	say("%ld %ld %ld", total, count, sum);
 	close(a[1]);
 	close(b[1]);
+	close_pipes();
+}
+
+/* ---- vmsplice ---- */
+
+CASE(vmsplice_to_pipe)
+{
+	struct iovec iov[3] = { { "hello ", 6 }, { NULL, 0 }, { "world", 5 } };
+
+	open_pipes(0);
+	SHOW(vmsplice(ends[1], iov, 3, 0));
+	show_read(ends[0]);
+	SHOW(vmsplice(ends[1], iov, 2, SPLICE_F_GIFT | SPLICE_F_MOVE | SPLICE_F_MORE));
+	SHOW(vmsplice(ends[1], iov + 1, 1, 0));
+	SHOW(vmsplice(ends[1], NULL, 0, 0));
+	show_read(ends[0]);
+	close_pipes();
+}
+
+CASE(vmsplice_to_memory)
+{
+	char a[5] = "", b[8] = "";
+	struct iovec iov[3] = { { a, 4 }, { NULL, 0 }, { b, 7 } };
+
+	open_pipes(O_NONBLOCK);
+	NEED(write(ends[1], "abcdefghijklmn", 14));
+	SHOW(vmsplice(ends[0], iov, 3, 0));
+	say("%s %s", a, b);
+	SHOW(vmsplice(ends[0], iov, 1, 0));
+	say("%s", a);
+	SHOW(vmsplice(ends[0], iov, 0, SPLICE_F_NONBLOCK));
+	SHOW(vmsplice(ends[0], iov + 1, 1, SPLICE_F_NONBLOCK));
+	SHOW(vmsplice(ends[0], iov, 1, SPLICE_F_NONBLOCK));
+	close(ends[1]);
+	SHOW(vmsplice(ends[0], iov, 1, 0));
+	close_pipes();
+}
+
+/* A slot for what lies in one page, whatever its size. */
+CASE(vmsplice_full)
+{
+	char *mem = pages(20);
+	struct iovec iov[20];
+
+	for (int i = 0; i < 20; i++)
+		iov[i] = (struct iovec){ mem + i, 1 };
+	open_pipes(0);
+	SHOW(vmsplice(ends[1], iov, 20, 0));
+	SHOW(vmsplice(ends[1], iov, 1, SPLICE_F_NONBLOCK));
+	SHOW(read(ends[0], mem, 3));
+	SHOW(vmsplice(ends[1], iov, 20, SPLICE_F_NONBLOCK));
+	SHOW(read(ends[0], mem, 100));
+	iov[0] = (struct iovec){ mem + 100, 18 * 4096 };
+	SHOW(vmsplice(ends[1], iov, 2, 0));
+	SHOW(read(ends[0], mem, 18 * 4096));
+	iov[0] = (struct iovec){ mem, 18 * 4096 };
+	SHOW(vmsplice(ends[1], iov, 1, SPLICE_F_NONBLOCK));
+	SHOW(read(ends[0], mem, 18 * 4096));
+	/* the page after them cannot be read */
+	iov[0] = (struct iovec){ mem + 18 * 4096 + 5, 4 * 4096 };
+	SHOW(vmsplice(ends[1], iov, 1, 0));
+	SHOW(read(ends[0], mem, 18 * 4096));
+	close_pipes();
+}
+
+/* What does not fit a buffer stays. */
+CASE(vmsplice_packets)
+{
+	char text[8] = "";
+	struct iovec iov = { text, 5 };
+
+	open_pipes(O_DIRECT);
+	NEED(write(ends[1], "abc", 3));
+	NEED(write(ends[1], "defg", 4));
+	NEED(write(ends[1], "hi", 2));
+	SHOW(vmsplice(ends[0], &iov, 1, 0));
+	say("%s", text);
+	show_read(ends[0]);
+	show_read(ends[0]);
+	NEED(write(ends[1], "abc", 3));
+	SHOW(splice(ends[0], NULL, other[1], NULL, 2, 0));
+	show_read(ends[0]);
+	show_read(other[0]);
+	close_pipes();
+}
+
+CASE(vmsplice_faults)
+{
+	char *mem = pages(1), text[4] = "";
+	struct iovec iov[3] = { { text, 3 }, { bad_ptr(), 3 }, { text, 3 } };
+
+	open_pipes(O_NONBLOCK);
+	SHOW(vmsplice(ends[1], iov, 3, 0));
+	SHOW(vmsplice(ends[1], iov + 1, 2, 0));
+	NEED(write(ends[1], "abcdef", 6));
+	iov[1].iov_base = mem + 4094;
+	SHOW(vmsplice(ends[0], iov, 1, 0));
+	SHOW(vmsplice(ends[0], iov + 1, 1, 0));
+	show_read(ends[0]);
+	iov[2] = (struct iovec){ kernel_ptr(), 8 };
+	SHOW(vmsplice(ends[1], iov, 3, 0));
+	SHOW(vmsplice(ends[0], bad_ptr(), 1, 0));
+	close_pipes();
+}
+
+CASE(vmsplice_errors, IN_DIR)
+{
+	struct iovec iov = { "text", 4 };
+	int file, both, path;
+
+	make_file("file", "text");
+	file = NEED(open("file", O_RDWR));
+	path = NEED(open("file", O_PATH));
+	NEED(mkfifo("fifo", 0600));
+	both = NEED(open("fifo", O_RDWR));
+	open_pipes(0);
+	SHOW(vmsplice(ends[1], &iov, 1, 16));
+	SHOW(vmsplice(-1, &iov, 1, 16));
+	SHOW(vmsplice(-1, &iov, 1, 0));
+	SHOW(vmsplice(path, &iov, 1, 0));
+	SHOW(vmsplice(file, &iov, 1, 0));
+	SHOW(vmsplice(file, &iov, 0, 0));
+	SHOW(vmsplice(file, &iov, 1025, 0));
+	SHOW(vmsplice(file, bad_ptr(), 1, 0));
+	SHOW(vmsplice(ends[1], &iov, 1025, 0));
+	iov.iov_len = (size_t)-1;
+	SHOW(vmsplice(ends[1], &iov, 1, 0));
+	iov.iov_len = 4;
+	SHOW(vmsplice(both, &iov, 1, 0)); /* written to, if it can be */
+	show_read(both);
+	close(ends[0]);
+	signal(SIGPIPE, SIG_IGN);
+	SHOW(vmsplice(ends[1], &iov, 1, 0));
+	SHOW(vmsplice(ends[1], &iov, 0, 0));
+	signal(SIGPIPE, SIG_DFL);
+	close_pipes();
+	close(both);
+	close(file);
+	close(path);
+}
+
+static void nothing(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+}
+
+CASE(vmsplice_interrupted)
+{
+	static char mem[16 * 4096] __attribute__((aligned(4096)));
+	struct iovec iov = { mem, sizeof(mem) };
+
+	open_pipes(O_NONBLOCK); /* which does not count */
+	on_signal(SIGALRM, nothing, 0);
+	ualarm(20000, 0);
+	SHOW(vmsplice(ends[0], &iov, 1, 0));
+	SHOW(vmsplice(ends[1], &iov, 1, 0));
+	ualarm(20000, 0);
+	SHOW(vmsplice(ends[1], &iov, 1, 0));
+	signal(SIGALRM, SIG_DFL);
+	close_pipes();
+}
+
+/* Both sides wait for each other. */
+CASE(vmsplice_waits)
+{
+	static char text[MANY];
+	struct iovec iov = { text, MANY };
+	pthread_t thread;
+
+	for (int i = 0; i < MANY; i++)
+		text[i] = 'a' + i % 23;
+	open_pipes(0);
+	sum = count = 0;
+	NEED(pthread_create(&thread, NULL, read_many, &ends[0]));
+	while (iov.iov_len) {
+		long n = NEED(vmsplice(ends[1], &iov, 1, 0));
+
+		iov.iov_base = (char *)iov.iov_base + n;
+		iov.iov_len -= (size_t)n;
+	}
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	say("%ld %ld", count, sum);
 	close_pipes();
 }
 
