@@ -259,24 +259,11 @@ static long wake_op(u32 *uaddr, int most, int most2, u32 *uaddr2, u32 encoded)
 	return woken;
 }
 
-int futex_deadline(const struct __kernel_timespec *user, bool realtime, u64 *deadline)
-{
-	struct __kernel_timespec ts;
-	int error = timeout_from_user(user, deadline);
-	if (error || !user)
-		return error;
-	if (get_user(ts, user))
-		return -EFAULT;
-	u64 until = timespec_ns(&ts), clock = realtime ? realtime_ns() : now_ns();
-	*deadline = until > clock ? deadline_after(now_ns(), until - clock) : 0;
-	return 0;
-}
-
 static long wait_bitset(u32 *uaddr, u32 val, const struct __kernel_timespec *timeout, bool realtime,
 			u32 bits)
 {
 	u64 deadline;
-	int error = futex_deadline(timeout, realtime, &deadline);
+	int error = deadline_from_user(timeout, realtime, &deadline);
 	return error ? error : wait_until(uaddr, val, bits, deadline);
 }
 

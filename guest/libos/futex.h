@@ -42,9 +42,6 @@ static inline bool futex_at(const struct futex_waiter *w, u64 address)
 	return w->address == address && w->space == current_process()->space;
 }
 
-/* An absolute time of the program's; NULL: NEVER. 0, -EFAULT or -EINVAL. */
-int futex_deadline(const struct __kernel_timespec *user, bool realtime, u64 *deadline);
-
 /* futex_pi.c: the commands with PI in their names. */
 long futex_lock_pi(u32 *uaddr, const struct __kernel_timespec *timeout, bool realtime);
 long futex_trylock_pi(u32 *uaddr);

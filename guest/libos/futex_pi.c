@@ -118,7 +118,7 @@ long futex_lock_pi(u32 *uaddr, const struct __kernel_timespec *timeout, bool rea
 {
 	struct futex_waiter w = { .pi = true };
 	u64 deadline;
-	int result = futex_deadline(timeout, realtime, &deadline);
+	int result = deadline_from_user(timeout, realtime, &deadline);
 
 	if (!result)
 		result = futex_check(uaddr);
@@ -208,7 +208,7 @@ long futex_wait_requeue_pi(u32 *uaddr, u32 val, const struct __kernel_timespec *
 {
 	struct futex_waiter w = { .bits = FUTEX_BITSET_MATCH_ANY, .lock = (u64)lock };
 	u64 deadline;
-	int result = futex_deadline(timeout, realtime, &deadline);
+	int result = deadline_from_user(timeout, realtime, &deadline);
 
 	if (result)
 		return result;

@@ -77,6 +77,6 @@ long sys_futex_waitv(const struct futex_waitv *user, unsigned n, unsigned flags,
 	if (timeout && clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
 		return -EINVAL;
 	if (timeout)
-		error = futex_deadline(timeout, clock == CLOCK_REALTIME, &deadline);
+		error = deadline_from_user(timeout, clock == CLOCK_REALTIME, &deadline);
 	return error ? error : wait_many(user, n, deadline);
 }

@@ -155,17 +155,32 @@ long sys_time(long *t)
 	return now;
 }
 
-int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline)
+static int ns_from_user(const struct __kernel_timespec *user, u64 *ns)
 {
 	struct __kernel_timespec ts;
-	*deadline = NEVER;
-	if (!user)
-		return 0;
 	if (get_user(ts, user))
 		return -EFAULT;
-	if (!timespec_valid(&ts))
-		return -EINVAL;
-	*deadline = deadline_after(now_ns(), timespec_ns(&ts));
+	*ns = timespec_ns(&ts);
+	return timespec_valid(&ts) ? 0 : -EINVAL;
+}
+
+int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline)
+{
+	u64 ns;
+	int error = user ? ns_from_user(user, &ns) : 0;
+	*deadline = user && !error ? deadline_after(now_ns(), ns) : NEVER;
+	return error;
+}
+
+int deadline_from_user(const struct __kernel_timespec *user, bool realtime, u64 *deadline)
+{
+	u64 ns;
+	int error = user ? ns_from_user(user, &ns) : 0;
+	*deadline = NEVER;
+	if (!user || error)
+		return error;
+	u64 clock = realtime ? realtime_ns() : now_ns();
+	*deadline = ns > clock ? deadline_after(now_ns(), ns - clock) : 0;
 	return 0;
 }
 

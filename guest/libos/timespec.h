@@ -52,5 +52,7 @@ static inline u64 deadline_after(u64 now, u64 ns)
 /* The same from a program's relative timeout; NULL: NEVER. 0, -EFAULT or
  * -EINVAL. time.c */
 int timeout_from_user(const struct __kernel_timespec *user, u64 *deadline);
+/* And from an absolute time, of CLOCK_REALTIME or of CLOCK_MONOTONIC. */
+int deadline_from_user(const struct __kernel_timespec *user, bool realtime, u64 *deadline);
 
 #endif
