@@ -92,7 +92,7 @@ SMALL_SRC := $(wildcard guest/drv/fs.c guest/drv/blk.c $(addprefix guest/fs/,pro
 	copied.c devpts.c rootfs*.c virtiofs*.c overlay*.c ext2*.c erofs*.c block_cache.c \
 	mapped_page.c notify.c) $(addprefix guest/net/,dhcp*.c \
 	netlink.c rtnetlink.c sock_diag.c sock_list.c mld.c ndp.c router.c reass.c *opt.c) $(addprefix guest/libos/,sock_ioctl.c \
-	mappings.c sys_sockopt.c sys_xattr.c tty*.c sys_cred.c locks.c elf_file.c exec_file.c exec_program.c sys_exec.c inotify.c memfd.c pidfd.c pty*.c console_tty.c sysv_*.c \
+	mappings.c sys_sockopt.c sys_xattr.c tty*.c sys_cred.c locks.c elf_file.c exec_file.c exec_program.c sys_exec.c inotify.c memfd.c pidfd.c pty*.c console_tty.c sysv_*.c mqueue.c sys_mqueue.c \
 	process_vm.c space_pages.c sys_size.c sys_prctl.c sys_limits.c sys_sched.c membarrier.c sys_mount.c splice.c \
 	timerfd.c signalfd.c aio.c patch_match.c futex_pi.c futex_waitv.c \
 	boot_info.c exec.c elf.c itimer.c posix_timer.c sys_attr.c net_boot.c async.c))

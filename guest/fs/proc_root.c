@@ -316,8 +316,14 @@ static const struct proc_entry vm_table[] = {
 	CONSTANT("overcommit_memory", "1\n"), CONSTANT("overcommit_ratio", "50\n"),
 	CONSTANT("swappiness", "0\n"),        END,
 };
+static const struct proc_entry mqueue_table[] = {
+	CONSTANT("msg_default", "10\n"),       CONSTANT("msg_max", "10\n"),
+	CONSTANT("msgsize_default", "8192\n"), CONSTANT("msgsize_max", "8192\n"),
+	CONSTANT("queues_max", "256\n"),       END,
+};
 static const struct proc_entry sys_fs_table[] = {
 	CONSTANT("file-max", "1048576\n"),
+	DIRECTORY("mqueue", mqueue_table),
 	CONSTANT("nr_open", "1048576\n"),
 	CONSTANT("pipe-max-size", "1048576\n"),
 	END,

@@ -163,6 +163,8 @@ static int close_slot(struct fd_table *t, unsigned int fd)
 	t->files[fd] = NULL;
 	set_cloexec(t, fd, false);
 	t->lowest = MIN(t->lowest, fd);
+	if (file->ops->closed != NULL)
+		file->ops->closed(file);
 	if (file->inode != NULL)
 		locks_descriptor_closed(file->inode);
 	file_put(file);

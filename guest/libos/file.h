@@ -47,6 +47,8 @@ struct file_ops {
 	 * -EOPNOTSUPP: by read and write. NULL: the same. */
 	long (*sendfile)(struct file *out, struct file *in, u64 *from, size_t n);
 	long (*fsync)(struct file *file); /* NULL: nothing to do */
+	/* The current process has closed a descriptor of it; NULL: nothing to do. */
+	void (*closed)(struct file *file);
 	void (*release)(struct file *file); /* the last reference is gone */
 	/* Whether it can tell by a signal that it is ready (async.c); a terminal
 	 * tells who asks for it, unless there is an owner. */

@@ -68,6 +68,7 @@ struct process {
 	struct fd_table *files;
 	struct fs_context *fs;
 	struct rlimit64 rlimit[MAX_RLIMITS];
+	u32 programs; /* that it ran before this one: execve(2) */
 	struct file *exe; /* the program's own file, for /proc/self/exe */
 	char *exe_path;
 	u64 start_ns;

@@ -11,18 +11,19 @@
 #include "sigstate.h"
 
 static const u16 restartable[] = {
-	__NR_read,     __NR_write,        __NR_open,
-	__NR_ioctl,    __NR_pread64,      __NR_pwrite64,
-	__NR_readv,    __NR_writev,       __NR_sendfile,
-	__NR_connect,  __NR_accept,       __NR_sendto,
-	__NR_recvfrom, __NR_sendmsg,      __NR_recvmsg,
-	__NR_wait4,    __NR_fcntl,        __NR_flock,
-	__NR_creat,    __NR_mq_timedsend, __NR_mq_timedreceive,
-	__NR_waitid,   __NR_openat,       __NR_splice,
-	__NR_tee,      __NR_vmsplice,     __NR_accept4,
-	__NR_preadv,   __NR_pwritev,      __NR_recvmmsg,
-	__NR_sendmmsg, __NR_getrandom,    __NR_copy_file_range,
-	__NR_preadv2,  __NR_pwritev2,     __NR_openat2,
+	__NR_read,      __NR_write,        __NR_open,
+	__NR_ioctl,     __NR_pread64,      __NR_pwrite64,
+	__NR_readv,     __NR_writev,       __NR_sendfile,
+	__NR_connect,   __NR_accept,       __NR_sendto,
+	__NR_recvfrom,  __NR_sendmsg,      __NR_recvmsg,
+	__NR_wait4,     __NR_fcntl,        __NR_flock,
+	__NR_creat,     __NR_mq_timedsend, __NR_mq_timedreceive,
+	__NR_waitid,    __NR_openat,       __NR_splice,
+	__NR_tee,       __NR_vmsplice,     __NR_accept4,
+	__NR_preadv,    __NR_pwritev,      __NR_recvmmsg,
+	__NR_sendmmsg,  __NR_getrandom,    __NR_copy_file_range,
+	__NR_preadv2,   __NR_pwritev2,     __NR_openat2,
+	__NR_mq_notify,
 };
 static const u16 unhandled[] = {
 	__NR_poll,     __NR_select, __NR_pause,  __NR_rt_sigsuspend,

@@ -342,6 +342,17 @@ long sys_recvmmsg(int fd, struct many *user, unsigned n, u32 flags,
 long sys_setsockopt(int fd, int level, int name, const void *user, int len);
 long sys_getsockopt(int fd, int level, int name, void *user, int *user_len);
 
+/* sys_mqueue.c */
+struct mq_attr;
+long sys_mq_open(const char *name, int flags, u32 mode, const struct mq_attr *attr);
+long sys_mq_unlink(const char *name);
+long sys_mq_timedsend(int fd, const void *text, size_t n, u32 priority,
+		      const struct __kernel_timespec *timeout);
+long sys_mq_timedreceive(int fd, void *text, size_t n, u32 *priority,
+			 const struct __kernel_timespec *timeout);
+long sys_mq_notify(int fd, const struct sigevent *event);
+long sys_mq_getsetattr(int fd, const struct mq_attr *new, struct mq_attr *old);
+
 /* pidfd.c */
 long sys_pidfd_open(int pid, unsigned int flags);
 long sys_pidfd_send_signal(int fd, int sig, const struct siginfo *user, unsigned int flags);

@@ -190,6 +190,7 @@ static void drop_old(struct process *p, struct thread *thread)
 	fd_table_exec(p->files);
 	signals_exec(p, thread);
 	p->attr.membarriers = 0;
+	p->programs++;
 }
 
 static void name_thread(struct thread *thread, const struct request *r, const struct file *file)

@@ -1,7 +1,7 @@
 /*
  * Netlink sockets (netlink(7)): requests to the kernel about routes and sockets,
  * whose answers are queued at once. There is nobody else to talk to, and
- * nothing is announced unasked.
+ * nothing is announced unasked, but for what mq_notify(2) was asked for.
  */
 #include "netlink.h"
 #include <asm/ioctls.h>
@@ -192,6 +192,30 @@ static bool queue_full(const struct netlink *n)
 	return count >= QUEUE_MAX;
 }
 
+struct nl_reply *netlink_message(u32 len)
+{
+	struct nl_reply *message = kalloc(offsetof(struct nl_reply, data) + len);
+
+	if (message != NULL)
+		message->len = len;
+	return message;
+}
+
+int netlink_room(struct socket *s)
+{
+	int error = s->ops == &netlink_ops ? 0 : -EINVAL;
+
+	while (error == 0 && queue_full(nl_sock(s)))
+		error = socket_wait(s, false, NEVER);
+	return error;
+}
+
+void netlink_post(struct socket *s, struct nl_reply *message)
+{
+	list_add_tail(&nl_sock(s)->queue, &message->link);
+	wake_all(&s->wait);
+}
+
 static void requests(struct netlink *n, const u8 *buf, u32 len)
 {
 	while (len >= sizeof(struct nlmsghdr)) {
@@ -273,6 +297,8 @@ static long netlink_recv(struct socket *s, struct sockmsg *msg)
 		msg->name->len = sizeof(nl);
 	}
 	if (!(msg->flags & MSG_PEEK)) {
+		if (queue_full(n))
+			wake_all(&s->wait);
 		list_del(&reply->link);
 		kfree(reply);
 	}

@@ -35,6 +35,13 @@ static inline void nl_put_u32(struct nl_answer *a, u16 type, u32 value)
 	nl_put(a, type, &value, sizeof(value));
 }
 
+/* For mq_notify(2): a datagram of `len` bytes; NULL: no memory. */
+struct nl_reply *netlink_message(u32 len);
+/* Waits until there is room for one in the socket's queue: 0, -EINTR, or -EINVAL: it is
+ * not a netlink socket. */
+int netlink_room(struct socket *s);
+void netlink_post(struct socket *s, struct nl_reply *message); /* which is the socket's then */
+
 /* These answer one request, whose body is whole; 0 or -errno. */
 int rtnetlink_request(struct nl_answer *a, const struct nlmsghdr *h, const u8 *body, u32 len);
 int sock_diag_request(struct nl_answer *a, const struct nlmsghdr *h, const u8 *body, u32 len);

@@ -15,7 +15,7 @@ ABI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
 	-Wno-nonnull -Wno-array-bounds
 
 # Not programs: what several of them are linked with, compiled once for each C library.
-ABI_PARTS  := filing harness patch_sites places regs_asm signalling sockets threading tiny
+ABI_PARTS  := filing harness patch_sites places queues regs_asm signalling sockets threading tiny
 ABI_AREAS  := $(filter-out $(ABI_PARTS),$(basename $(notdir $(wildcard $(ABI_DIR)/*.c))))
 ABI_PROGRAMS := $(ABI_AREAS:%=$(ABI_OUT)/glibc/%) $(ABI_AREAS:%=$(ABI_OUT)/musl/%) \
 	$(ABI_OUT)/pie/start

@@ -37,7 +37,7 @@
 #define SELF (GOOD + 0x1800) /* "/proc/self/exe" */
 #define HOW  (GOOD + 0x2a00) /* a struct open_how that asks for nothing */
 
-enum { PAIR = 40, OTHER, STREAM, LISTENER, WATCH };
+enum { PAIR = 40, OTHER, STREAM, LISTENER, WATCH, QUEUE };
 
 struct call {
 	const char *name;
@@ -68,6 +68,17 @@ static const struct {
 	    { "shut", SHUT },    { "edge", LAST },     { "read-only", RDONLY } };
 #define KINDS (sizeof(bad) / sizeof(bad[0]))
 
+/* A message queue; its name is the process's own, as all of a machine share them. */
+static void make_queue(void)
+{
+	long attr[8] = { 0, 1, 8 };
+	char name[32];
+
+	snprintf(name, sizeof(name), "abi.%d", getpid());
+	place((int)syscall(SYS_mq_open, name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, attr), QUEUE);
+	NEED(syscall(SYS_mq_unlink, name));
+}
+
 static void prepare(void)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET,
@@ -90,6 +101,7 @@ static void prepare(void)
 	NEED(bind(LISTENER, (struct sockaddr *)&name, sizeof(name)));
 	NEED(listen(LISTENER, 20));
 	place(syscall(SYS_inotify_init1, O_NONBLOCK), WATCH);
+	make_queue();
 	/* what is sent to this socket, it gets itself */
 	NEED(bind(UDP, (struct sockaddr *)&here, sizeof(here)));
 	NEED(getsockname(UDP, (struct sockaddr *)&here, &length));
@@ -154,6 +166,11 @@ static void message(void)
 	while (msgrcv(queue, (char[16]){ 0 }, 8, 0, IPC_NOWAIT) >= 0)
 		;
 	NEED(msgsnd(queue, (long[]){ 1, 2 }, 8, 0));
+}
+
+static void posix_message(void)
+{
+	syscall(SYS_mq_timedsend, QUEUE, "12345678", 8, 0, NULL); /* unless there is one */
 }
 
 static void at_start(void)
@@ -260,7 +277,8 @@ static const struct call names[] = {
 	P(removexattr, "ii", PATH, PATH), P(lremovexattr, "ii", PATH, PATH),
 	P(fremovexattr, "-i", FILE_FD, PATH), P(inotify_add_watch, "-i", WATCH, PATH, 2),
 	P(memfd_create, "i", PATH, 0), P(execve, "iii", SELF, ZERO, ZERO),
-	P(execveat, "-iii", AT_FDCWD, SELF, ZERO, ZERO, 0),
+	P(execveat, "-iii", AT_FDCWD, SELF, ZERO, ZERO, 0), P(mq_open, "i--i", NONE, 0, 0, ZERO),
+	P(mq_unlink, "i", NONE),
 };
 
 CASE(pointers_names, ALONE, IN_DIR)
@@ -283,6 +301,9 @@ static const struct call waits[] = {
 	P(futex, "i", ZERO, 129, 1), P(futex, "i---i", ZERO, 4, 0, 0, ONE, 0),
 	P(futex, "i---i", ZERO, 131, 0, 0, ONE), P(futex, "o", ZERO, 134, 0, 0),
 	P(futex_waitv, "i", ZERO, 1, 0, 0, 0), P(get_robust_list, "-oo", 0, SINK, SINK + 8),
+	P(mq_timedsend, "-i--i", QUEUE, SINK, 8, 0, ZERO), P(mq_notify, "-i", QUEUE, SINK),
+	Q(mq_timedreceive, "-o-oi", posix_message, QUEUE, SINK, 8, SINK + 8, ZERO),
+	P(mq_getsetattr, "-io", QUEUE, ZERO, SINK),
 	P(io_setup, "-o", 1, ZERO), P(wait4, "-o-o", -1, SINK, 1, SINK), P(waitid, "--o-o", 0, 0, SINK, 5, SINK),
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,22 @@ static int make_event(int *at)
 {
 	*at = eventfd(0, 0);
 	return *at < 0 ? -1 : 1;
+}
+
+/* A POSIX message queue without a name, with all that it takes. */
+static int make_posix_queue(int *at)
+{
+	static const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	static char message[8192];
+
+	setrlimit(RLIMIT_MSGQUEUE, &all);
+	*at = mq_open("/queue", O_RDWR | O_CREAT | O_NONBLOCK, 0600, NULL);
+	if (*at < 0)
+		return -1;
+	mq_unlink("/queue");
+	while (mq_send(*at, message, sizeof(message), 0) == 0)
+		;
+	return errno == EAGAIN ? 1 : -1;
 }
 
 /* A socket with all that it takes without a reader. */
@@ -337,6 +354,7 @@ int main(int argc, char **argv)
 		{ "semaphores", make_semaphores, remove_semaphores },
 		{ "large messages", make_large_queue, remove_queue },
 		{ "empty messages", make_long_queue, remove_queue },
+		{ "posix queues", make_posix_queue, close },
 	};
 	static const struct {
 		const char *name;

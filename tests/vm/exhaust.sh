@@ -34,6 +34,8 @@ t_run 'memory: pipes' 0 "$exhaust" 16M pipes all
 t_out_match '^ENOMEM after [0-9]{2,}$'
 t_run 'memory: sockets' 0 "$exhaust" 16M sockets all
 t_out_match '^ENOBUFS after [0-9]{2,}$'
+t_run 'memory: POSIX message queues' 0 "$exhaust" 16M 'posix queues' all
+t_out_match '^ENOMEM after [0-9]{2,}$'
 t_run 'memory: descriptors' 0 "$exhaust" 8M event all
 t_out_match '^ENOMEM after [0-9]{4,}$'
 t_run 'memory: epolls' 0 "$exhaust" 8M epolls all
