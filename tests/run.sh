@@ -222,7 +222,7 @@ once_more()
 # in_log SCRIPT REGEX...: how many lines of the ring's log are this script's
 in_log()
 {
-	grep -c "^$2[^ /]*/[^ /]*/$1: $3" "$log"
+	grep -c "^$2[^ /]*/[^ /]*/$1: ${3:-}" "$log"
 }
 
 # sort_scripts SCRIPT...: the ring's scripts into `well` and `ill`: in these a case
