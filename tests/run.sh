@@ -14,7 +14,7 @@
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm, but for what KVM's flavour cannot change, if that ran here
 #   abi-lab   tests/abi
-#   net-lab   tests/net
+#   net-lab   tests/net, but for impair, which only the stack decides
 # And on processor time that all these leave:
 #   lint      make lint-quick; clang-tidy, which takes minutes, is for make lint
 #
@@ -172,7 +172,7 @@ run_ring()
 	# What composes: a VM for each program instead of one for each case
 	abi-lab) emulated abi-lab 300 $lab -m 2048 -c 1 -t 290 tests/abi/run.sh \
 		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
-	net-lab) emulated_scripts net-lab 400 'tap publish impair' $lab -m 2048 -c 1 \
+	net-lab) emulated_scripts net-lab 400 'tap publish' $lab -m 2048 -c 1 \
 		-t 390 tests/net/run.sh ;;
 	*)
 		echo "run.sh: no ring is called $1" >&2
@@ -311,9 +311,11 @@ stopped()
 pids=''
 trap stopped INT TERM
 if [ $# = 0 ]; then
-	beside emulated "$0" vm-lab abi-lab net-lab
+	# a session has its own share of the processors, whatever its policy: the lab's is
+	# larger, since it takes the longest, and lint's as small as can be
+	beside emulated sh -c 'echo -4 2>/dev/null >/proc/self/autogroup
+		exec "$0" vm-lab abi-lab net-lab' "$0"
 	beside selftest "$0" lab
-	# a session has its own share of the processors, whatever its policy
 	beside lint sh -c '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup
 		exec chrt --idle 0 "$0" lint' "$0"
 	all=1
