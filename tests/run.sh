@@ -9,17 +9,17 @@
 #   abi       tests/abi: Linux against the guest, on this host's KVM
 #   abi-smp   of them, those with glibc on 4 vCPUs; what composes in one VM
 #   qemu      the guest image under QEMU's microvm, and its instruction counts
-#   smp-lab   of tests/vm what several vCPUs do at once, in a lab of two CPUs
 # Beside these, in the lab, whose KVM is like hardware:
 #   lab       tests/lab: is the emulated machine what it should be?
 #   vm-lab    tests/vm, but for what KVM's flavour cannot change, if that ran here
 #   abi-lab   tests/abi
 #   net-lab   tests/net, but for impair, which only the stack decides
+#   smp-lab   of tests/vm what several vCPUs do at once, on two CPUs
 # And on processor time that all these leave:
 #   lint      make lint-quick; clang-tidy, which takes minutes, is for make lint
 #
 # Named rings run one after the other. The lab has one CPU, with which QEMU's TCG
-# is faster, and the host's rings have the other.
+# is faster, and the host's rings have the other; smp-lab, last of the lab's, has two.
 # SKIP_LAB=1 leaves the lab out: only where the host's KVM is hard itself.
 # Every test is one line "ok ..." or "not ok ..." in build/test/RING.log; what is
 # not "ok" is shown, and the last line counts them.
@@ -314,13 +314,13 @@ if [ $# = 0 ]; then
 	# a session has its own share of the processors, whatever its policy: the lab's is
 	# larger, since it takes the longest, and lint's as small as can be
 	beside emulated sh -c 'echo -4 2>/dev/null >/proc/self/autogroup
-		exec "$0" vm-lab abi-lab net-lab' "$0"
+		exec "$0" vm-lab abi-lab net-lab smp-lab' "$0"
 	beside selftest "$0" lab
 	beside lint sh -c '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup
 		exec chrt --idle 0 "$0" lint' "$0"
 	all=1
 	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu smp-lab
+	set -- unit fuzz abi abi-smp vm net qemu
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
