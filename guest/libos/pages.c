@@ -213,6 +213,14 @@ void pages_free(struct space *space, u64 start, u64 end)
 		free_run(space, va, run_end);
 }
 
+int pages_replace(struct space *space, const struct vma *vma, u64 va, paddr_t pa)
+{
+	pages_free(space, va, va + PAGE_SIZE);
+	int error = pages_map(va, pa, pte_bits(vma->prot), 1);
+	space->resident += !error;
+	return error;
+}
+
 void pages_drop_file(struct space *space, u64 start, u64 end)
 {
 	u64 size, next;

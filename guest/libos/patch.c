@@ -146,16 +146,10 @@ static u8 *make_own(struct space *space, const struct vma *vma, u64 va)
 	if (!pa)
 		return NULL;
 	page = phys_to_virt(pa);
-	if (copy_from_user(page, (void *)va, PAGE_SIZE)) {
+	if (copy_from_user(page, (void *)va, PAGE_SIZE) || pages_replace(space, vma, va, pa)) {
 		frames_free(pa, 0);
 		return NULL;
 	}
-	pages_free(space, va, va + PAGE_SIZE);
-	if (pages_map(va, pa, pte_bits(vma->prot), 1)) {
-		frames_free(pa, 0);
-		return NULL;
-	}
-	space->resident++;
 	return page;
 }
 

@@ -113,6 +113,9 @@ int pages_flush(void);
  * be memory: 0 or -ENOMEM. Before what follows, of a range that ends amidst blocks. */
 int pages_cut(u64 start, u64 end);
 void pages_free(struct space *space, u64 start, u64 end);
+/* The frame pa instead of what is mapped in the page at va, which pages_cut() has cut: 0 or
+ * -ENOMEM, and then it is still the caller's. */
+int pages_replace(struct space *space, const struct vma *vma, u64 va, paddr_t pa);
 /* Takes the pages that are a file's out, which may not be written without its
  * consent: faults bring private copies in, or ask for it. */
 void pages_drop_file(struct space *space, u64 start, u64 end);

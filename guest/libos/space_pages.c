@@ -126,14 +126,9 @@ static u8 *own_page(struct space *space, u64 va)
 		bool filled = entry ? read_piece(space, va, phys_to_virt(copy), PAGE_SIZE) :
 				      read_untouched(vma, va, phys_to_virt(copy), PAGE_SIZE);
 		bool same = space->changes == changes && page_entry(va, &size) == entry;
-		if (filled && same && !pages_cut(va, va + PAGE_SIZE)) {
-			pages_free(space, va, va + PAGE_SIZE);
-			if (!pages_map(va, copy, pte_bits(vma->prot), 1)) {
-				space->resident++;
-				return phys_to_virt(copy);
-			}
-			filled = false;
-		}
+		if (filled && same && !pages_cut(va, va + PAGE_SIZE) &&
+		    !pages_replace(space, vma, va, copy))
+			return phys_to_virt(copy);
 		frames_free(copy, 0);
 		if (!filled || same)
 			return NULL;
