@@ -3,7 +3,7 @@
 #
 # On this host:
 #   unit      tests/unit, under sanitizers
-#   fuzz      each fuzzer for FUZZ_SMOKE=2 seconds
+#   fuzz      each fuzzer for FUZZ_SMOKE=1 second
 #   vm        tests/vm on this host's KVM (skipped where /dev/kvm is unusable)
 #   net       tests/net: whole VMs on taps and published ports, on this host's KVM
 #   abi       tests/abi: Linux against the guest, on this host's KVM
@@ -141,7 +141,7 @@ fuzz()
 		fuzzer=${source##*/}
 		set -- "$@" "build/fuzz/${fuzzer%.c}"
 	done
-	tests/fuzz/run.sh "${FUZZ_SMOKE:-2}" "$@"
+	tests/fuzz/run.sh "${FUZZ_SMOKE:-1}" "$@"
 }
 
 # A machine that says nothing for two minutes stands still: no command may take half of it.
@@ -158,7 +158,7 @@ run_ring()
 	net) native net 300 tests/net/run.sh ;;
 	abi) native abi 300 "$0" --inside abi ;;
 	abi-smp) native abi-smp 200 tests/abi/run.sh --vmm build/vmm --cpus 4 --fast --cached \
-		--filter '(glibc)' ;;
+		--libc glibc ;;
 	qemu) ring qemu 250 tests/vm/run.sh qemu qemu-net qemu-blk ;;
 	lab) emulated lab 400 tests/lab/selftest.sh ;;
 	vm-lab)
@@ -171,7 +171,7 @@ run_ring()
 		tests/vm/run.sh ;;
 	# What composes: a VM for each program instead of one for each case
 	abi-lab) emulated abi-lab 300 $lab -m 2048 -c 1 -t 290 tests/abi/run.sh \
-		--vmm build/vmm --fast --together --cached --filter "'(glibc)'" ;;
+		--vmm build/vmm --fast --together --cached --libc glibc ;;
 	net-lab) emulated_scripts net-lab 400 'tap publish' $lab -m 2048 -c 1 \
 		-t 390 tests/net/run.sh ;;
 	*)

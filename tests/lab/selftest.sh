@@ -49,8 +49,9 @@ says() {
 	[ "$got" = "$wanted" ]
 }
 
-silent_streams() {
-	"$LAB" 'echo to-out; echo to-err >/dev/stderr' >"$WORK/out" 2>"$WORK/err"
+streams_and_status() {
+	"$LAB" 'echo to-out; echo to-err >/dev/stderr; exit 3' >"$WORK/out" 2>"$WORK/err"
+	[ $? = 3 ] || return
 	cat "$WORK/out" "$WORK/err"
 	[ "$(cat "$WORK/out")" = to-out ] && [ "$(cat "$WORK/err")" = to-err ]
 }
@@ -108,15 +109,17 @@ two_at_once() {
 		[ "$(cat "$WORK/one" "$WORK/two")" = $'one\ntwo' ]
 }
 
-writes_stay_inside() {
-	local name=build/lab/from-the-lab.$$
-	"$LAB" "echo x >$name && cat $name" && [ ! -e $name ]
+# files_come_back LAB-ARGUMENTS... CMD: CMD may use the lab, $LAB_OUT comes back.
+files_come_back() {
+	local command=${*: -1}
+	# shellcheck disable=SC2016 # for the lab's shell
+	"$LAB" "${@:1:$#-1}" -o "$WORK/back" "$command"' && mkdir $LAB_OUT/d && echo kept >$LAB_OUT/d/f; exit 4'
+	[ $? = 4 ] && [ "$(cat "$WORK/back/d/f")" = kept ] && rm -r "$WORK/back"
 }
 
-files_come_back() {
-	# shellcheck disable=SC2016 # for the lab's shell
-	"$LAB" "$@" -o "$WORK/back" 'mkdir $LAB_OUT/d && echo kept >$LAB_OUT/d/f; exit 4'
-	[ $? = 4 ] && [ "$(cat "$WORK/back/d/f")" = kept ] && rm -r "$WORK/back"
+writes_stay_inside() {
+	local name=build/lab/from-the-lab.$$
+	files_come_back "echo x >$name && [ -s $name ]" && [ ! -e $name ]
 }
 
 counts_repeat() {
@@ -125,6 +128,8 @@ counts_repeat() {
 		"$LAB" -d 'build/lab/icount build/lab/kvmprobe; dmesg; cat /proc/stat' \
 			>"$WORK/run$i" 2>"$WORK/count$i" || return 1
 	done
+	head -n 2 "$WORK/run1"
+	[ "$(head -n 2 "$WORK/run1")" = "$probe" ] || return
 	cat "$WORK/count1" "$WORK/count2"
 	grep -q '^icount: [1-9]' "$WORK/count1" && cmp "$WORK/count1" "$WORK/count2" &&
 		cmp "$WORK/run1" "$WORK/run2"
@@ -144,37 +149,32 @@ counts_instructions() {
 }
 
 # What is there inside, in one machine: the host's programs and tree, SVM with nested
-# paging, devices, user namespaces, modules on demand.
+# paging, devices, user namespaces, modules on demand; and a VM runs.
 inside() {
 	# shellcheck disable=SC2016 # for the lab's shell
-	"$LAB" 'bash --version | grep GNU && [ "$PWD" = '"$PWD"' ] &&
-		grep -m 1 -w svm /proc/cpuinfo && grep Y /sys/module/kvm_amd/parameters/npt &&
+	says "GNU
+$probe" 'bash --version | grep -o -m 1 GNU && [ "$PWD" = '"$PWD"' ] &&
+		grep -q -w svm /proc/cpuinfo && grep -q Y /sys/module/kvm_amd/parameters/npt &&
 		[ -c /dev/net/tun ] && [ -c /dev/ptmx ] && [ -d /dev/pts ] && [ -w /dev/shm ] &&
-		unshare -Ur true && ip link add v0 type veth peer name v1'
+		unshare -Ur true && ip link add v0 type veth peer name v1 && build/lab/kvmprobe'
 }
 
 probe=$'hlt: ok\nflavour: hard'
 ok 'helpers build' build
-ok 'status 0' status 0 true
-ok 'status 3' status 3 'exit 3'
 ok 'status of a signal' status 143 'kill -TERM $$'
 ok 'status 124 when time is up' status 124 -t 9 'sleep 60'
 ok 'status 124 when nothing is said' status 124 -t 60 -s 5 'sleep 60'
 ok 'status 125 when the lab does not come up' status 125 -m 16 -t 5 true
 ok 'status 125 without a command' status 125
-ok 'stdout and stderr apart' silent_streams
+ok 'a status, stdout and stderr, apart' streams_and_status
 ok 'a MiB on both streams, intact' bytes
 ok 'output arrives while the command runs' streaming
-ok 'what is there inside' inside
+ok 'what is there inside, and a VM of the hard flavour' inside
 ok 'as many CPUs as asked for' says 3 -c 3 nproc
-ok 'a VM runs, and KVM is the hard flavour' says "$probe" build/lab/kvmprobe
-ok 'writes stay in the lab' writes_stay_inside
-ok 'files come back' files_come_back
-ok 'packed: a VM runs' says "$probe" -p build/lab/kvmprobe
-ok 'packed: dynamic programs of the host' says GNU -p 'bash --version | grep -o -m 1 GNU'
-ok 'packed: files come back' files_come_back -p
-ok 'counting: a VM runs' says "$probe" -d build/lab/kvmprobe
-ok 'counting: two runs are the same' counts_repeat
+ok 'writes stay in the lab, files come back' writes_stay_inside
+ok 'packed: a VM, dynamic programs of the host, files that come back' files_come_back -p \
+	'build/lab/kvmprobe | grep -q hard && bash --version | grep -q GNU'
+ok 'counting: two runs of a VM are the same' counts_repeat
 ok 'count.sh counts to the instruction' counts_instructions
 ok 'two labs at once' two_at_once
 ok 'a signal leaves nothing behind' nothing_left

@@ -78,9 +78,12 @@ t_check 'no answer' answers 10.99.0.2
 t_check 'no answer by IPv6' answers fd00:99::2
 t_check 'frames of 1500 bytes' ping -c 2 -W 2 -s 1472 10.99.0.2 >"$T/out"
 t_check 'in fragments' ping -c 2 -W 2 -s 20000 10.99.0.2 >"$T/out"
-t_check 'many' ping -c 2000 -f -W 2 10.99.0.2 >"$T/out"
+many=2000
+[ -z "$LAB" ] || many=300
+t_check 'many' ping -c $many -f -W 2 10.99.0.2 >"$T/out"
 vm_end a
-t_check 'counted' grep -Eq '^vmm: net in window .*: tap t0: received [0-9]{4,} frames' "$T/err"
+frames=$(sed -n 's/^vmm: net in window .*: tap t0: received \([0-9]*\) frames.*/\1/p' "$T/err")
+t_check "counted $frames" [ "${frames:-0}" -ge $many ]
 if command -v tcpdump >/dev/null; then
 	tcpdump -nr "$T/record" icmp >"$T/out" 2>"$T/tcpdump"
 	t_check 'requests recorded' grep -q '10.99.0.1 > 10.99.0.2: ICMP echo request' "$T/out"

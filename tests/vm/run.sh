@@ -14,9 +14,9 @@ if [ "${1:-}" = --list ]; then
 	list=1
 	shift
 fi
-usual='basic exec badinput share vanish dax patch disk ext2 images balloon exhaust dynamic root apps
+usual='basic kernels exec share vanish dax patch disk ext2 balloon exhaust dynamic root apps
 	servers net'
-only_host='threads lists options tty vi copy usernet'
+only_host='threads lists options badinput images tty vi copy usernet'
 case ${1:-}$flavour in
 native | all*) usual="$only_host $usual" ;;
 esac
