@@ -124,7 +124,7 @@ fi
 cp "$T/copy" "$T/a"
 t_run 'zeroes' 0 "$VMM" run "$blockio" --disk "$T/a" -- range /dev/vda zero 1024 71680
 t_out zero
-t_check 'they are not in the file' cmp -i 1024:0 -n 71680 "$T/a" /dev/zero
+t_check 'they are not in the file' cmp -n 71680 "$T/a" /dev/zero 1024 0
 t_run 'discard' 0 "$VMM" run "$blockio" --disk "$T/a" -- range /dev/vda discard 131072 65536
 t_out zero
 
