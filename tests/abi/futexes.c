@@ -49,7 +49,7 @@ static void wait_for_waiter(const _Atomic uint32_t *at)
 {
 	while (!(*at & WAITERS))
 		nap(1);
-	nap(20); /* it is queued right after */
+	until_all_wait(); /* it is queued right after */
 }
 
 /* ---- one thread ---- */
@@ -130,7 +130,7 @@ CASE(pi_in_order)
 	for (long i = 0; i < 3; i++) {
 		start(&t[i], locks, (void *)(i + 1));
 		wait_until(&started, (int)i + 1);
-		nap(20);
+		until_all_wait();
 	}
 	wait_for_waiter(&lock);
 	CHECK(lock == (tid() | WAITERS));
@@ -236,7 +236,7 @@ CASE(pi_signals, ALONE)
 		pthread_kill(t, SIGUSR1);
 		wait_until(&handled, i + 1);
 	}
-	nap(20);
+	until_all_wait();
 	SHOW(order);
 	SHOW(futex(&lock, UNLOCK_PI, 0, NULL, NULL, 0));
 	finish(t);
@@ -332,12 +332,12 @@ CASE(pi_requeue)
 	for (long i = 0; i < 3; i++) {
 		start(&t[i], waits_for_condition, (void *)(i + 1));
 		wait_until(&started, (int)i + 1);
-		nap(20);
+		until_all_wait();
 	}
 	SHOW(futex(&condition, WAKE, 1, NULL, NULL, 0));
 	SHOW(futex(&condition, CMP_REQUEUE_PI, 1, (void *)1L, &other_lock, 0));
 	SHOW(futex(&condition, CMP_REQUEUE_PI, 1, (void *)1L, &lock, 0));
-	nap(20);
+	until_all_wait();
 	SHOW(order);
 	SHOW(futex(&lock, UNLOCK_PI, 0, NULL, NULL, 0));
 	finish(t[0]);
@@ -387,7 +387,7 @@ CASE(waitv_woken)
 		started = 0;
 		start(&t, waits_for_words, NULL);
 		wait_until(&started, 1);
-		nap(20);
+		until_all_wait();
 		SHOW(futex(&words[i], WAKE, 1, NULL, NULL, 0));
 		finish(t);
 		SHOW(order);

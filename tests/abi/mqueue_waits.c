@@ -20,11 +20,16 @@ OWN_IPC
 
 static mqd_t shared;
 
+static void *send_now(void *text)
+{
+	NEED(mq_send(shared, text, strlen(text), 4));
+	return NULL;
+}
+
 static void *send_later(void *text)
 {
 	nap(20);
-	NEED(mq_send(shared, text, strlen(text), 4));
-	return NULL;
+	return send_now(text);
 }
 
 static void *receive_later(void *unused)
@@ -137,8 +142,8 @@ CASE(mq_sender_waits)
 
 	shared = make_queue(O_RDWR, 1, 8);
 	NEED(mq_send(shared, "first", 5, 0));
-	start(&thread, send_later, "second");
-	nap(60);
+	start(&thread, send_now, "second");
+	until_all_wait();
 	show_attr(shared);
 	show_receive(shared);
 	show_attr(shared);
@@ -162,7 +167,7 @@ CASE(mq_senders_queue)
 	NEED(mq_send(shared, "zero", 4, 0));
 	for (int i = 0; i < 3; i++) {
 		start(&thread[i], send_in_order, texts[i]);
-		nap(20);
+		until_all_wait();
 	}
 	for (int i = 0; i < 4; i++)
 		show_receive(shared);
@@ -189,7 +194,7 @@ CASE(mq_receivers_queue)
 	memset(got, 0, sizeof(got));
 	for (int i = 0; i < 3; i++) {
 		start(&thread[i], receive_one, got[i]);
-		nap(20);
+		until_all_wait();
 	}
 	for (int i = 0; i < 3; i++)
 		NEED(mq_send(shared, texts[i], strlen(texts[i]), 0));
@@ -210,7 +215,7 @@ CASE(mq_closed_meanwhile)
 	copy = (mqd_t)NEED(dup(shared));
 	memset(got, 0, sizeof(got));
 	start(&thread, receive_one, got[0]);
-	nap(20);
+	until_all_wait();
 	close(shared);
 	NEED(mq_send(copy, "late", 4, 0));
 	finish(thread);
@@ -356,8 +361,8 @@ CASE(mq_notify_with_receiver)
 	NEED(mq_send(shared, "y", 1, 0));
 	show_told();
 	SHOW(mq_notify(shared, &event));
-	start(&thread, send_later, "z");
-	nap(60);
+	start(&thread, send_now, "z");
+	until_all_wait();
 	show_receive(shared);
 	finish(thread);
 	show_told();

@@ -118,7 +118,7 @@ CASE(robust_mutex_waiter)
 	pthread_t t;
 	robust_init();
 	start(&t, dies_holding, (void *)20L);
-	nap(5);
+	until_all_wait();
 	ERROR(pthread_mutex_lock(&robust)); /* it dies while this waits */
 	ERROR(pthread_mutex_unlock(&robust)); /* not made consistent */
 	ERROR(pthread_mutex_lock(&robust));
@@ -275,7 +275,7 @@ CASE(readers_of_one_pipe)
 	NEED(pipe(pipe_fd));
 	for (int i = 0; i < 4; i++)
 		start(&t[i], reads_one, NULL);
-	nap(3);
+	until_all_wait();
 	SHOW(write(pipe_fd[1], "abcd", 4));
 	for (int i = 0; i < 4; i++)
 		finish(t[i]);
@@ -357,7 +357,7 @@ CASE(pollers)
 	fds[1] = b[0];
 	for (int i = 0; i < 4; i++)
 		start(&t[i], i % 2 ? polls : epolls, i % 2 ? (void *)fds : &set);
-	nap(5);
+	until_all_wait();
 	SHOW(write(a[1], "x", 1));
 	for (int i = 0; i < 4; i++) {
 		pthread_join(t[i], &good);
@@ -419,7 +419,7 @@ static void wait_for(int n)
 {
 	while (in_wait < n)
 		nap(1);
-	nap(10);
+	until_all_wait();
 }
 
 CASE(futex_wake_counts)

@@ -65,13 +65,13 @@ CASE(cancel)
 	cleaned = 0;
 	NEED(pipe(fd));
 	start(&t, cancelled_in_read, &fd[0]);
-	nap(5);
+	until_all_wait();
 	ERROR(pthread_cancel(t));
 	pthread_join(t, &result);
 	CHECK(result == PTHREAD_CANCELED);
 	CHECK(cleaned == 1);
 	start(&t, cancelled_in_cond, NULL);
-	nap(5);
+	until_all_wait();
 	ERROR(pthread_cancel(t));
 	pthread_join(t, &result);
 	CHECK(result == PTHREAD_CANCELED);
@@ -115,7 +115,7 @@ CASE(signal_to_thread)
 	start(&t, sleeps, NULL);
 	while (!sleeper_tid)
 		nap(1);
-	nap(3);
+	until_all_wait();
 	ERROR(pthread_kill(t, SIGUSR1));
 	pthread_join(t, &interrupted);
 	CHECK(interrupted != NULL);
@@ -146,7 +146,7 @@ CASE(signal_to_process)
 	start(&t, takes_process_signals, NULL);
 	while (!sleeper_tid)
 		nap(1);
-	nap(3);
+	until_all_wait();
 	SHOW(kill(getpid(), SIGUSR2));
 	pthread_join(t, &interrupted);
 	CHECK(interrupted != NULL);
@@ -182,9 +182,9 @@ CASE(sigwait_thread)
 	start(&t, waits_for_signals, NULL);
 	kill(getpid(), SIGRTMIN + 3);
 	kill(getpid(), SIGRTMIN + 3);
-	nap(5);
+	until_all_wait();
 	kill(getpid(), SIGUSR1);
-	nap(5);
+	until_all_wait();
 	pthread_kill(t, SIGRTMIN + 3);
 	pthread_join(t, &sum);
 	SHOW((long)sum);

@@ -1,6 +1,10 @@
 /* For the programs about threads, see threading.h. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,24 +31,55 @@ void nap(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* S is its state then. */
-void until_it_waits(const volatile int *tid)
+/* The letter in /proc; 0: the thread is gone. */
+static char state_of(const char *tid)
 {
 	char name[64], text[256], *state;
+	snprintf(name, sizeof(name), "/proc/self/task/%s/stat", tid);
+	int fd = open(name, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = 0;
+	if (fd >= 0)
+		close(fd);
+	state = strrchr(text, ')');
+	return state ? state[2] : 0;
+}
+
+void until_it_waits(const volatile int *tid)
+{
+	char digits[16], state;
 
 	while (!*tid)
 		nap(1);
-	snprintf(name, sizeof(name), "/proc/self/task/%d/stat", *tid);
+	snprintf(digits, sizeof(digits), "%d", *tid);
 	do {
-		FILE *f = fopen(name, "r");
-		size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-		text[n] = 0;
-		if (f)
-			fclose(f);
-		state = strrchr(text, ')');
 		nap(1);
-	} while (state && state[2] != 'S');
+		state = state_of(digits);
+	} while (state && state != 'S');
+}
+
+static bool all_wait(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *task;
+	bool all = true;
+
+	while ((task = readdir(tasks))) {
+		char state = task->d_name[0] == '.' || atol(task->d_name) == syscall(SYS_gettid) ?
+				     'S' :
+				     state_of(task->d_name);
+		all &= !state || state == 'S';
+	}
+	closedir(tasks);
+	return all;
+}
+
+void until_all_wait(void)
+{
+	do
+		nap(1);
+	while (!all_wait());
 }
 
 void show_error(const char *label, int error)

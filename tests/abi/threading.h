@@ -15,6 +15,8 @@ void finish(pthread_t t);
 void nap(long ms);
 /* Until a thread has said its tid, and waits. */
 void until_it_waits(const volatile int *tid);
+/* Until all other threads wait for something: no nap is long enough on a busy host. */
+void until_all_wait(void);
 /* The clock's time in so many milliseconds. */
 struct timespec after(int clock, long ms);
 

@@ -346,12 +346,13 @@ CASE(proc_task)
 	volatile int tid = 0;
 	char path[64], comm[32] = "";
 	pthread_t t;
-	SHOW(threads_line());
+	long before = threads_line();
+	SHOW(before);
 	pthread_mutex_lock(&gate);
 	start(&t, waits_at_gate, (void *)&tid);
 	while (!tid)
 		nap(1);
-	nap(2);
+	until_all_wait();
 	SHOW(threads_line());
 	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
 	int fd = open(path, O_RDONLY);
@@ -361,7 +362,8 @@ CASE(proc_task)
 	close(fd);
 	pthread_mutex_unlock(&gate);
 	finish(t);
-	nap(2);
+	while (threads_line() != before)
+		nap(1); /* it is joined before it is gone */
 	SHOW(threads_line());
 	SHOW(open(path, O_RDONLY));
 }
@@ -516,7 +518,7 @@ CASE(realtime_order, ALONE)
 		start(&t[i], waits_with_priority, (void *)priorities[i]);
 	while (spinning < 5)
 		nap(1);
-	nap(20);
+	until_all_wait();
 	SHOW(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &highest));
 	for (int i = 0; i < 5; i++)
 		sem_post(&go);
