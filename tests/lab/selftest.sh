@@ -162,7 +162,7 @@ $probe" 'bash --version | grep -o -m 1 GNU && [ "$PWD" = '"$PWD"' ] &&
 probe=$'hlt: ok\nflavour: hard'
 ok 'helpers build' build
 ok 'status of a signal' status 143 'kill -TERM $$'
-ok 'status 124 when time is up' status 124 -t 9 'sleep 60'
+ok 'status 124 when time is up' status 124 -t 30 'sleep 90'
 ok 'status 124 when nothing is said' status 124 -t 60 -s 5 'sleep 60'
 ok 'status 125 when the lab does not come up' status 125 -m 16 -t 5 true
 ok 'status 125 without a command' status 125
