@@ -314,13 +314,13 @@ if [ $# = 0 ]; then
 	# a session has its own share of the processors, whatever its policy: the lab's is
 	# larger, since it takes the longest, and lint's as small as can be
 	beside emulated sh -c 'echo -4 2>/dev/null >/proc/self/autogroup
-		exec "$0" vm-lab abi-lab net-lab smp-lab' "$0"
+		exec "$0" vm-lab net-lab abi-lab smp-lab' "$0"
 	beside selftest "$0" lab
 	beside lint sh -c '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup
 		exec chrt --idle 0 "$0" lint' "$0"
 	all=1
-	# abi-lab wants the Linux outputs of abi; the host's rings are done first
-	set -- unit fuzz abi abi-smp vm net qemu
+	# first abi: abi-lab, third in the lab, wants its Linux outputs
+	set -- abi abi-smp unit fuzz vm net qemu
 fi
 for name; do run_ring "$name"; done
 if [ $failed != 0 ]; then
