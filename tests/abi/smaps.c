@@ -117,7 +117,8 @@ static void show_flags(const char *what, const void *p, const char *without)
 /* Names that came to Linux of late, or that depend on the CPU, are left out. */
 static void show_names(const char *line)
 {
-	static const char *const not_everywhere[] = { "Pss_Dirty", "KSM", "ProtectionKey" };
+	static const char *const not_everywhere[] = { "Pss_Dirty", "KSM", "ProtectionKey",
+						      "THPeligible" };
 
 	for (line = next_line(line); line && !is_header(line); line = next_line(line)) {
 		char name[64] = "";
@@ -125,7 +126,7 @@ static void show_names(const char *line)
 		int column = 0;
 
 		sscanf(line, "%63[^:]:%n", name, &column);
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < 4; i++)
 			shown = shown && strcmp(name, not_everywhere[i]) != 0;
 		column += (int)strspn(line + column, " 0123456789");
 		if (shown)
@@ -239,7 +240,7 @@ CASE(smaps_flags, IN_DIR)
 	char here, *p = pages(1);
 
 	show_flags("pages", p, "");
-	show_flags("guard", p + PAGE, "");
+	show_flags("guard", p + PAGE, "ac"); /* older Linux still accounts for it */
 	show_flags("stack", &here, "");
 	show_flags("code", (const void *)(uintptr_t)show_flags, "");
 	munmap(p, 2 * PAGE);
