@@ -24,11 +24,13 @@ struct abi_case {
 	int line; /* place in the file: the order of --list */
 	bool alone; /* ends the process or changes its state */
 	bool dir; /* runs in a fresh directory */
+	int since; /* on an older Linux, nothing can be compared */
 };
 
 /* Options of CASE(): without ALONE, a case must leave no trace behind. */
-#define ALONE  .alone = true
-#define IN_DIR .dir = true
+#define ALONE               .alone = true
+#define IN_DIR              .dir = true
+#define SINCE(major, minor) .since = (major)*1000 + (minor)
 
 #define CASE(id, ...)                                                         \
 	static void case_##id(void);                                          \

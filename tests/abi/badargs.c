@@ -221,7 +221,7 @@ static const struct call names[] = {
 	B(readlinkat, AT_FDCWD, BAD, GOOD, 10), B(chmod, BAD, 0), B(chmod, NONE, 0),
 	B(fchmod, NO_FD, 0), B(fchmod, PATH_FD, 0), B(fchmodat, AT_FDCWD, BAD, 0),
 	B(fchmodat, NO_FD, PATH, 0),
-	B(fchmodat2, AT_FDCWD, PATH, 0, 1), B(fchmodat2, NO_FD, PATH, 0, 0), B(chown, BAD, -1, -1), B(chown, NONE, -1, -1),
+	B(chown, BAD, -1, -1), B(chown, NONE, -1, -1),
 	B(lchown, BAD, -1, -1), B(fchown, NO_FD, -1, -1), B(fchown, PATH_FD, -1, -1),
 	B(fchownat, AT_FDCWD, BAD, -1, -1, 0), B(fchownat, AT_FDCWD, PATH, -1, -1, 1),
 	B(utime, BAD, GOOD), B(utime, PATH, BAD), B(utime, NONE, GOOD), B(utimes, BAD, GOOD),
@@ -251,6 +251,15 @@ static const struct call names[] = {
 CASE(badargs_names, ALONE, IN_DIR)
 {
 	RUN(names);
+}
+
+static const struct call fchmodat2[] = {
+	B(fchmodat2, AT_FDCWD, PATH, 0, 1), B(fchmodat2, NO_FD, PATH, 0, 0),
+};
+
+CASE(badargs_fchmodat2, ALONE, IN_DIR, SINCE(6, 6))
+{
+	RUN(fchmodat2);
 }
 
 /* ---- memory */

@@ -470,7 +470,7 @@ CASE(wait_errors)
 	SHOW(epoll_wait(ep, &e, 0, 0));
 	SHOW(epoll_wait(ep, &e, -1, 0));
 	SHOW(epoll_wait(ep, &e, INT_MAX, 0));
-	SHOW(epoll_wait(-1, &e, 0, 0));
+	SHOW(epoll_wait(-1, &e, 1, 0));
 	SHOW(epoll_wait(p[0], &e, 1, 0));
 	SHOW(epoll_wait(ep, kernel_ptr(), 1, 0));
 	SHOW(epoll_wait(ep, bad_ptr(), 1, 0));

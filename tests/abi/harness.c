@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -396,6 +397,22 @@ static void remove_tree(const char *path)
 	rmdir(path);
 }
 
+static bool on_linux(void)
+{
+	return getenv("ABI_TMP") != NULL;
+}
+
+static bool too_old_for(const struct abi_case *c)
+{
+	struct utsname u;
+	char *end;
+
+	if (!c->since || !on_linux() || uname(&u) < 0)
+		return false;
+	long major = strtol(u.release, &end, 10);
+	return major * 1000 + strtol(end + 1, NULL, 10) < c->since;
+}
+
 static void run_case(const struct abi_case *c)
 {
 	const char *base = getenv("ABI_TMP");
@@ -453,7 +470,8 @@ static int run_all(void)
 		if (c->alone)
 			continue;
 		heading(c->name);
-		run_case(c);
+		if (!too_old_for(c))
+			run_case(c);
 	}
 	heading("end");
 	return 0;
@@ -476,8 +494,12 @@ static int list(bool table)
 static int run_named(const char *name)
 {
 	for (size_t i = 0; i < case_count(); i++) {
-		if (strcmp(__start_abi_cases[i]->name, name) == 0) {
-			run_case(__start_abi_cases[i]);
+		const struct abi_case *c = __start_abi_cases[i];
+
+		if (strcmp(c->name, name) == 0) {
+			if (too_old_for(c))
+				return 97;
+			run_case(c);
 			return 0;
 		}
 	}
@@ -494,7 +516,7 @@ int main(int argc, char **argv, char **envp)
 		fprintf(stderr, "usage: CASE | --all | --list | --table\n");
 		return 98;
 	}
-	if (getenv("ABI_TMP") != NULL)
+	if (on_linux())
 		for (int fd = 3; fd < 256; fd++)
 			close(fd);
 	umask(022);

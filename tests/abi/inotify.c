@@ -233,7 +233,7 @@ CASE(directory_itself, IN_DIR)
 	close(in);
 }
 
-CASE(more_ways, IN_DIR)
+CASE(more_ways, IN_DIR, SINCE(6, 8))
 {
 	struct timespec omit[2] = { { 0, UTIME_OMIT }, { 0, UTIME_NOW } };
 

@@ -104,7 +104,7 @@ CASE(seal_future_write)
 	sealed(F_SEAL_FUTURE_WRITE);
 }
 
-CASE(seal_exec)
+CASE(seal_exec, SINCE(6, 3))
 {
 	sealed(F_SEAL_EXEC);
 }
@@ -114,7 +114,7 @@ CASE(seal_all)
 	sealed(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
-CASE(seals_in_creation)
+CASE(seals_in_creation, SINCE(6, 3))
 {
 	static const unsigned flags[] = { 0,
 					  SEALABLE,

@@ -335,7 +335,7 @@ static void kind(int command)
 	SHOW(membarrier(GET_REGISTRATIONS, 0, 0));
 }
 
-CASE(membarrier_kinds, ALONE)
+CASE(membarrier_kinds, ALONE, SINCE(6, 3))
 {
 	const int all = GLOBAL | PRIVATE | PRIVATE_SYNC_CORE | PRIVATE_RSEQ;
 	CHECK((membarrier(QUERY, 0, 0) & all) == all);

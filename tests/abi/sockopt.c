@@ -26,8 +26,10 @@ static void common_options(int fd)
 		SET_GET(fd, SOL_SOCKET, SO_PRIORITY, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_MARK, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_TIMESTAMP, values[i]);
-		SET_GET(fd, SOL_SOCKET, SO_SNDBUF, values[i]);
-		SET_GET(fd, SOL_SOCKET, SO_RCVBUF, values[i]);
+		if (values[i] >= 0) { /* the most is as the host is set up */
+			SET_GET(fd, SOL_SOCKET, SO_SNDBUF, values[i]);
+			SET_GET(fd, SOL_SOCKET, SO_RCVBUF, values[i]);
+		}
 		SET_GET(fd, SOL_SOCKET, SO_TYPE, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_ERROR, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_PROTOCOL, values[i]);

@@ -66,9 +66,9 @@ static bool all_wait(void)
 	bool all = true;
 
 	while ((task = readdir(tasks))) {
-		char state = task->d_name[0] == '.' || atol(task->d_name) == syscall(SYS_gettid) ?
-				     'S' :
-				     state_of(task->d_name);
+		bool other = task->d_name[0] != '.' &&
+			     strtol(task->d_name, NULL, 10) != syscall(SYS_gettid);
+		char state = other ? state_of(task->d_name) : 'S';
 		all &= !state || state == 'S';
 	}
 	closedir(tasks);

@@ -23,6 +23,9 @@ static void show_value(const char *path, const char *name)
 		say("%s = \"%.*s\" (%ld)", name, (int)n, buf, n);
 }
 
+/* tmpfs takes what begins with user. */
+#define TMPFS_HAS_USER SINCE(6, 6)
+
 /* One name a line. */
 static void show_list(const char *path)
 {
@@ -34,7 +37,7 @@ static void show_list(const char *path)
 		say("  %s", buf + at);
 }
 
-CASE(set_get_remove, IN_DIR)
+CASE(set_get_remove, IN_DIR, TMPFS_HAS_USER)
 {
 	char buf[8];
 
@@ -56,7 +59,7 @@ CASE(set_get_remove, IN_DIR)
 	show_list("f");
 }
 
-CASE(create_replace, IN_DIR)
+CASE(create_replace, IN_DIR, TMPFS_HAS_USER)
 {
 	make_file("f", "x");
 	SHOW(setxattr("f", "user.a", "1", 1, XATTR_REPLACE));
@@ -68,7 +71,7 @@ CASE(create_replace, IN_DIR)
 	show_value("f", "user.a");
 }
 
-CASE(spaces, IN_DIR)
+CASE(spaces, IN_DIR, TMPFS_HAS_USER)
 {
 	static const char *const names[] = { "user.x",  "trusted.x", "security.x", "system.x",
 					     "other.x", "user",      "user.",      "trusted.",
@@ -85,7 +88,7 @@ CASE(spaces, IN_DIR)
 	show_list("f");
 }
 
-CASE(list_order_and_size, IN_DIR)
+CASE(list_order_and_size, IN_DIR, TMPFS_HAS_USER)
 {
 	char buf[20];
 
@@ -100,7 +103,7 @@ CASE(list_order_and_size, IN_DIR)
 	SHOW(listxattr("f", bad_ptr(), 100));
 }
 
-CASE(links_and_kinds, IN_DIR)
+CASE(links_and_kinds, IN_DIR, TMPFS_HAS_USER)
 {
 	char buf[8];
 
@@ -128,7 +131,7 @@ CASE(links_and_kinds, IN_DIR)
 	show_value("h", "user.a");
 }
 
-CASE(by_descriptor, IN_DIR)
+CASE(by_descriptor, IN_DIR, TMPFS_HAS_USER)
 {
 	char buf[8];
 	int fd, path, p[2];
@@ -154,7 +157,7 @@ CASE(by_descriptor, IN_DIR)
 	close(p[1]);
 }
 
-CASE(errors, IN_DIR)
+CASE(errors, IN_DIR, TMPFS_HAS_USER)
 {
 	static char big[70000], name[300];
 	char buf[8];
@@ -185,7 +188,7 @@ CASE(errors, IN_DIR)
 	SHOW(removexattr(bad_ptr(), "user.a"));
 }
 
-CASE(changes_ctime, IN_DIR)
+CASE(changes_ctime, IN_DIR, TMPFS_HAS_USER)
 {
 	struct stat before, after;
 
@@ -198,7 +201,7 @@ CASE(changes_ctime, IN_DIR)
 	CHECK(after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 }
 
-CASE(unprivileged, IN_DIR, ALONE)
+CASE(unprivileged, IN_DIR, ALONE, TMPFS_HAS_USER)
 {
 	char buf[8];
 
@@ -222,7 +225,7 @@ CASE(unprivileged, IN_DIR, ALONE)
 	show_list("mine");
 }
 
-CASE(rights, IN_DIR, ALONE)
+CASE(rights, IN_DIR, ALONE, TMPFS_HAS_USER)
 {
 	char buf[8];
 
@@ -280,7 +283,7 @@ CASE(special_files, IN_DIR)
 	SHOW(listxattr("dangling", NULL, 0));
 }
 
-CASE(longest, IN_DIR)
+CASE(longest, IN_DIR, TMPFS_HAS_USER)
 {
 	static char value[65537], name[257], list[100000];
 	long n;
