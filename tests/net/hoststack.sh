@@ -32,11 +32,12 @@ stack()
 	shift
 	"$B/net/hoststack" iphost0 "$@" >"$T/stack" 2>&1 &
 	stack=$!
-	tries=100
-	until ip link show iphost0 | grep -q LOWER_UP || [ $tries = 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.05
-	done
+	within cable_is_in
+}
+
+cable_is_in()
+{
+	ip link show iphost0 | grep -q LOWER_UP
 }
 
 # It ends, and has left nothing behind.
@@ -52,6 +53,21 @@ stack_end()
 wait_for()
 {
 	wait "$1"
+}
+
+# within CMD...: until it succeeds, or five seconds are over
+within()
+{
+	tries=100
+	until "$@" || [ $tries = 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+}
+
+somebody_listens()
+{
+	[ -n "$(ss -Hltn "sport = :$1")" ]
 }
 
 # t_run runs its command in this shell only if that is a function.
@@ -101,11 +117,12 @@ head -c 3000000 /dev/urandom >"$T/file"
 nc -l -N -w 20 10.9.0.1 8010 <"$T/file" >/dev/null &
 nc -l -N -w 20 fd09::1 8011 </dev/null >"$T/sent" &
 listener=$!
-sleep 0.2
+within somebody_listens 8010
+within somebody_listens 8011
 stack 'client' address=10.9.0.2/24 address=fd09::2/64 fetch=10.9.0.1:8010 send=fd09::1:8011:2000000
 t_case 'connections of its own'
 t_check 'the listener ends' wait_for $listener
-sleep 0.5
+within grep -q '^fetch: ' "$T/stack"
 t_check 'all was received' grep -q '^fetch: done, received 3000000 bytes' "$T/stack"
 t_check 'all was sent' [ "$(wc -c <"$T/sent")" = 2000000 ]
 stack_end

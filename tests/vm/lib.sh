@@ -80,6 +80,9 @@ t_cleanup()
 	[ -n "$t_ended" ] || t_name=${t_name:-'before the first case'}
 	t_close
 	t_terminal_end
+	# who is left in the background would hold our output open, and the ring with it
+	jobs -p >"$T/left"
+	while read -r job; do kill "$job" 2>/dev/null; done <"$T/left"
 	rm -rf "$T"
 	[ "$t_failures" = 0 ] || exit 1
 }
