@@ -483,6 +483,14 @@ CASE(wait_errors)
 	close(ep);
 }
 
+/* 6.1 looks at the number first. */
+CASE(wait_errors_at_once, SINCE(6, 18))
+{
+	struct epoll_event e;
+
+	SHOW(epoll_wait(-1, &e, 0, 0));
+}
+
 CASE(fault_in_the_middle)
 {
 	int ep = NEED(epoll_create1(0)), fds[3];

@@ -117,8 +117,7 @@ static void show_flags(const char *what, const void *p, const char *without)
 /* Names that came to Linux of late, or that depend on the CPU, are left out. */
 static void show_names(const char *line)
 {
-	static const char *const not_everywhere[] = { "Pss_Dirty", "KSM", "ProtectionKey",
-						      "THPeligible" };
+	static const char *const not_everywhere[] = { "Pss_Dirty", "KSM", "ProtectionKey" };
 
 	for (line = next_line(line); line && !is_header(line); line = next_line(line)) {
 		char name[64] = "";
@@ -126,7 +125,7 @@ static void show_names(const char *line)
 		int column = 0;
 
 		sscanf(line, "%63[^:]:%n", name, &column);
-		for (size_t i = 0; i < 4; i++)
+		for (size_t i = 0; i < 3; i++)
 			shown = shown && strcmp(name, not_everywhere[i]) != 0;
 		column += (int)strspn(line + column, " 0123456789");
 		if (shown)
@@ -135,7 +134,8 @@ static void show_names(const char *line)
 	}
 }
 
-CASE(smaps_lines)
+/* 6.1 has other columns and flags; from when on these, is not known. */
+CASE(smaps_lines, SINCE(6, 18))
 {
 	char *p = pages(1);
 
@@ -234,13 +234,13 @@ CASE(smaps_file, IN_DIR)
 	close(fd);
 }
 
-CASE(smaps_flags, IN_DIR)
+CASE(smaps_flags, IN_DIR, SINCE(6, 18))
 {
 	int rw = file_of_pages("f", 2, O_RDWR), ro = NEED(open("f", O_RDONLY));
 	char here, *p = pages(1);
 
 	show_flags("pages", p, "");
-	show_flags("guard", p + PAGE, "ac"); /* older Linux still accounts for it */
+	show_flags("guard", p + PAGE, "");
 	show_flags("stack", &here, "");
 	show_flags("code", (const void *)(uintptr_t)show_flags, "");
 	munmap(p, 2 * PAGE);

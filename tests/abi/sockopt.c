@@ -1,6 +1,8 @@
 /*
  * The options that all sockets have, and their timeouts.
  */
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
@@ -26,7 +28,7 @@ static void common_options(int fd)
 		SET_GET(fd, SOL_SOCKET, SO_PRIORITY, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_MARK, values[i]);
 		SET_GET(fd, SOL_SOCKET, SO_TIMESTAMP, values[i]);
-		if (values[i] >= 0) { /* the most is as the host is set up */
+		if (values[i] >= 0) { /* the most: options_largest_buffers */
 			SET_GET(fd, SOL_SOCKET, SO_SNDBUF, values[i]);
 			SET_GET(fd, SOL_SOCKET, SO_RCVBUF, values[i]);
 		}
@@ -54,6 +56,35 @@ CASE(options_udp)
 	common_options(fd);
 	SET_GET(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	close(fd);
+}
+
+static int number_in(const char *path)
+{
+	char text[16] = "";
+	int fd = NEED(open(path, O_RDONLY));
+
+	NEED(read(fd, text, sizeof(text) - 1));
+	close(fd);
+	return (int)strtol(text, NULL, 10);
+}
+
+static void largest(int type, int option, const char *limit)
+{
+	int fd = NEED(socket(type, SOCK_DGRAM, 0)), value = -1;
+	socklen_t len = sizeof(value);
+
+	SHOW(setsockopt(fd, SOL_SOCKET, option, &value, len));
+	SHOW(getsockopt(fd, SOL_SOCKET, option, &value, &len));
+	CHECK(value == 2 * number_in(limit));
+	close(fd);
+}
+
+CASE(options_largest_buffers)
+{
+	largest(AF_UNIX, SO_SNDBUF, "/proc/sys/net/core/wmem_max");
+	largest(AF_UNIX, SO_RCVBUF, "/proc/sys/net/core/rmem_max");
+	largest(AF_INET, SO_SNDBUF, "/proc/sys/net/core/wmem_max");
+	largest(AF_INET, SO_RCVBUF, "/proc/sys/net/core/rmem_max");
 }
 
 CASE(options_defaults)
