@@ -545,13 +545,6 @@ static void *counts_turns(void *arg)
 	return NULL;
 }
 
-static long spent_ms(void)
-{
-	struct timespec spent;
-	NEED(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent));
-	return spent.tv_sec * 1000 + spent.tv_nsec / 1000000;
-}
-
 static bool nice_one_waits(void)
 {
 	return turns[1] > 0 && turns[0] > 3 * turns[1];
@@ -571,7 +564,8 @@ CASE(nice_threads_wait)
 		nap(1);
 	turns[0] = turns[1] = 0;
 	for (int i = 0; i < 10 && !waits; i++) {
-		for (long from = spent_ms(); spent_ms() < from + 300;)
+		int64_t from = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+		while (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - from < 300 * MS)
 			nap(10);
 		waits = nice_one_waits();
 	}
